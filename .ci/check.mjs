@@ -1,0 +1,128 @@
+/**
+ * What `npm test` runs: the build, the static checks, then the tests. Each check and each test counts as one; the
+ * counts go to dist/check.json, and the last line printed is `N passed, N failed`. Every check runs even when another
+ * has failed, except that nothing can be said about a tree that does not build.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folders = ['lib', 'transport', 'actors', 'examples', 'bench', 'test'];
+const resultFile = 'dist/check.json';
+process.chdir(root);
+
+let passed = 0;
+let failed = 0;
+let tests = 0;
+const failures = [];
+
+function count(ok, name) {
+  if (ok) passed += 1;
+  else {
+    failed += 1;
+    failures.push(name);
+  }
+}
+
+/** Starts a tool of node_modules/.bin; the promise holds its exit code (null: killed by a signal). */
+function tool(name, args, stdio) {
+  const child = spawn(path.join('node_modules', '.bin', name), args, { stdio });
+  const done = new Promise((resolve) => {
+    child.on('error', (error) => {
+      console.error(`${name}: ${error.message}`);
+      resolve(1);
+    });
+    child.on('close', resolve);
+  });
+  return { child, done };
+}
+
+/** Runs one check, holding its output back so that two can run beside each other. */
+async function check(name, command, args) {
+  const from = performance.now();
+  const { child, done } = tool(command, args, ['ignore', 'pipe', 'pipe']);
+  const output = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
+  const ok = (await done) === 0;
+  console.log(`${ok ? '✔' : '✘'} ${name} (${((performance.now() - from) / 1000).toFixed(1)} s)`);
+  if (!ok) process.stdout.write(Buffer.concat(output));
+  count(ok, name);
+  return ok;
+}
+
+async function checks(list) {
+  const queue = [...list];
+  const worker = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) await check(...next);
+  };
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));
+}
+
+/** A source that was renamed or deleted leaves its output behind, and ava would go on running it. */
+function removeOrphans() {
+  for (const folder of folders) {
+    if (!existsSync(`dist/${folder}`)) continue;
+    for (const file of readdirSync(`dist/${folder}`, { recursive: true })) {
+      const source = /^(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(file);
+      if (source && !existsSync(`${folder}/${source[1]}.ts`)) rmSync(`dist/${folder}/${file}`);
+    }
+  }
+}
+
+/** Runs the test files and reads ava's TAP: a line a test, and whatever comes with a failure as it is. */
+async function ava(files, concurrency) {
+  if (files.length === 0) return;
+  const args = ['--tap', '--concurrency', String(concurrency), ...files];
+  const { child, done } = tool('ava', args, ['ignore', 'pipe', 'inherit']);
+  const failedBefore = failed;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const result = /^(not )?ok \d+ - (.*?)( # (?:SKIP|TODO).*)?$/i.exec(line);
+    if (!result) {
+      if (!/^(TAP version|1\.\.\d|# (tests|pass|skip|todo|fail) |\s*$|---tty)/.test(line)) console.log(line);
+      continue;
+    }
+    const [, not, title, skipped] = result;
+    if (skipped) console.log(`  - ${title}${skipped}`);
+    else {
+      console.log(`  ${not ? '✘' : '✔'} ${title}`);
+      if (!not) tests += 1;
+      count(!not, title);
+    }
+  }
+  const code = await done;
+  if (code !== 0 && failed === failedBefore) count(false, `ava ended with ${code ?? 'a signal'}`);
+}
+
+mkdirSync('dist', { recursive: true });
+rmSync(resultFile, { force: true });
+removeOrphans();
+
+if (await check('build', 'tsc', ['-b'])) {
+  await checks([
+    ['lint', 'eslint', ['.']],
+    ['import rules', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...folders]],
+    ['format', 'prettier', ['--check', '.']],
+    ['API reference without warnings', 'typedoc', ['--emit', 'none']],
+  ]);
+  // Pure tests first, two files at a time; those that start processes or open sockets need the machine to themselves.
+  const files = readdirSync('dist/test', { recursive: true })
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => `dist/test/${file}`)
+    .sort();
+  const pure = files.filter((file) => /^dist\/test\/(lib|scenarios|simulation|mutants)\//.test(file));
+  await ava(pure, 2);
+  await ava(
+    files.filter((file) => !pure.includes(file)),
+    1,
+  );
+  if (tests === 0) count(false, 'no test has passed');
+}
+
+if (failures.length > 0) console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
+writeFileSync(resultFile, `${JSON.stringify({ passed, failed, tests, failures })}\n`);
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
