@@ -1,0 +1,157 @@
+/**
+ * The core's only interface: events go in, effects come out, in the order in which they must be carried out.
+ *
+ * `step(node, event, now)` is deterministic. The core owns the bytes of a received datagram from then on; the bytes of
+ * an effect belong to whoever carries it out.
+ */
+import type { GroupId, MessageNumber, NodeId, Position, Rank, ViewId } from './ids.js';
+import type { DomainState, GroupSettings, LeaveCause, Order } from './membership/state.js';
+import type { TraceRecord } from './trace/format.js';
+
+/** A member as users see it. */
+export interface MemberInfo {
+  readonly id: NodeId;
+  readonly name: string;
+  /** The decree by which it joined the group. */
+  readonly joined: number;
+}
+
+/** An installed view of a group. Immutable. */
+export interface ViewInfo {
+  readonly id: ViewId;
+  readonly group: string;
+  readonly groupId: GroupId;
+  /** Oldest first. */
+  readonly members: readonly MemberInfo[];
+  /** This node's rank in it. */
+  readonly rank: Rank;
+  readonly joined: readonly MemberInfo[];
+  readonly left: readonly { readonly member: MemberInfo; readonly cause: LeaveCause }[];
+  readonly primary: boolean;
+  /** The view this member installed before, null if this is its first. */
+  readonly previous: ViewId | null;
+}
+
+/** Where a member stands. */
+export type GroupStatus =
+  | 'joining'
+  | 'transferring'
+  | 'active'
+  | 'changing'
+  | 'wedged'
+  | 'excluded'
+  | 'left'
+  | 'disconnected';
+
+/** Names one transfer of state to one joiner: who gets it, and in which view the snapshot is taken. */
+export interface TransferToken {
+  readonly view: ViewId;
+  readonly joiner: NodeId;
+  readonly donor: NodeId;
+}
+
+/** What a member's actor gets, strictly in this order. */
+export type GroupItem =
+  /**
+   * A view. `snapshots` asks for the state as of this point, one transfer for each.
+   * At a joiner the first view comes after its state.
+   */
+  | { readonly kind: 'view'; readonly view: ViewInfo; readonly snapshots: readonly TransferToken[] }
+  | Delivery
+  /** A message from one member to this one. */
+  | { readonly kind: 'direct'; readonly from: MemberInfo; readonly payload: Uint8Array }
+  /** Found the group: this member's initial state is the group's. `loud`: others had a state and it is lost with them. */
+  | { readonly kind: 'found'; readonly loud: boolean }
+  /** A chunk of the state that replaces this member's; the transfer starts over when `first`. */
+  | {
+      readonly kind: 'state';
+      readonly token: TransferToken;
+      readonly chunk: Uint8Array;
+      readonly first: boolean;
+      readonly last: boolean;
+    }
+  /** The donor may go on with the next chunk. */
+  | { readonly kind: 'snapshot-continue'; readonly token: TransferToken }
+  /** The donor may forget about this transfer. */
+  | { readonly kind: 'snapshot-end'; readonly token: TransferToken }
+  | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string }
+  /** All own multicasts numbered up to here were let in, or are stable (with everything they depend on). */
+  | { readonly kind: 'progress'; readonly accepted: MessageNumber; readonly stable: MessageNumber }
+  /** Own multicasts `first` to `last` will not be stable. `maybeDelivered` counts those that may have been delivered, the first ones. */
+  | {
+      readonly kind: 'failed';
+      readonly first: MessageNumber;
+      readonly last: MessageNumber;
+      readonly maybeDelivered: number;
+      readonly why: string;
+    };
+
+/** A multicast, delivered. */
+export interface Delivery {
+  readonly kind: 'delivery';
+  readonly from: MemberInfo;
+  readonly fromRank: Rank;
+  /** With `from`, the multicast's name. */
+  readonly message: MessageNumber;
+  readonly order: Order;
+  readonly uniform: boolean;
+  /** In the total order; 0 for the other orders. */
+  readonly position: Position;
+  readonly view: ViewInfo;
+  readonly payload: Uint8Array;
+}
+
+/** What happens to a node. */
+export type NodeEvent =
+  | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly from: string }
+  | { readonly kind: 'stream'; readonly bytes: Uint8Array; readonly from: string }
+  /** The stream to this address broke; what was written and not yet acknowledged by the peer's core may be lost. */
+  | { readonly kind: 'stream-down'; readonly to: string }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'join-group'; readonly group: string; readonly settings: GroupSettings }
+  | { readonly kind: 'leave-group'; readonly group: string }
+  /** `message` counts up from 1 per group and incarnation, without a gap. */
+  | {
+      readonly kind: 'multicast';
+      readonly group: string;
+      readonly message: MessageNumber;
+      readonly payload: Uint8Array;
+      readonly order: Order;
+      readonly uniform: boolean;
+    }
+  | { readonly kind: 'direct'; readonly group: string; readonly to: NodeId; readonly payload: Uint8Array }
+  /** The actor is done with this many bytes of payload of what was delivered to it. */
+  | { readonly kind: 'consumed'; readonly group: string; readonly bytes: number }
+  /** The next chunk of a snapshot that a view item asked for; after each the donor waits for `snapshot-continue`. */
+  | {
+      readonly kind: 'snapshot';
+      readonly group: string;
+      readonly token: TransferToken;
+      readonly chunk: Uint8Array;
+      readonly last: boolean;
+    }
+  | { readonly kind: 'leave-domain' };
+
+/** What is to be done, in order. */
+export type Effect =
+  | { readonly kind: 'multicast'; readonly bytes: Uint8Array }
+  | { readonly kind: 'unicast'; readonly to: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'stream'; readonly to: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'deliver'; readonly group: string; readonly items: readonly GroupItem[] }
+  | { readonly kind: 'trace'; readonly record: TraceRecord }
+  | {
+      readonly kind: 'log';
+      readonly level: 'error' | 'warn' | 'info' | 'debug';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number | boolean>>;
+    }
+  /** The domain's state as of a decree. */
+  | { readonly kind: 'domain'; readonly state: DomainState }
+  /** Joined, refused for good (with the reason), or gracefully left. */
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'refused'; readonly why: string }
+  /** This group cannot be joined by this node: the settings differ. */
+  | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
+  | { readonly kind: 'left' }
+  /** This life is over (excluded, or its domain dissolved into another): start again with a new incarnation. */
+  | { readonly kind: 'restart'; readonly why: string };

@@ -1,0 +1,75 @@
+/**
+ * What the nodes of a domain agree on: who is in it, by age, and for each group its members by age.
+ *
+ * Immutable values. Decree *k* turns state *k - 1* into state *k*, the same at every node; a group's views are read
+ * off the decrees (DESIGN: "the data plane never has to agree on membership, only on the cut").
+ */
+import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
+
+/** A node as the domain knows it. `address` is where its transport takes unicast datagrams and streams. */
+export interface NodeInfo {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly incarnation: Incarnation;
+  readonly address: string;
+  /** The decree that let it in. */
+  readonly joined: DecreeNumber;
+}
+
+/** Delivery order of a multicast, weakest first. */
+export type Order = 'fifo' | 'causal' | 'total';
+
+/** What all members of a group must have in common; agreed in the decree that creates the group. */
+export interface GroupSettings {
+  /** Whether members replicate one state, so that a joiner gets it. */
+  readonly kind: 'replicated' | 'plain';
+  /** The default order of its multicasts. */
+  readonly order: Order;
+  /** Name and version of the value codec. */
+  readonly codec: string;
+}
+
+/** A member of a group: a node and the decree by which it joined. Leave and rejoin on one node make two members. */
+export interface GroupMember {
+  readonly node: NodeId;
+  readonly joined: DecreeNumber;
+}
+
+/** A group as the domain knows it. */
+export interface GroupState {
+  readonly id: GroupId;
+  readonly name: string;
+  readonly settings: GroupSettings;
+  /** The decree that last changed its members. */
+  readonly view: ViewId;
+  /** Oldest first; never empty. */
+  readonly members: readonly GroupMember[];
+}
+
+/** One state of the domain. */
+export interface DomainState {
+  readonly id: DomainId;
+  readonly number: DecreeNumber;
+  /** Oldest first; never empty. */
+  readonly nodes: readonly NodeInfo[];
+  /** By name, in the order of creation. */
+  readonly groups: ReadonlyMap<string, GroupState>;
+}
+
+/** Why somebody is no longer there. */
+export type LeaveCause = 'left' | 'failed' | 'excluded';
+
+/** One change that a decree makes. */
+export type Change =
+  | { readonly kind: 'join'; readonly name: string; readonly incarnation: Incarnation; readonly address: string }
+  | { readonly kind: 'leave'; readonly node: NodeId }
+  /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */
+  | { readonly kind: 'exclude'; readonly node: NodeId; readonly cause: 'failed' | 'excluded' }
+  | { readonly kind: 'group-join'; readonly group: string; readonly node: NodeId; readonly settings: GroupSettings }
+  | { readonly kind: 'group-leave'; readonly group: string; readonly node: NodeId };
+
+/** One agreed change of the domain. */
+export interface Decree {
+  readonly number: DecreeNumber;
+  readonly changes: readonly Change[];
+}

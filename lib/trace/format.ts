@@ -1,0 +1,81 @@
+/**
+ * The protocol trace: what a node did, in JSON lines, one file per incarnation, each record written before the step
+ * takes effect, so that a killed process has told the truth.
+ *
+ * `t` is monotonic nanoseconds, `p` the node id; the writer adds both. The domain is traced as the group `$domain`.
+ */
+import type { LeaveCause, Order } from '../membership/state.js';
+
+/** A record without its time and process. */
+export type TraceRecord =
+  | { readonly e: 'start'; readonly domain: string; readonly protocol: 1 }
+  /** `dom` names the founding that a `$domain` number or a group's view belongs to. */
+  | {
+      readonly e: 'view';
+      readonly g: string;
+      readonly v: string;
+      readonly k: number;
+      readonly m: readonly string[];
+      readonly primary: boolean;
+      readonly prev: string | null;
+      readonly joined: readonly string[];
+      readonly left: readonly (readonly [string, LeaveCause])[];
+      readonly h?: string;
+      readonly dom: string;
+    }
+  | { readonly e: 'blocked'; readonly g: string; readonly v: string }
+  | {
+      readonly e: 'send';
+      readonly g: string;
+      readonly id: string;
+      readonly o: Order;
+      readonly u: boolean;
+      /** Null: queued for a later view, see `xmit`. */
+      readonly v: string | null;
+      readonly h: string;
+    }
+  | { readonly e: 'xmit'; readonly g: string; readonly id: string; readonly v: string }
+  | { readonly e: 'sendfail'; readonly g: string; readonly id: string; readonly why: string }
+  | {
+      readonly e: 'deliver';
+      readonly g: string;
+      readonly id: string;
+      readonly v: string;
+      readonly o: Order;
+      readonly u: boolean;
+      /** Present for total multicasts. */
+      readonly pos?: number;
+      readonly h: string;
+    }
+  | { readonly e: 'stable'; readonly g: string; readonly id: string }
+  | { readonly e: 'hash'; readonly g: string; readonly v: string; readonly pos: number; readonly h: string }
+  | { readonly e: 'state-out'; readonly g: string; readonly for: string; readonly v: string; readonly h: string }
+  | { readonly e: 'state-in'; readonly g: string; readonly from: string; readonly v: string; readonly h: string }
+  | { readonly e: 'ask'; readonly g: string; readonly r: string; readonly id: string; readonly want: string | number }
+  | { readonly e: 'answered'; readonly g: string; readonly r: string }
+  | {
+      readonly e: 'asked';
+      readonly g: string;
+      readonly r: string;
+      readonly outcome: string;
+      readonly got: readonly string[];
+      readonly missing: readonly string[];
+    }
+  | { readonly e: 'suspect'; readonly who: string; readonly why?: string }
+  | { readonly e: 'leave'; readonly g: string }
+  | { readonly e: 'left'; readonly g: string }
+  /** This life is over; without `g` for all groups at once. */
+  | { readonly e: 'excluded'; readonly g?: string; readonly v: string; readonly why: string }
+  | {
+      readonly e: 'gauge';
+      readonly unstable: number;
+      readonly unstableBytes: number;
+      readonly queued: number;
+      readonly reorder: number;
+      readonly reassembly: number;
+      readonly rss: number;
+      readonly lagMs: number;
+    };
+
+/** A record as it stands in a trace. */
+export type Traced = TraceRecord & { readonly t: number; readonly p: string };

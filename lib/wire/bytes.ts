@@ -1,0 +1,109 @@
+/**
+ * Bytes in and out, by hand: a growing writer, a reader that never reads past its end.
+ *
+ * The reader throws {@link Malformed}; whoever opens a datagram catches it once, counts it and drops the datagram.
+ * Integers are unsigned LEB128 up to 2^53 - 1. Slices handed out by the reader alias what it reads.
+ */
+
+/** Bytes that no honest peer would send. */
+export class Malformed extends Error {
+  override readonly name = 'Malformed';
+}
+
+/** Appends to a buffer of its own, which grows by doubling. */
+export class Writer {
+  bytes: Uint8Array;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.bytes = new Uint8Array(capacity);
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  /** An unsigned integer of 1 to 8 bytes. */
+  varint(value: number): void {
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`not an unsigned 53-bit integer: ${value}`);
+    this.reserve(8);
+    while (value >= 0x80000000) {
+      this.bytes[this.length++] = (value % 0x80) | 0x80;
+      value = Math.floor(value / 0x80);
+    }
+    while (value >= 0x80) {
+      this.bytes[this.length++] = (value & 0x7f) | 0x80;
+      value >>>= 7;
+    }
+    this.bytes[this.length++] = value;
+  }
+
+  /** Raw bytes, without their length. */
+  raw(value: Uint8Array): void {
+    this.reserve(value.length);
+    this.bytes.set(value, this.length);
+    this.length += value.length;
+  }
+
+  /** What was written, copied out. */
+  take(): Uint8Array {
+    return this.bytes.slice(0, this.length);
+  }
+
+  /** Starts anew on the same buffer. */
+  clear(): void {
+    this.length = 0;
+  }
+}
+
+/** Reads from `bytes[at, end)`. */
+export class Reader {
+  constructor(
+    readonly bytes: Uint8Array,
+    public at = 0,
+    readonly end = bytes.length,
+  ) {}
+
+  get left(): number {
+    return this.end - this.at;
+  }
+
+  u8(): number {
+    if (this.at >= this.end) throw new Malformed('truncated');
+    return this.bytes[this.at++] as number;
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw new Malformed('integer above 2^53 - 1');
+        if (byte === 0 && i > 0) throw new Malformed('integer not in shortest form');
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw new Malformed('integer too long');
+  }
+
+  /** The next `count` bytes, aliased. */
+  raw(count: number): Uint8Array {
+    if (count > this.left) throw new Malformed('truncated');
+    const slice = this.bytes.subarray(this.at, this.at + count);
+    this.at += count;
+    return slice;
+  }
+}

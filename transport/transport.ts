@@ -1,0 +1,43 @@
+/**
+ * The seam between the protocol and the network: best-effort datagrams, to all and to one, and streams that are
+ * reliable and in order while they last. Everything else (loss, order, liveness) is the core's business.
+ */
+
+/** What a transport tells its user. Callbacks run on the event loop, never from inside a call into the transport. */
+export interface TransportHandlers {
+  /** A datagram arrived; its bytes are the receiver's to keep. `from` is the address it came from, as far as it can be told. */
+  datagram(bytes: Uint8Array, from: string): void;
+  /** A message arrived on a stream; its bytes are the receiver's to keep. */
+  stream(bytes: Uint8Array, from: string): void;
+  /** The stream to this address could not be opened or broke: messages written to it may be lost. Once per break. */
+  streamDown(to: string, why: string): void;
+  /** Something failed that no call can report; the transport goes on. */
+  error(error: Error): void;
+}
+
+/** An open transport. No method throws for what the network does. */
+export interface Transport {
+  /** Where others reach this node by unicast datagrams and by streams. */
+  readonly address: string;
+  /** The largest datagram it takes, in bytes. */
+  readonly datagramBytesMax: number;
+  /** Bytes that its socket can hold until they are read; senders keep what is under way below it. */
+  readonly receiveBufferBytes: number;
+  /** One line for the log: interface, addresses, buffer sizes asked for and granted. */
+  readonly description: string;
+  /** To every node of the domain; may or may not come back to the sender. The bytes must not be changed afterwards. */
+  multicast(bytes: Uint8Array): void;
+  /** To one address. */
+  unicast(to: string, bytes: Uint8Array): void;
+  /** A message of any size up to 1 MiB on the stream to this address, which is opened when needed. */
+  stream(to: string, bytes: Uint8Array): void;
+  /** Bytes given to `stream` for this address and not yet taken by the system. */
+  streamBacklog(to: string): number;
+  /** Datagrams that were given away and are not yet with the system. */
+  readonly datagramsPending: number;
+  /** Resolves when everything is closed and what was written has been given to the system. */
+  close(): Promise<void>;
+}
+
+/** Opens a transport for a domain. Rejects with a clear error: port in use, no such interface. */
+export type TransportFactory = (domain: string, handlers: TransportHandlers) => Promise<Transport>;
