@@ -1,0 +1,177 @@
+/**
+ * What goes over a stream connection: first a greeting, in one direction only, then messages, each behind its length.
+ *
+ * greeting = magic (4) · version (1) · domain tag (8) · length of the address (1) · the sender's address
+ * message  = length (u32, big-endian) · bytes
+ *
+ * Both readers are values without a socket: bytes go in, messages or a reason to hang up come out. Nothing is allocated
+ * for bytes that have only been announced beyond the limits here.
+ */
+
+/** The largest message, in bytes: larger ones are the core's to cut, so that none holds up those behind it for long. */
+export const messageBytesMax = 1024 * 1024;
+
+/** Unwritten bytes to one address: four of the largest application messages. A peer that is so far behind is cut off. */
+export const backlogBytesMax = 64 * 1024 * 1024;
+
+/** Bytes before each message. */
+export const messageHeaderBytes = 4;
+
+/** Speaks no known protocol's first four bytes: "\x8bNGS" is no text and no TLS record. */
+const magic = [0x8b, 0x4e, 0x47, 0x53] as const;
+const version = 1;
+const tagBytes = 8;
+const greetingFixedBytes = magic.length + 1 + tagBytes + 1;
+
+/** The bytes that open a connection. The address must have 1 to 255 ASCII characters. */
+export function encodeGreeting(tag: Uint8Array, address: string): Uint8Array {
+  const text = Buffer.from(address, 'latin1');
+  if (tag.length !== tagBytes || text.length < 1 || text.length > 255) throw new RangeError(`bad greeting: ${address}`);
+  return new Uint8Array(Buffer.concat([Buffer.from([...magic, version]), tag, Buffer.from([text.length]), text]));
+}
+
+/** What a greeting reader has to say about the bytes so far. `rest` are the bytes after the greeting. */
+export type Greeting =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'bad'; readonly reason: string }
+  | { readonly kind: 'hello'; readonly address: string; readonly rest: Uint8Array };
+
+/** Reads a greeting. Takes at most one chunk more than the greeting's 269 bytes. */
+export class GreetingReader {
+  #bytes: Buffer = Buffer.alloc(0);
+  readonly #tag: Uint8Array;
+
+  constructor(tag: Uint8Array) {
+    this.#tag = tag;
+  }
+
+  /** Takes in what has arrived. */
+  push(chunk: Uint8Array): Greeting {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const bytes = this.#bytes;
+    for (let i = 0; i < Math.min(magic.length, bytes.length); i++) {
+      if (bytes[i] !== magic[i]) return { kind: 'bad', reason: 'it does not speak this protocol' };
+    }
+    if (bytes.length < greetingFixedBytes) return { kind: 'more' };
+    const theirs = bytes.readUInt8(magic.length);
+    if (theirs !== version) return { kind: 'bad', reason: `it speaks version ${theirs}, this node ${version}` };
+    if (bytes.compare(this.#tag, 0, tagBytes, magic.length + 1, magic.length + 1 + tagBytes) !== 0) {
+      return { kind: 'bad', reason: 'it belongs to another domain' };
+    }
+    const end = greetingFixedBytes + bytes.readUInt8(greetingFixedBytes - 1);
+    if (end === greetingFixedBytes) return { kind: 'bad', reason: 'it gives no address' };
+    if (bytes.length < end) return { kind: 'more' };
+    return { kind: 'hello', address: bytes.toString('latin1', greetingFixedBytes, end), rest: bytes.subarray(end) };
+  }
+}
+
+/**
+ * Cuts a stream into messages. A message's bytes are never written again. One that fills at least a quarter of
+ * the chunk it came in is a part of that chunk, which Node allocates anew for every read; a smaller one is copied,
+ * so that a message that is kept holds at most four times its size in memory. One that spans chunks is copied too.
+ */
+export class MessageReader {
+  readonly #header = new Uint8Array(messageHeaderBytes);
+  #headerFilled = 0;
+  #body: Uint8Array | null = null;
+  #bodyFilled = 0;
+
+  /** Takes in a chunk that nobody will write to again; returns why to hang up, or null. */
+  push(chunk: Uint8Array, take: (message: Uint8Array) => void): string | null {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#body !== null) {
+        at = this.#fill(chunk, at, this.#body, take);
+        continue;
+      }
+      let length: number;
+      if (this.#headerFilled === 0 && chunk.length - at >= messageHeaderBytes) {
+        length = lengthAt(chunk, at);
+        at += messageHeaderBytes;
+      } else {
+        while (this.#headerFilled < messageHeaderBytes && at < chunk.length) {
+          this.#header[this.#headerFilled++] = chunk[at++] ?? 0;
+        }
+        if (this.#headerFilled < messageHeaderBytes) return null;
+        this.#headerFilled = 0;
+        length = lengthAt(this.#header, 0);
+      }
+      if (length > messageBytesMax) return `it announced a message of ${length} bytes; the limit is ${messageBytesMax}`;
+      const end = at + length;
+      if (end > chunk.length) {
+        // its memory is touched, and so really taken, only as bytes arrive
+        this.#body = new Uint8Array(length);
+      } else {
+        take(length * 4 >= chunk.length ? view(chunk, at, length) : copy(chunk, at, length));
+        at = end;
+      }
+    }
+    return null;
+  }
+
+  #fill(chunk: Uint8Array, at: number, body: Uint8Array, take: (message: Uint8Array) => void): number {
+    const end = Math.min(chunk.length, at + body.length - this.#bodyFilled);
+    body.set(chunk.subarray(at, end), this.#bodyFilled);
+    this.#bodyFilled += end - at;
+    if (this.#bodyFilled === body.length) {
+      this.#body = null;
+      this.#bodyFilled = 0;
+      take(body);
+    }
+    return end;
+  }
+}
+
+function lengthAt(bytes: Uint8Array, at: number): number {
+  const high = bytes[at] ?? 0;
+  return high * 0x100_0000 + (((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0));
+}
+
+/** A plain Uint8Array: on a Buffer `slice` would mean something else to the receiver. */
+function view(chunk: Uint8Array, at: number, length: number): Uint8Array {
+  return new Uint8Array(chunk.buffer, chunk.byteOffset + at, length);
+}
+
+function copy(chunk: Uint8Array, at: number, length: number): Uint8Array {
+  const own = new Uint8Array(length);
+  own.set(chunk.subarray(at, at + length));
+  return own;
+}
+
+/** Messages up to this size are copied together into one buffer: a system call and a list entry cost more than a copy. */
+const packedMessageBytesMax = 8 * 1024;
+
+/** Size of such a buffer: what one read takes at the other end. */
+const packBytesMax = 64 * 1024;
+
+/** Hands the messages with their headers to `write` in few pieces: small ones packed, large ones as they are. */
+export function writeMessages(messages: readonly Uint8Array[], write: (bytes: Uint8Array) => void): void {
+  let from = 0;
+  while (from < messages.length) {
+    let size = 0;
+    let to = from;
+    for (; to < messages.length; to++) {
+      const length = messages[to]?.length ?? 0;
+      if (length > packedMessageBytesMax || size + messageHeaderBytes + length > packBytesMax) break;
+      size += messageHeaderBytes + length;
+    }
+    // the header of a large message that follows goes with the pack
+    const large = to < messages.length && size + messageHeaderBytes <= packBytesMax ? messages[to] : undefined;
+    const isLarge = large !== undefined && large.length > packedMessageBytesMax;
+    const pack = Buffer.allocUnsafe(size + (isLarge ? messageHeaderBytes : 0));
+    let at = 0;
+    for (; from < to; from++) {
+      const message = messages[from];
+      if (message === undefined) continue;
+      pack.writeUInt32BE(message.length, at);
+      pack.set(message, at + messageHeaderBytes);
+      at += messageHeaderBytes + message.length;
+    }
+    if (isLarge) pack.writeUInt32BE(large.length, at);
+    if (pack.length > 0) write(pack);
+    if (isLarge) {
+      write(large);
+      from = to + 1;
+    }
+  }
+}

@@ -1,0 +1,380 @@
+/**
+ * Reliable message streams over TCP: messages to an address arrive whole and in order as long as its stream lasts.
+ *
+ * Each node opens its own connection to each address it writes to and only ever writes on it; what it reads comes on
+ * the connections that others opened to it. So no two nodes ever argue about who connects to whom.
+ *
+ * Invariants:
+ * - At most one outgoing connection per address, and at most one incoming one that is taken for that address's.
+ * - A break is told once. The other direction's connection, which a crash breaks too, is marked as told about; the mark
+ *   goes when a new outgoing connection is established, for then the peer lives.
+ * - An incoming connection of which the break has been told is still read to its end: a peer that closes in good
+ *   order may have said its last words there.
+ * - After a break is found inside a call, what is written before the handler has heard of it is lost with the rest:
+ *   nothing written after lost messages arrives before the loss is known.
+ */
+import { connect } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { formatAddress, domainTag, parseAddress } from './addresses.js';
+import type { Endpoint } from './addresses.js';
+import { codeOf } from './errors.js';
+import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
+import { MessageReader, writeMessages } from './framing.js';
+import type { Reporter } from './reporter.js';
+import type { TransportHandlers } from './transport.js';
+
+/** A connection that is not up by then is given up: two retransmissions of its first packet have been lost. */
+const connectMillisMax = 2000;
+
+/** A connection that has not said whose it is by then is closed. */
+const greetingMillisMax = 5000;
+
+/** Connections that have not yet said whose they are: the oldest makes room, so that idle ones keep nobody out. */
+const strangersMax = 256;
+
+/** Incoming connections in all: several times the size of any domain, well below the usual limit of open files. */
+const incomingMax = 768;
+
+/**
+ * A connection that takes none of its backlog for so long is given up. Else the system would hold the bytes for a
+ * quarter of an hour. Much longer than any failure detector waits, so it only ever cleans up.
+ */
+const stallMillisMax = 30_000;
+
+/** An idle connection is probed after this time, so that one whose peer's machine is gone does not stay for ever. */
+const keepAliveMillis = 5000;
+
+/** Writing the last bytes and closing may take so long; then what is left is dropped. */
+const closeMillisMax = 2000;
+
+/** What streams need from their transport. */
+export interface StreamsOptions {
+  /** Listens on `address`; the streams take its connections and close it. */
+  readonly server: Server;
+  /** What this node says it is. */
+  readonly address: string;
+  readonly domain: string;
+  readonly handlers: Pick<TransportHandlers, 'stream' | 'streamDown'>;
+  readonly reporter: Reporter;
+  /** The local address that outgoing connections come from; undefined: the system's choice. */
+  readonly localAddress: string | undefined;
+  /** Whether a peer must come from the host that it says it is. Not where addresses are translated. */
+  readonly peersAreWhereTheySay: boolean;
+}
+
+/** Message streams to and from any number of addresses. */
+export interface Streams {
+  /** Sends a message on the stream to this address, which is opened when needed. Throws if it is over 1 MiB. */
+  write(to: string, bytes: Uint8Array): void;
+  /** Bytes written to this address that the system has not taken yet. */
+  backlog(to: string): number;
+  /** Writes what is left, then closes everything. No handler is called from the moment of the call. */
+  close(): Promise<void>;
+}
+
+interface Outgoing {
+  readonly to: string;
+  /** Null if it could not even be tried. */
+  readonly socket: Socket | null;
+  /** Written in this turn of the event loop, not yet given to the socket. */
+  queue: Uint8Array[];
+  queuedBytes: number;
+  /** Found broken inside a call; the handler is about to be told. */
+  doomed: boolean;
+}
+
+interface Incoming {
+  readonly from: string;
+  readonly socket: Socket;
+  /** The break of the peer's connections was told before this one ended. */
+  told: boolean;
+}
+
+/** The system's reasons in words. */
+function reasonOf(error: Error): string {
+  const code = codeOf(error);
+  const words: Readonly<Record<string, string>> = {
+    ECONNREFUSED: 'nobody listens there',
+    ECONNRESET: 'reset by the peer',
+    EPIPE: 'reset by the peer',
+    ETIMEDOUT: 'timed out',
+    EHOSTUNREACH: 'host unreachable',
+    ENETUNREACH: 'network unreachable',
+    EADDRNOTAVAIL: 'no local address or port left',
+    EMFILE: 'too many open files',
+  };
+  const known = words[code];
+  return known === undefined ? error.message : `${known} (${code})`;
+}
+
+function sameHost(host: string, remote: string | undefined): boolean {
+  return remote !== undefined && (remote === host || remote === `::ffff:${host}`);
+}
+
+/** Takes over a listening server and opens connections as they are needed. */
+export function createStreams(options: StreamsOptions): Streams {
+  const { server, handlers, reporter } = options;
+  const tag = domainTag(options.domain);
+  const greeting = encodeGreeting(tag, options.address);
+  const outgoing = new Map<string, Outgoing>();
+  const incoming = new Map<string, Incoming>();
+  /** Insertion order is age. */
+  const strangers = new Map<Socket, NodeJS.Timeout>();
+  const sockets = new Set<Socket>();
+  let acceptedCount = 0;
+  let dirty: Outgoing[] = [];
+  let closing = false;
+  let closed: Promise<void> | undefined;
+
+  function down(to: string, why: string): void {
+    const out = outgoing.get(to);
+    outgoing.delete(to);
+    out?.socket?.destroy();
+    const peer = incoming.get(to);
+    if (peer !== undefined) peer.told = true;
+    if (!closing) handlers.streamDown(to, why);
+  }
+
+  function outgoingBroke(out: Outgoing, why: string): void {
+    if (outgoing.get(out.to) === out && !out.doomed) down(out.to, why);
+  }
+
+  /** For breaks found inside a call: handlers are only called from the event loop. */
+  function doom(out: Outgoing, why: string): void {
+    out.doomed = true;
+    out.queue = [];
+    out.queuedBytes = 0;
+    out.socket?.destroy();
+    setImmediate(() => {
+      if (outgoing.get(out.to) === out) down(out.to, why);
+    });
+  }
+
+  function open(to: string): Outgoing {
+    let endpoint: Endpoint;
+    try {
+      endpoint = parseAddress(to);
+    } catch (error) {
+      const out: Outgoing = { to, socket: null, queue: [], queuedBytes: 0, doomed: false };
+      outgoing.set(to, out);
+      doom(out, error instanceof Error ? error.message : 'bad address');
+      return out;
+    }
+    const socket = connect({
+      host: endpoint.host,
+      port: endpoint.port,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMillis,
+    });
+    const out: Outgoing = { to, socket, queue: [], queuedBytes: 0, doomed: false };
+    outgoing.set(to, out);
+    watchOutgoing(out, socket);
+    socket.write(greeting);
+    return out;
+  }
+
+  function watchOutgoing(out: Outgoing, socket: Socket): void {
+    sockets.add(socket);
+    const timer = setTimeout(() => outgoingBroke(out, `no connection within ${connectMillisMax} ms`), connectMillisMax);
+    let why = 'closed by the peer';
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      // With nobody there, the system may pick the very port it connects to for this end: it then talks to itself.
+      if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress && !isSelf(out.to)) {
+        outgoingBroke(out, 'nobody listens there (connected to itself)');
+        return;
+      }
+      const peer = incoming.get(out.to);
+      if (peer !== undefined) peer.told = false;
+      socket.setTimeout(stallMillisMax);
+    });
+    socket.on('timeout', () => {
+      if (socket.writableLength > 0) outgoingBroke(out, `took nothing for ${stallMillisMax} ms`);
+    });
+    socket.on('data', () => outgoingBroke(out, 'it does not speak this protocol'));
+    socket.on('end', () => outgoingBroke(out, why));
+    socket.on('error', (error) => {
+      why = reasonOf(error);
+      outgoingBroke(out, why);
+    });
+    socket.on('close', () => {
+      clearTimeout(timer);
+      sockets.delete(socket);
+      outgoingBroke(out, why);
+    });
+  }
+
+  function isSelf(to: string): boolean {
+    return to === options.address;
+  }
+
+  function write(to: string, bytes: Uint8Array): void {
+    if (bytes.length > messageBytesMax) {
+      throw new RangeError(`a stream message has ${bytes.length} bytes; the limit is ${messageBytesMax}`);
+    }
+    if (closing) return;
+    const out = outgoing.get(to) ?? open(to);
+    if (out.doomed || out.socket === null) return;
+    if (out.queuedBytes + out.socket.writableLength + bytes.length > backlogBytesMax) {
+      doom(out, `more than ${backlogBytesMax} bytes are waiting to be written to it`);
+      return;
+    }
+    if (out.queue.length === 0) {
+      if (dirty.length === 0) process.nextTick(flushAll);
+      dirty.push(out);
+    }
+    out.queue.push(bytes);
+    out.queuedBytes += messageHeaderBytes + bytes.length;
+  }
+
+  /** Once per turn: everything that was written in it goes to the system in one call per connection. */
+  function flushAll(): void {
+    const turn = dirty;
+    dirty = [];
+    for (const out of turn) {
+      const { queue, socket } = out;
+      out.queue = [];
+      out.queuedBytes = 0;
+      if (socket === null || socket.destroyed) continue;
+      socket.cork();
+      writeMessages(queue, (bytes) => socket.write(bytes));
+      socket.uncork();
+    }
+  }
+
+  function backlog(to: string): number {
+    const out = outgoing.get(to);
+    if (out === undefined || out.doomed || out.socket === null) return 0;
+    return out.queuedBytes + out.socket.writableLength;
+  }
+
+  function hangUp(socket: Socket, kind: string, why: string): void {
+    if (!closing) {
+      const remote = formatAddress(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
+      reporter.report(kind, `connection from ${remote} to ${options.address} closed: ${why}`);
+    }
+    socket.destroy();
+  }
+
+  function accept(socket: Socket): void {
+    // a socket without a listener would end the process with its error
+    socket.on('error', () => socket.destroy());
+    if (closing) {
+      socket.destroy();
+      return;
+    }
+    if (acceptedCount >= incomingMax) {
+      hangUp(socket, 'incoming-max', `there are ${incomingMax} already`);
+      return;
+    }
+    if (strangers.size >= strangersMax) {
+      for (const oldest of strangers.keys()) {
+        clearTimeout(strangers.get(oldest));
+        strangers.delete(oldest);
+        hangUp(oldest, 'strangers', `${strangersMax} others are waiting to say whose they are`);
+        break;
+      }
+    }
+    acceptedCount += 1;
+    sockets.add(socket);
+    strangers.set(
+      socket,
+      setTimeout(() => hangUp(socket, 'greeting-late', 'it did not say whose it is'), greetingMillisMax).unref(),
+    );
+    const greetingReader = new GreetingReader(tag);
+    const readGreeting = (chunk: Buffer): void => {
+      const result = greetingReader.push(chunk);
+      if (result.kind === 'more') return;
+      socket.off('data', readGreeting);
+      const reason = result.kind === 'bad' ? result.reason : objection(socket, result.address);
+      if (result.kind === 'bad' || reason !== null) hangUp(socket, 'greeting-bad', reason ?? 'bad greeting');
+      else greeted(socket, result.address, result.rest);
+    };
+    socket.on('data', readGreeting);
+    socket.once('close', () => {
+      acceptedCount -= 1;
+      sockets.delete(socket);
+      clearTimeout(strangers.get(socket));
+      strangers.delete(socket);
+    });
+  }
+
+  /** Why a peer with this address is not let in, or null. */
+  function objection(socket: Socket, address: string): string | null {
+    let endpoint: Endpoint;
+    try {
+      endpoint = parseAddress(address);
+    } catch (error) {
+      return error instanceof Error ? error.message : 'bad address';
+    }
+    if (formatAddress(endpoint.host, endpoint.port) !== address) return `'${address}' is not how an address is written`;
+    if (options.peersAreWhereTheySay && !sameHost(endpoint.host, socket.remoteAddress))
+      return `it says it is ${address}`;
+    return null;
+  }
+
+  function greeted(socket: Socket, from: string, rest: Uint8Array): void {
+    clearTimeout(strangers.get(socket));
+    strangers.delete(socket);
+    const peer: Incoming = { from, socket, told: false };
+    // the peer opens a second one only when it knows that its first is broken
+    const former = incoming.get(from);
+    incoming.set(from, peer);
+    former?.socket.destroy();
+    let why = 'closed by the peer';
+    const ended = (): void => {
+      if (incoming.get(from) !== peer) return;
+      incoming.delete(from);
+      if (!peer.told) down(from, why);
+    };
+    const reader = new MessageReader();
+    const take = (message: Uint8Array): void => {
+      if (!closing) handlers.stream(message, from);
+    };
+    const read = (chunk: Uint8Array): void => {
+      const reason = reader.push(chunk, take);
+      if (reason === null) return;
+      why = `it broke the protocol: ${reason}`;
+      socket.off('data', read);
+      hangUp(socket, 'message-bad', reason);
+    };
+    socket.on('data', read);
+    socket.on('error', (error) => {
+      why = reasonOf(error);
+    });
+    socket.on('end', ended);
+    socket.on('close', ended);
+    read(rest);
+  }
+
+  /** Ends an outgoing connection when the system has everything that was written on it. */
+  function finish(socket: Socket): void {
+    if (socket.destroyed) return;
+    socket.end(() => socket.destroy());
+  }
+
+  async function closeAll(): Promise<void> {
+    flushAll();
+    closing = true;
+    const serverClosed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const finishing: Promise<void>[] = [];
+    for (const { socket } of outgoing.values()) {
+      if (socket === null || socket.destroyed) continue;
+      finishing.push(new Promise((resolve) => socket.once('close', () => resolve())));
+      finish(socket);
+    }
+    const deadline = setTimeout(() => sockets.forEach((socket) => socket.destroy()), closeMillisMax);
+    await Promise.all(finishing);
+    for (const socket of sockets) socket.destroy();
+    await serverClosed;
+    clearTimeout(deadline);
+    outgoing.clear();
+    incoming.clear();
+  }
+
+  server.on('connection', accept);
+  server.on('error', (error) => reporter.report(`server-${codeOf(error)}`, `accepting connections: ${error.message}`));
+  return { write, backlog, close: () => (closed ??= closeAll()) };
+}
