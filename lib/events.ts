@@ -34,14 +34,7 @@ export interface ViewInfo {
 
 /** Where a member stands. */
 export type GroupStatus =
-  | 'joining'
-  | 'transferring'
-  | 'active'
-  | 'changing'
-  | 'wedged'
-  | 'excluded'
-  | 'left'
-  | 'disconnected';
+  'joining' | 'transferring' | 'active' | 'changing' | 'wedged' | 'excluded' | 'left' | 'disconnected';
 
 /** Names one transfer of state to one joiner: who gets it, and in which view the snapshot is taken. */
 export interface TransferToken {

@@ -35,7 +35,8 @@ export class Writer {
 
   /** An unsigned integer of 1 to 8 bytes. */
   varint(value: number): void {
-    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`not an unsigned 53-bit integer: ${value}`);
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
+      throw new RangeError(`not an unsigned 53-bit integer: ${value}`);
     this.reserve(8);
     while (value >= 0x80000000) {
       this.bytes[this.length++] = (value % 0x80) | 0x80;
@@ -97,6 +98,12 @@ export class Reader {
       scale *= 0x80;
     }
     throw new Malformed('integer too long');
+  }
+
+  /** Passes over `count` bytes. */
+  skip(count: number): void {
+    if (count > this.left) throw new Malformed('truncated');
+    this.at += count;
   }
 
   /** The next `count` bytes, aliased. */

@@ -22,13 +22,14 @@ export function encodeUtf8(text: string): Uint8Array {
 /** Decodes bytes that must be UTF-8 in its shortest form. */
 export function decodeUtf8(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const first = bytes[i++] as number;
     if (first < 0x80) {
       text += String.fromCharCode(first);
       continue;
     }
-    const more = first >= 0xf0 && first < 0xf5 ? 3 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xc2 && first < 0xe0 ? 1 : 0;
+    const more =
+      first >= 0xf0 && first < 0xf5 ? 3 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xc2 && first < 0xe0 ? 1 : 0;
     if (more === 0 || i + more > bytes.length) throw new Malformed('not UTF-8');
     let c = first & (0x3f >> more);
     for (let k = 0; k < more; k++) {

@@ -1,0 +1,92 @@
+/**
+ * Receiving frames: acks and credit first, then the records, in order and once.
+ *
+ * Only frames of the installed view are taken in, so only they are ever acknowledged; frames of a view to come wait.
+ * Nothing is taken from a frozen stream but what a flush fetched for the current target, up to its cut.
+ */
+import type { NodeId, Rank, ViewId } from '../ids.js';
+import { must } from '../assert.js';
+import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
+import { Malformed, type Reader } from '../wire/bytes.js';
+import { type Chunk, checkRecords, slice } from '../wire/record.js';
+import { deliverReady, scan } from './delivery.js';
+import { notePaused, raise } from './rows.js';
+import type { Group, Host, ViewState } from './state.js';
+import { takeIn } from './stream.js';
+
+/** Takes in a data frame from `source`. */
+export function receiveData(host: Host, group: Group, source: NodeId, view: ViewId, r: Reader): void {
+  const state = group.current;
+  if (!state || view !== state.view.id) {
+    if (!state || view > state.view.id) keepForLater(group, source, view, r);
+    return;
+  }
+  const observer = state.view.ranks.get(source);
+  if (observer === undefined) return;
+  const tag = r.varint();
+  const rank = r.varint();
+  const first = r.varint();
+  const firstMessage = r.varint();
+  if (rank >= state.size || first < 1) throw new Malformed(`frame of rank ${rank}, seqno ${first}`);
+  notePaused(state, observer, r.u8());
+  const entries = r.u8();
+  for (let i = 0; i < entries; i++) {
+    const column = r.varint();
+    const seqno = r.varint();
+    if (column >= state.size) throw new Malformed(`rank ${column} in a view of ${state.size}`);
+    raise(host, group, state, observer, column, seqno);
+  }
+  const count = r.u8() | (r.u8() << 8);
+  if (count === 0 || rank === state.rank) return;
+  const bytes = r.raw(r.left);
+  checkRecords(bytes, count, state.size);
+  takeChunk(host, group, state, rank, tag, { first, count, firstMessage, bytes });
+}
+
+function takeChunk(host: Host, group: Group, state: ViewState, rank: Rank, tag: ViewId, whole: Chunk): void {
+  const stream = must(state.streams[rank], 'stream');
+  const chunk = stream.frozen ? upToCut(group, rank, tag, whole) : whole;
+  if (!chunk) return;
+  const fresh = takeIn(stream, chunk);
+  for (const each of fresh) {
+    state.bytesSinceRow += each.bytes.length + frameOverheadBytes;
+    scan(host, group, state, rank, each);
+  }
+  if (fresh.length > 0) {
+    raise(host, group, state, state.rank, rank, stream.received);
+    deliverReady(host, group, state);
+    stream.nakTries = 0;
+    stream.nakDelay = nakDelay;
+    stream.nakAt = Infinity;
+  }
+  raise(host, group, state, rank, rank, chunk.first + chunk.count - 1);
+  host.touch(group);
+}
+
+/** Of a chunk of a frozen stream, what the current target's cut has of it; a late answer to an older fetch has nothing. */
+function upToCut(group: Group, rank: Rank, tag: ViewId, chunk: Chunk): Chunk | null {
+  const { flush } = group;
+  if (!flush?.cut || tag !== flush.target.id) return null;
+  const to = must(flush.cut.cut[rank], 'cut');
+  return chunk.first > to ? null : slice(chunk, chunk.first, to);
+}
+
+function keepForLater(group: Group, source: NodeId, view: ViewId, r: Reader): void {
+  const body = r.raw(r.left);
+  if (group.futureBytes + body.length > futureBytesMax) return;
+  group.future.push({ view, source, body });
+  group.futureBytes += body.length;
+}
+
+/** Takes in a row: one member's acknowledgements for all streams, and whom it waits for. */
+export function receiveRow(host: Host, group: Group, source: NodeId, view: ViewId, r: Reader): void {
+  const state = group.current;
+  if (!state || view !== state.view.id) return;
+  const observer = state.view.ranks.get(source);
+  if (observer === undefined || observer === state.rank) return;
+  notePaused(state, observer, r.u8());
+  for (let rank = 0; rank < state.size; rank++) raise(host, group, state, observer, rank, r.varint());
+  const lagging = r.varint();
+  for (let i = 0; i < lagging && i < state.size; i++) if (r.varint() === state.rank) state.ackNow = true;
+  host.touch(group);
+}

@@ -1,0 +1,77 @@
+/**
+ * The way to the member's actor: one ordered sequence of views, deliveries and what else it must know.
+ *
+ * At a joiner whose state is on its way the sequence waits: what was delivered since the snapshot's view follows the
+ * state. Nothing overtakes anything.
+ */
+import type { Delivery, GroupItem, GroupStatus, ViewInfo } from '../events.js';
+import { digest } from '../trace/digest.js';
+import type { Group, Host } from './state.js';
+
+/** Hands an item to the actor, after everything before it. */
+export function emit(host: Host, group: Group, item: GroupItem): void {
+  const { replica } = group;
+  if (replica.kind === 'transferring') {
+    replica.held.push(item);
+    if (item.kind === 'delivery') replica.heldBytes += item.payload.length;
+    return;
+  }
+  pass(host, group, item);
+}
+
+/** Hands an item to the actor although it waits for its state: the state itself, and what must not wait. */
+export function pass(host: Host, group: Group, item: GroupItem): void {
+  if (item.kind === 'delivery') {
+    group.backlogBytes += item.payload.length;
+    if (host.options.trace) traceDelivery(host, group, item);
+  } else if (item.kind === 'view' && host.options.trace) traceView(host, item.view);
+  group.items.push(item);
+  host.touch(group);
+}
+
+function traceView(host: Host, view: ViewInfo): void {
+  host.trace({
+    e: 'view',
+    g: view.group,
+    v: String(view.id),
+    k: view.id,
+    m: view.members.map(({ id }) => id),
+    primary: view.primary,
+    prev: view.previous === null ? null : String(view.previous),
+    joined: view.joined.map(({ id }) => id),
+    left: view.left.map(({ member, cause }) => [member.id, cause]),
+    dom: host.domainId(),
+  });
+}
+
+function traceDelivery(host: Host, group: Group, item: Delivery): void {
+  host.trace({
+    e: 'deliver',
+    g: group.name,
+    id: `${item.from.id}:${item.message}`,
+    v: String(item.view.id),
+    o: item.order,
+    u: item.uniform,
+    ...(item.order === 'total' ? { pos: item.position } : {}),
+    h: digest(item.payload),
+  });
+}
+
+/** Tells the member's status, if it is another than before. */
+export function setStatus(host: Host, group: Group, status: GroupStatus, why: string): void {
+  if (group.status === status || group.ended) return;
+  group.status = status;
+  pass(host, group, { kind: 'status', status, why });
+}
+
+/** The status that follows from where the member stands. */
+export function updateStatus(host: Host, group: Group): void {
+  if (group.ended) return;
+  if (!group.current) setStatus(host, group, 'joining', 'waits for its first view');
+  else if (!host.quorate) setStatus(host, group, 'wedged', 'too few nodes can be heard for a quorum');
+  else if (group.replica.kind === 'transferring') {
+    setStatus(host, group, 'transferring', `state from ${group.replica.token.donor}`);
+  } else if (group.wedged)
+    setStatus(host, group, 'changing', `view ${group.flush?.target.id ?? ''} is being installed`);
+  else setStatus(host, group, 'active', `view ${group.current.view.id}`);
+}

@@ -1,0 +1,36 @@
+/**
+ * What others say in their rows: how much of each stream they have received, and whether their actors keep up.
+ */
+import type { Rank, Seqno } from '../ids.js';
+import { must } from '../assert.js';
+import { repeatDelay } from '../limits.js';
+import { Malformed } from '../wire/bytes.js';
+import type { Group, Host, ViewState } from './state.js';
+import { release } from './stream.js';
+
+/** Set in a frame's or a row's flags while its sender's actor is behind. */
+export const pausedFlag = 1;
+
+/** Whether this member's actor is so far behind that senders must wait. */
+export function isPaused(host: Host, group: Group): boolean {
+  return group.backlogBytes > host.options.backlogBytesMax;
+}
+
+/** Takes note of a member's flags. */
+export function notePaused(state: ViewState, observer: Rank, flags: number): void {
+  state.paused[observer] = flags & pausedFlag;
+}
+
+/** `observer` has received `sender`'s stream up to `seqno`: shows gaps, frees what is stable, lets uniform ones go. */
+export function raise(host: Host, group: Group, state: ViewState, observer: Rank, sender: Rank, seqno: Seqno): void {
+  const stream = must(state.streams[sender], 'stream');
+  if (sender === state.rank && seqno > stream.received) throw new Malformed(`seqno ${seqno} of mine was never sent`);
+  if (seqno > stream.known && !stream.frozen) stream.known = seqno;
+  if (!state.stability.raise(observer, sender, seqno)) return;
+  state.repeatDelay = repeatDelay;
+  state.repeatAt = Infinity;
+  const before = stream.unstableBytes;
+  release(stream, state.stability.stable(sender));
+  if (sender === state.rank) host.ownUnstableBytes -= before - stream.unstableBytes;
+  host.touch(group);
+}

@@ -1,0 +1,246 @@
+/**
+ * Everything a node holds of one group. Plain data: the verbs are in the files named after them.
+ *
+ * What belongs to one installed view is in {@link ViewState} and goes with it: after an install nothing of the old view
+ * is ever needed again.
+ */
+import type { GroupItem, TransferToken, ViewInfo } from '../events.js';
+import type {
+  DecreeNumber,
+  DomainId,
+  GroupId,
+  MessageNumber,
+  Millis,
+  NodeId,
+  Position,
+  Rank,
+  Seqno,
+  ViewId,
+} from '../ids.js';
+import type { GroupMember, GroupSettings, LeaveCause, Order } from '../membership/state.js';
+import type { Outbox } from '../outbox.js';
+import type { NodeOptions } from '../options.js';
+import type { Queue } from '../queue.js';
+import type { TraceRecord } from '../trace/format.js';
+import type { RankCount } from '../wire/record.js';
+import type { InstallRecord, LinkMessage, Report } from './messages.js';
+import type { Stability } from './stability.js';
+import type { Stream } from './stream.js';
+import type { View } from './view.js';
+
+/** What a node offers to its groups. */
+export interface Host {
+  readonly options: NodeOptions;
+  readonly self: NodeId;
+  readonly out: Outbox;
+  /** The time of the current step. */
+  now: Millis;
+  /** Own unstable bytes over all groups; what the window bounds. */
+  ownUnstableBytes: number;
+  /** Whether the nodes that can be heard are a quorum: without one nothing new is sent. */
+  quorate: boolean;
+  /** Bytes that may be unstable at once. */
+  window(): number;
+  address(node: NodeId): string | undefined;
+  isSuspected(node: NodeId): boolean;
+  /** Nothing of this member's own is left to do: asks for the decree by which it leaves. */
+  askToLeave(group: Group): void;
+  /** The group has work for the end of the batch. */
+  touch(group: Group): void;
+  /** Sends a message on the reliable link to a node. */
+  link(to: NodeId, message: Uint8Array): void;
+  /** Whether the link to a node has room for more state. */
+  linkHasRoom(to: NodeId): boolean;
+  /** The founding that views belong to, for the trace. */
+  domainId(): DomainId;
+  trace(record: TraceRecord): void;
+  log(
+    level: 'error' | 'warn' | 'info' | 'debug',
+    message: string,
+    fields: Record<string, string | number | boolean>,
+  ): void;
+}
+
+/** A multicast that waits to be let in. */
+export interface Outgoing {
+  readonly message: MessageNumber;
+  readonly order: Order;
+  readonly uniform: boolean;
+  readonly payload: Uint8Array;
+  /** Bytes already sent as fragments in this view. */
+  offset: number;
+  /** Whether its `send` stands in the trace. */
+  traced: boolean;
+}
+
+/** A multicast that was received; becomes a delivery as it stands. */
+export interface Pending {
+  readonly kind: 'delivery';
+  readonly from: ViewInfo['members'][number];
+  readonly fromRank: Rank;
+  readonly message: MessageNumber;
+  readonly order: Order;
+  readonly uniform: boolean;
+  position: Position;
+  readonly view: ViewInfo;
+  readonly payload: Uint8Array;
+  readonly seqno: Seqno;
+  /** What changed in its sender's past since the sender's previous multicast; null: nothing. */
+  readonly dependencies: readonly RankCount[] | null;
+}
+
+/** The next `count` total multicasts of `rank`, as assigned by record `by` of the sequencer's stream. */
+export interface Run {
+  readonly rank: Rank;
+  count: number;
+  readonly by: Seqno;
+}
+
+/** One's own multicasts up to `message`, the last of a frame, and what they need to be stable. */
+export interface Sent {
+  readonly seqno: Seqno;
+  readonly message: MessageNumber;
+  /** What had been delivered of each sender when they were sent. */
+  readonly past: Float64Array;
+}
+
+/** The data plane of one installed view. */
+export interface ViewState {
+  readonly view: View;
+  readonly info: ViewInfo;
+  readonly size: number;
+  /** One's own. */
+  readonly rank: Rank;
+  /** Who assigns the total order. */
+  readonly sequencer: Rank;
+  readonly streams: readonly Stream[];
+  readonly stability: Stability;
+  /** Seqno of the last causal or total multicast delivered, by sender. */
+  readonly delivered: Float64Array;
+  /** The same as told to others with one's own last multicast. */
+  readonly dependenciesSent: Float64Array;
+  /** Dependencies read from a stream and not yet attached to a multicast, by sender. */
+  readonly dependenciesRead: (readonly RankCount[] | null)[];
+  /** Assigned and not delivered. */
+  readonly runs: Queue<Run>;
+  /** At the sequencer: received and not assigned. */
+  unassigned: { rank: Rank; count: number }[];
+  /** Causal multicasts among the pending ones; zero saves looking for them. */
+  causalPending: number;
+  readonly sent: Queue<Sent>;
+  /** The latest of `sent`'s pasts, shared while nothing is delivered. */
+  past: Float64Array;
+  /** One's row as last told to all. */
+  readonly rowSent: Float64Array;
+  /** Bytes and time since: when to acknowledge. */
+  bytesSinceRow: number;
+  ackAt: Millis;
+  ackNow: boolean;
+  /** Members whose actors are behind: nobody sends. */
+  readonly paused: Uint8Array;
+  /** Whether that was told of oneself. */
+  pausedSent: boolean;
+  /** When to show what is unstable to all, if nothing moves. */
+  repeatAt: Millis;
+  repeatDelay: Millis;
+  /** When something was last sent again, and which: see `resendWindow`. */
+  resentAt: Millis;
+  resent: Map<string, NodeId>;
+}
+
+/** What a target's coordinator has heard. */
+export interface Coordination {
+  readonly reports: Map<NodeId, Report>;
+  /** The cut that was sent, and for which base. */
+  cut: { readonly base: ViewId; readonly cut: readonly Seqno[] } | null;
+  /** Who holds all of it. */
+  readonly haveAll: Set<NodeId>;
+}
+
+/** A view change under way, at one member. */
+export interface Flush {
+  /** The latest target; reporting for it is a promise to ignore cuts and installs of earlier ones. */
+  readonly target: View;
+  /** The cut of this target, once known. */
+  cut: { readonly base: ViewId; readonly cut: readonly Seqno[]; readonly holders: readonly Rank[] } | null;
+  repeatAt: Millis;
+  repeatDelay: Millis;
+  /** Only at rank 0 of the target. */
+  readonly coordination: Coordination | null;
+}
+
+/** Where this member's replica stands. */
+export type ReplicaState =
+  /** It has the group's state, or the group has none. */
+  | { readonly kind: 'present' }
+  /** Nothing was installed yet. */
+  | { readonly kind: 'absent' }
+  /** It comes from the donor, as of the token's view; what was delivered since waits. */
+  | { readonly kind: 'transferring'; readonly token: TransferToken; readonly held: GroupItem[]; heldBytes: number };
+
+/** A transfer of state that this member gives: the actor makes chunks, the link takes them. */
+export interface Giving {
+  readonly token: TransferToken;
+  /** A chunk was taken and the actor waits to be asked for the next. */
+  waiting: boolean;
+  /** The next chunk is the first. */
+  first: boolean;
+}
+
+/** A frame for a view that is not installed yet. */
+export interface FutureFrame {
+  readonly view: ViewId;
+  readonly source: NodeId;
+  readonly body: Uint8Array;
+}
+
+/** A group at one node that is, or wants to be, a member. */
+export interface Group {
+  readonly name: string;
+  readonly settings: GroupSettings;
+  /** 0 until a decree let this node in. */
+  id: GroupId;
+  /** Its decree; with the node it is the member's identity. */
+  joined: DecreeNumber;
+  /** Views that decrees have made and that are not installed, oldest first. */
+  targets: View[];
+  current: ViewState | null;
+  /** How the current view was installed: kept until the next, in case nobody else knows. */
+  lastInstall: InstallRecord | null;
+  flush: Flush | null;
+  /** Why members left, by `node joined`, since the current view. */
+  departed: Map<string, LeaveCause>;
+  position: Position;
+  replica: ReplicaState;
+  /** Transfers this member gives. */
+  readonly giving: Map<NodeId, Giving>;
+  readonly queue: Queue<Outgoing>;
+  /** Of one's own multicasts: taken in, let in, stable. */
+  lastMessage: MessageNumber;
+  acceptedMessage: MessageNumber;
+  stableMessage: MessageNumber;
+  deliveredMessage: MessageNumber;
+  /** As last told to the actor. */
+  toldAccepted: MessageNumber;
+  toldStable: MessageNumber;
+  /** Payload bytes handed to the actor and not consumed. */
+  backlogBytes: number;
+  /** `asked`: the decree is under way. */
+  leaving: 'no' | 'draining' | 'asked';
+  /** The members are told that it is over; nothing comes after. */
+  ended: boolean;
+  /** Sends nothing new: a view change is under way. */
+  wedged: boolean;
+  future: FutureFrame[];
+  futureBytes: number;
+  /** Came over a link before the view that explains it. */
+  early: { readonly from: NodeId; readonly message: LinkMessage; readonly payload: Uint8Array }[];
+  /** What the actor gets at the end of the batch. */
+  items: GroupItem[];
+  status: (GroupItem & { kind: 'status' })['status'] | null;
+}
+
+/** A group's member as this node is one. */
+export function selfIn(host: Host, group: Group): GroupMember {
+  return { node: host.self, joined: group.joined };
+}

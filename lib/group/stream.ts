@@ -1,0 +1,131 @@
+/**
+ * One sender's stream in one view: records numbered from 1, received in order, buffered until stable.
+ *
+ * Invariants: `received` is contiguous: everything up to it was taken in once and in order; `chunks` covers exactly the
+ * seqnos above what is stable up to `received`; `ahead` lies above `received + 1`, sorted, without overlap. A frozen
+ * stream belongs to a member that the next view lacks: only what the flush asks for still enters it.
+ */
+import type { Seqno } from '../ids.js';
+import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
+import { Queue } from '../queue.js';
+import { type Chunk, lastOf, slice } from '../wire/record.js';
+import type { Pending } from './state.js';
+
+/** A stream; one for each rank of the view, one's own included. */
+export interface Stream {
+  received: Seqno;
+  /** The highest seqno that is known to exist. */
+  known: Seqno;
+  /** Unstable chunks, oldest first. */
+  readonly chunks: Queue<Chunk>;
+  /** Bytes in `chunks`, the kernel's overhead per frame included. */
+  unstableBytes: number;
+  ahead: Chunk[];
+  aheadBytes: number;
+  frozen: boolean;
+  /** Causal and total multicasts received and not yet delivered, in sending order. */
+  readonly pending: Queue<Pending>;
+  /** FIFO multicasts that wait for stability, and those behind them. */
+  readonly heldFifo: Queue<Pending>;
+  /** Fragments of a multicast that is not complete. */
+  partial: Uint8Array[];
+  partialBytes: number;
+  /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
+  nakAt: number;
+  nakDelay: number;
+  nakTries: number;
+}
+
+/** A stream from which nothing was received. */
+export function createStream(): Stream {
+  return {
+    received: 0,
+    known: 0,
+    chunks: new Queue(),
+    unstableBytes: 0,
+    ahead: [],
+    aheadBytes: 0,
+    frozen: false,
+    pending: new Queue(),
+    heldFifo: new Queue(),
+    partial: [],
+    partialBytes: 0,
+    nakAt: Infinity,
+    nakDelay,
+    nakTries: 0,
+  };
+}
+
+/**
+ * Takes in a chunk that may overlap what is there. Returns what now follows in order, to be scanned, oldest first; every
+ * record is returned once.
+ */
+export function takeIn(stream: Stream, chunk: Chunk): readonly Chunk[] {
+  const last = lastOf(chunk);
+  if (last > stream.known) stream.known = last;
+  if (last <= stream.received) return [];
+  if (chunk.first > stream.received + 1) {
+    putAhead(stream, chunk);
+    return [];
+  }
+  const fresh = [append(stream, slice(chunk, stream.received + 1, last))];
+  while (stream.ahead.length > 0 && (stream.ahead[0] as Chunk).first <= stream.received + 1) {
+    const next = stream.ahead.shift() as Chunk;
+    stream.aheadBytes -= next.bytes.length;
+    if (lastOf(next) > stream.received) fresh.push(append(stream, slice(next, stream.received + 1, lastOf(next))));
+  }
+  return fresh;
+}
+
+/** Appends a chunk that follows directly; also used for one's own records as they are sent. */
+export function append(stream: Stream, chunk: Chunk): Chunk {
+  stream.received = lastOf(chunk);
+  if (stream.received > stream.known) stream.known = stream.received;
+  stream.chunks.push(chunk);
+  stream.unstableBytes += chunk.bytes.length + frameOverheadBytes;
+  return chunk;
+}
+
+function putAhead(stream: Stream, chunk: Chunk): void {
+  if (stream.aheadBytes + chunk.bytes.length > aheadBytesMax) return;
+  let at = stream.ahead.length;
+  while (at > 0 && (stream.ahead[at - 1] as Chunk).first > chunk.first) at--;
+  const before = stream.ahead[at - 1];
+  const after = stream.ahead[at];
+  const from = before ? Math.max(chunk.first, lastOf(before) + 1) : chunk.first;
+  const to = after ? Math.min(lastOf(chunk), after.first - 1) : lastOf(chunk);
+  if (from > to) return;
+  const piece = slice(chunk, from, to);
+  stream.ahead.splice(at, 0, piece);
+  stream.aheadBytes += piece.bytes.length;
+}
+
+/** Lets go of what is stable. */
+export function release(stream: Stream, stable: Seqno): void {
+  for (let oldest = stream.chunks.first; oldest && lastOf(oldest) <= stable; oldest = stream.chunks.first) {
+    stream.unstableBytes -= oldest.bytes.length + frameOverheadBytes;
+    stream.chunks.shift();
+  }
+}
+
+/** From now on only what a flush fetches enters: what lies behind a gap is forgotten, it may be above the cut. */
+export function freeze(stream: Stream): void {
+  stream.frozen = true;
+  stream.ahead = [];
+  stream.aheadBytes = 0;
+  stream.known = stream.received;
+  stream.nakAt = Infinity;
+}
+
+/** What is missing of the stream up to `to`: ranges of seqnos, both ends included, at most `max`. */
+export function missing(stream: Stream, to: Seqno, max: number): { from: Seqno; to: Seqno }[] {
+  const ranges: { from: Seqno; to: Seqno }[] = [];
+  let from = stream.received + 1;
+  for (const chunk of stream.ahead) {
+    if (ranges.length >= max || chunk.first > to) break;
+    if (chunk.first > from) ranges.push({ from, to: chunk.first - 1 });
+    from = lastOf(chunk) + 1;
+  }
+  if (from <= to && ranges.length < max) ranges.push({ from, to });
+  return ranges;
+}

@@ -1,0 +1,157 @@
+/**
+ * State transfer: a new member gets the group's state exactly as of a view.
+ *
+ * The install of a view names a donor for every member that lacks the state. The donor's actor takes its snapshot when
+ * it reaches that view in its mailbox, after everything delivered before, so the state is that of the cut. The joiner
+ * holds back what is delivered from then on until the last chunk is in. If the donor goes, the install of the view that
+ * removed it names another, which takes its snapshot at that view; the joiner forgets what it held for earlier ones.
+ */
+import type { GroupItem, TransferToken } from '../events.js';
+import type { NodeId, Rank } from '../ids.js';
+import { must } from '../assert.js';
+import { earlyMax } from '../limits.js';
+import { Writer } from '../wire/bytes.js';
+import { type InstallRecord, type LinkMessage, type Report, linkMessage } from './messages.js';
+import { emit, pass, updateStatus } from './replica.js';
+import type { Group, Host } from './state.js';
+import type { View } from './view.js';
+
+/** At the coordinator: who gives the state to whom. A transfer whose donor goes on goes on; donors are spread by rank. */
+export function assignTransfers(
+  group: Group,
+  target: View,
+  reports: ReadonlyMap<NodeId, Report>,
+): Pick<InstallRecord, 'founder' | 'transfers'> {
+  if (group.settings.kind === 'plain') return { founder: null, transfers: [] };
+  const ranks = target.members.map((_, rank) => rank);
+  const has = (rank: Rank): boolean => reports.get(must(target.members[rank], 'member').node)?.hasState ?? false;
+  const donors = ranks.filter(has);
+  const founder = donors.length === 0 ? 0 : null;
+  if (founder !== null) donors.push(founder);
+  const transfers = ranks
+    .filter((rank) => rank !== founder && !has(rank))
+    .map((joiner) => {
+      const waitsFor = reports.get(must(target.members[joiner], 'member').node)?.waitsFor;
+      const donor = waitsFor ? target.ranks.get(waitsFor.donor) : undefined;
+      if (waitsFor && donor !== undefined && donors.includes(donor) && founder === null) {
+        return { joiner, donor, view: waitsFor.view };
+      }
+      return { joiner, donor: must(donors[joiner % donors.length], 'donor'), view: target.id };
+    });
+  return { founder, transfers };
+}
+
+/**
+ * At an install: what it says of this member's state. A transfer that was completed after it was reported as under way
+ * stays complete, unless the group is founded anew. Returns the snapshots that its actor must take at the view. */
+export function beginTransfers(
+  host: Host,
+  group: Group,
+  target: View,
+  record: InstallRecord,
+  rank: Rank,
+): TransferToken[] {
+  const tokens = record.transfers.map(({ joiner, donor, view }) => ({
+    view,
+    joiner: must(target.members[joiner], 'joiner').node,
+    donor: must(target.members[donor], 'donor').node,
+  }));
+  const mine = tokens.find((token) => token.joiner === host.self);
+  const isComplete = group.replica.kind === 'present' && record.founder === null;
+  if (mine && !isComplete) awaitState(group, mine);
+  else if (group.replica.kind !== 'present') {
+    group.replica = { kind: 'present' };
+    if (record.founder === rank) pass(host, group, { kind: 'found', loud: record.loud });
+  }
+  for (const { token } of [...group.giving.values()]) {
+    if (tokens.some(({ joiner, view }) => joiner === token.joiner && view === token.view)) continue;
+    group.giving.delete(token.joiner);
+    pass(host, group, { kind: 'snapshot-end', token });
+  }
+  const given = tokens.filter((token) => token.donor === host.self && token.view === target.id);
+  for (const token of given) group.giving.set(token.joiner, { token, waiting: false, first: true });
+  return given;
+}
+
+/** Waits for a state; for another one than before, everything held for earlier views is forgotten. */
+function awaitState(group: Group, token: TransferToken): void {
+  const { replica } = group;
+  if (replica.kind === 'transferring' && replica.token.view === token.view && replica.token.donor === token.donor)
+    return;
+  group.replica = { kind: 'transferring', token, held: [], heldBytes: 0 };
+}
+
+/** At the donor: the actor has made a chunk. */
+export function giveChunk(host: Host, group: Group, token: TransferToken, chunk: Uint8Array, last: boolean): void {
+  const giving = group.giving.get(token.joiner);
+  if (giving?.token.view !== token.view) return;
+  sendLink(
+    host,
+    token.joiner,
+    { kind: 'state', group: group.name, view: token.view, first: giving.first, last },
+    chunk,
+  );
+  giving.first = false;
+  giving.waiting = true;
+  if (last) group.giving.delete(token.joiner);
+  host.touch(group);
+}
+
+/** At the donor: asks the actor for the next chunk when the link has room. */
+export function continueGiving(host: Host, group: Group): void {
+  for (const giving of group.giving.values()) {
+    if (!giving.waiting || !host.linkHasRoom(giving.token.joiner)) continue;
+    giving.waiting = false;
+    pass(host, group, { kind: 'snapshot-continue', token: giving.token });
+  }
+}
+
+/** Writes a message for the link to another node. */
+export function sendLink(host: Host, to: NodeId, message: LinkMessage, payload: Uint8Array): void {
+  const w = new Writer(payload.length + 64);
+  linkMessage.write(w, message);
+  w.raw(payload);
+  host.link(to, w.take());
+}
+
+/** Takes in what came over a link for this group; what no installed view explains yet waits for one that does. */
+export function receiveLink(host: Host, group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
+  if (message.kind === 'direct') {
+    const sender = group.current?.view.ranks.get(from);
+    if (sender === undefined) keepEarly(group, from, message, payload);
+    else {
+      const member = must(must(group.current, 'view').info.members[sender], 'member');
+      emit(host, group, { kind: 'direct', from: member, payload });
+    }
+    return;
+  }
+  const { replica } = group;
+  if (replica.kind === 'transferring' && replica.token.view === message.view && replica.token.donor === from) {
+    pass(host, group, {
+      kind: 'state',
+      token: replica.token,
+      chunk: payload,
+      first: message.first,
+      last: message.last,
+    });
+    if (message.last) completeTransfer(host, group, replica.held);
+  } else if (message.view > (group.current?.view.id ?? 0)) keepEarly(group, from, message, payload);
+}
+
+function keepEarly(group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
+  if (group.early.length < earlyMax) group.early.push({ from, message, payload });
+}
+
+/** After an install: what came early may have its view now. What no later view can explain is dropped. */
+export function replayEarly(host: Host, group: Group): void {
+  const { early } = group;
+  group.early = [];
+  for (const { from, message, payload } of early) receiveLink(host, group, from, message, payload);
+}
+
+function completeTransfer(host: Host, group: Group, held: readonly GroupItem[]): void {
+  group.replica = { kind: 'present' };
+  for (const item of held) pass(host, group, item);
+  if (group.wedged && group.current) host.trace({ e: 'blocked', g: group.name, v: String(group.current.view.id) });
+  updateStatus(host, group);
+}

@@ -1,0 +1,239 @@
+/**
+ * Sending: multicasts are packed into frames as long as the window has room; acks, order and dependencies ride along.
+ *
+ * A frame is: group, view, tag, rank of the stream, first seqno, first message number, flags, what changed in the
+ * sender's row of the stability matrix, count, records. The tag is 0, or names the target for which a flush fetched it.
+ * Nothing is sent while the group is wedged: the row reported to a flush stays true.
+ */
+import type { Rank, Seqno } from '../ids.js';
+import { must } from '../assert.js';
+import { frameOverheadBytes } from '../limits.js';
+import { type Packer, finish, room } from '../outbox.js';
+import { digest } from '../trace/digest.js';
+import { Writer } from '../wire/bytes.js';
+import { Section, beginSection, endSection, headerBytesMax, sectionHeaderBytes } from '../wire/packet.js';
+import {
+  type Chunk,
+  type RankCount,
+  RecordKind,
+  kindOfOrder,
+  lastOf,
+  moreFlag,
+  recordHeaderBytesMax,
+  uniformFlag,
+  writePairs,
+  writeRecord,
+} from '../wire/record.js';
+import { deliverReady, scan } from './delivery.js';
+import { isPaused, pausedFlag, raise } from './rows.js';
+import type { Group, Host, Outgoing, ViewState } from './state.js';
+import { append } from './stream.js';
+
+const countBytes = 2;
+const countMax = 0xffff;
+/** A frame's header without its row entries; each varint may have 8 bytes. */
+const frameHeaderBytesMax = 6 * 8 + 1 + countBytes;
+/** A rank and a seqno, the latter below 2^42. */
+const pairBytesMax = 2 + 6;
+/** Row entries in one frame; the rest rides on the next. */
+const rowEntriesMax = 32;
+const scratch = new Writer();
+
+/** Bytes of a frame before its records, at most. */
+function overheadMax(state: ViewState): number {
+  return sectionHeaderBytes + frameHeaderBytesMax + 1 + Math.min(state.size, rowEntriesMax) * pairBytesMax;
+}
+
+/** Sends what may be sent now: assignments always, multicasts as the window and the slowest member allow. */
+export function transmit(host: Host, group: Group, state: ViewState): void {
+  while (!group.wedged && (state.unassigned.length > 0 || maySend(host, group, state))) sendFrame(host, group, state);
+}
+
+function maySend(host: Host, group: Group, state: ViewState): boolean {
+  if (
+    group.queue.length === 0 ||
+    group.replica.kind !== 'present' ||
+    !host.quorate ||
+    host.ownUnstableBytes >= host.window()
+  )
+    return false;
+  return !state.paused.includes(1) && !isPaused(host, group);
+}
+
+function sendFrame(host: Host, group: Group, state: ViewState): void {
+  const { out } = host;
+  const stream = must(state.streams[state.rank], 'own stream');
+  const overhead = overheadMax(state);
+  const next = group.queue.first;
+  const wanted = Math.min(
+    out.datagramBytesMax - headerBytesMax,
+    overhead + recordHeaderBytesMax + (next ? next.payload.length - next.offset : 0) + state.size * pairBytesMax,
+  );
+  const w = room(out, out.all, wanted);
+  const section = beginSection(w, Section.data);
+  const first = stream.received + 1;
+  const firstMessage = group.acceptedMessage + 1;
+  writeFrameHeader(w, host, group, state, 0, state.rank, first, firstMessage);
+  writeChangedRow(w, state);
+  const countAt = w.length;
+  w.u8(0);
+  w.u8(0);
+  const start = w.length;
+  const count = writeRecords(host, group, state, w, out.all.bytesMax);
+  w.bytes[countAt] = count & 0xff;
+  w.bytes[countAt + 1] = count >>> 8;
+  endSection(w, section);
+  const chunk: Chunk = { first, count, firstMessage, bytes: w.bytes.subarray(start, w.length) };
+  append(stream, chunk);
+  host.ownUnstableBytes += chunk.bytes.length + frameOverheadBytes;
+  raise(host, group, state, state.rank, state.rank, stream.received);
+  state.rowSent[state.rank] = stream.received;
+  if (group.acceptedMessage >= firstMessage) {
+    state.sent.push({ seqno: lastOf(chunk), message: group.acceptedMessage, past: pastOf(state) });
+  }
+  if (w.length > out.all.bytesMax - overhead) finish(out, out.all);
+  scan(host, group, state, state.rank, chunk);
+  deliverReady(host, group, state);
+  host.touch(group);
+}
+
+/** What has been delivered of each sender; the same array while that does not change. */
+function pastOf(state: ViewState): Float64Array {
+  for (let rank = 0; rank < state.size; rank++) {
+    if (rank !== state.rank && state.past[rank] !== state.delivered[rank]) {
+      state.past = state.delivered.slice();
+      state.past[state.rank] = 0;
+      break;
+    }
+  }
+  return state.past;
+}
+
+function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, bytesMax: number): number {
+  let count = 0;
+  if (state.unassigned.length > 0) {
+    writePairs(w, RecordKind.assignment, takeUnassigned(state, bytesMax - w.length), scratch);
+    count++;
+  }
+  while (count < countMax - 1 && maySend(host, group, state)) {
+    const next = must(group.queue.first, 'queued multicast');
+    const dependencies = next.order === 'fifo' || next.offset > 0 ? [] : newDependencies(state);
+    const left = next.payload.length - next.offset;
+    const space =
+      bytesMax - w.length - recordHeaderBytesMax - dependencies.length * pairBytesMax - recordHeaderBytesMax;
+    if (space < left && (count > 0 || space <= 0) && space < bytesMax / 4) break;
+    if (dependencies.length > 0) {
+      writePairs(w, RecordKind.dependencies, dependencies, scratch);
+      for (const { rank, count: seqno } of dependencies) state.dependenciesSent[rank] = seqno;
+      count++;
+    }
+    const end = left > space ? next.offset + space : next.payload.length;
+    writeMulticast(host, group, state, w, next, end);
+    count++;
+    if (end < next.payload.length) break;
+  }
+  return count;
+}
+
+function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, next: Outgoing, end: number): void {
+  const more = end < next.payload.length;
+  const first = kindOfOrder(next.order) | (next.uniform ? uniformFlag : 0) | (more ? moreFlag : 0);
+  const whole = next.offset === 0 && !more;
+  writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset, end));
+  if (more) {
+    next.offset = end;
+    return;
+  }
+  group.queue.shift();
+  group.acceptedMessage = next.message;
+  if (!host.options.trace) return;
+  const id = `${host.self}:${next.message}`;
+  const v = String(state.view.id);
+  if (next.traced) host.trace({ e: 'xmit', g: group.name, id, v });
+  else host.trace({ e: 'send', g: group.name, id, o: next.order, u: next.uniform, v, h: digest(next.payload) });
+}
+
+/** Puts into the trace that what stays in the queue was taken in. */
+export function traceQueued(host: Host, group: Group): void {
+  let from = group.queue.length;
+  while (from > 0 && !must(group.queue.at(from - 1), 'queued multicast').traced) from--;
+  for (; from < group.queue.length; from++) {
+    const next = must(group.queue.at(from), 'queued multicast');
+    next.traced = true;
+    const id = `${host.self}:${next.message}`;
+    host.trace({ e: 'send', g: group.name, id, o: next.order, u: next.uniform, v: null, h: digest(next.payload) });
+  }
+}
+
+/** What was delivered since one's own last causal or total multicast: its new past. */
+function newDependencies(state: ViewState): RankCount[] {
+  const changed: RankCount[] = [];
+  for (let rank = 0; rank < state.size; rank++) {
+    const seqno = state.delivered[rank] as number;
+    if (rank !== state.rank && seqno !== state.dependenciesSent[rank]) changed.push({ rank, count: seqno });
+  }
+  return changed;
+}
+
+function takeUnassigned(state: ViewState, space: number): RankCount[] {
+  const fitting = Math.max(1, Math.floor((space - recordHeaderBytesMax) / pairBytesMax));
+  return state.unassigned.splice(0, fitting);
+}
+
+function writeFrameHeader(
+  w: Writer,
+  host: Host,
+  group: Group,
+  state: ViewState,
+  tag: number,
+  rank: Rank,
+  first: Seqno,
+  firstMessage: number,
+): void {
+  w.varint(group.id);
+  w.varint(state.view.id);
+  w.varint(tag);
+  w.varint(rank);
+  w.varint(first);
+  w.varint(firstMessage);
+  w.u8(isPaused(host, group) ? pausedFlag : 0);
+}
+
+/** Entries of one's row that changed since all were last told: the piggybacked acknowledgement. */
+function writeChangedRow(w: Writer, state: ViewState): void {
+  const at = w.length;
+  w.u8(0);
+  let entries = 0;
+  for (let rank = 0; rank < state.size && entries < rowEntriesMax; rank++) {
+    const seqno = state.stability.received(state.rank, rank);
+    if (rank === state.rank || seqno === state.rowSent[rank]) continue;
+    state.rowSent[rank] = seqno;
+    w.varint(rank);
+    w.varint(seqno);
+    entries++;
+  }
+  w.bytes[at] = entries;
+  state.bytesSinceRow = 0;
+  state.ackAt = Infinity;
+  state.ackNow = false;
+}
+
+/** Sends a chunk of any stream again, to one or to all. */
+export function resend(
+  host: Host,
+  group: Group,
+  state: ViewState,
+  packer: Packer,
+  rank: Rank,
+  chunk: Chunk,
+  tag: number,
+): void {
+  const w = room(host.out, packer, overheadMax(state) + chunk.bytes.length);
+  const section = beginSection(w, Section.data);
+  writeFrameHeader(w, host, group, state, tag, rank, chunk.first, chunk.firstMessage);
+  w.u8(0);
+  w.u8(chunk.count & 0xff);
+  w.u8(chunk.count >>> 8);
+  w.raw(chunk.bytes);
+  endSection(w, section);
+}

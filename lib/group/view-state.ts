@@ -1,0 +1,41 @@
+/** The data plane of a view at its beginning: nothing sent, nothing received. */
+import type { ViewInfo } from '../events.js';
+import type { Rank } from '../ids.js';
+import { repeatDelay } from '../limits.js';
+import { Queue } from '../queue.js';
+import { Stability } from './stability.js';
+import type { ViewState } from './state.js';
+import { createStream } from './stream.js';
+import type { View } from './view.js';
+
+/** A view as it starts. The coordinator is the sequencer. */
+export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewState {
+  const size = view.members.length;
+  return {
+    view,
+    info,
+    size,
+    rank,
+    sequencer: 0,
+    streams: view.members.map(createStream),
+    stability: new Stability(size),
+    delivered: new Float64Array(size),
+    dependenciesSent: new Float64Array(size),
+    dependenciesRead: new Array<null>(size).fill(null),
+    runs: new Queue(),
+    unassigned: [],
+    causalPending: 0,
+    sent: new Queue(),
+    past: new Float64Array(size),
+    rowSent: new Float64Array(size),
+    bytesSinceRow: 0,
+    ackAt: Infinity,
+    ackNow: false,
+    paused: new Uint8Array(size),
+    pausedSent: false,
+    repeatAt: Infinity,
+    repeatDelay,
+    resentAt: 0,
+    resent: new Map(),
+  };
+}

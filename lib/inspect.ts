@@ -1,0 +1,160 @@
+/** Looking at a node from outside: counters, what waits for whom, what a packet holds. Changes nothing. */
+import type { NodeId } from './ids.js';
+import { flushMessage } from './group/messages.js';
+import type { Group } from './group/state.js';
+import { controlMessage } from './membership/messages.js';
+import type { Node } from './node.js';
+import { Malformed, Reader } from './wire/bytes.js';
+import { Section, readHeader, readSection } from './wire/packet.js';
+
+/** What is buffered; all zero when nothing is under way. */
+export interface Gauge {
+  /** Multicasts' frames that are not known to be stable, and their bytes. */
+  readonly unstable: number;
+  readonly unstableBytes: number;
+  /** Own multicasts that wait to be let in. */
+  readonly queued: number;
+  /** Frames behind a gap, and frames for a view to come. */
+  readonly reorder: number;
+  /** Fragments of multicasts that are not complete. */
+  readonly reassembly: number;
+}
+
+/** What a node buffers, over all its groups. */
+export function gauge(node: Node): Gauge {
+  let [unstable, unstableBytes, queued, reorder, reassembly] = [0, 0, 0, 0, 0];
+  for (const group of node.groups.values()) {
+    queued += group.queue.length;
+    reorder += group.future.length + group.early.length;
+    for (const stream of group.current?.streams ?? []) {
+      unstable += stream.chunks.length;
+      unstableBytes += stream.unstableBytes;
+      reorder += stream.ahead.length;
+      reassembly += stream.partial.length;
+    }
+  }
+  return { unstable, unstableBytes, queued, reorder, reassembly };
+}
+
+/** All counters of a node. Sizes in bytes. */
+export function statistics(node: Node): Readonly<Record<string, number>> {
+  return {
+    ...gauge(node),
+    nodes: node.domain?.nodes.length ?? 0,
+    groups: node.groups.size,
+    packetsIn: node.packetsIn,
+    packetsOut: node.packetsOut,
+    bytesOut: node.bytesOut,
+    droppedMalformed: node.dropped.malformed,
+    droppedForeign: node.dropped.foreign,
+    droppedUnknown: node.dropped.unknown,
+  };
+}
+
+/** One thing that is waited for, and for whom. */
+export interface Waiting {
+  readonly what: string;
+  readonly who: readonly NodeId[];
+}
+
+/** Why nothing moves in a group: whom a view change, stability, credit or state is waiting for. */
+export function explain(node: Node, name: string): readonly Waiting[] {
+  const group = node.groups.get(name);
+  if (!group) return [];
+  const waiting: Waiting[] = [];
+  const add = (what: string, who: readonly NodeId[]): void => {
+    if (who.length > 0) waiting.push({ what, who });
+  };
+  if (!node.host.quorate)
+    add('a quorum: these cannot be heard', node.domain?.nodes.map(({ id }) => id).filter(node.host.isSuspected) ?? []);
+  if (!group.current && group.targets.length === 0) add('the decree that lets this member in', [node.self]);
+  explainFlush(group, add);
+  explainView(group, add);
+  if (group.replica.kind === 'transferring')
+    add(`the state as of view ${group.replica.token.view}`, [group.replica.token.donor]);
+  return waiting;
+}
+
+function explainFlush(group: Group, add: (what: string, who: readonly NodeId[]) => void): void {
+  const { flush } = group;
+  if (!flush) return;
+  const { coordination, target } = flush;
+  if (!coordination) {
+    add(
+      `the install of view ${target.id}`,
+      target.members.slice(0, 1).map(({ node }) => node),
+    );
+    return;
+  }
+  const others = target.members.filter(({ joined }) => joined < target.id).map(({ node }) => node);
+  add(
+    `reports for view ${target.id}`,
+    others.filter((node) => !coordination.reports.has(node)),
+  );
+  if (coordination.cut)
+    add(
+      `the cut of view ${target.id}`,
+      others.filter((node) => !coordination.haveAll.has(node)),
+    );
+}
+
+function explainView(group: Group, add: (what: string, who: readonly NodeId[]) => void): void {
+  const { current } = group;
+  if (!current) return;
+  const nodes = current.view.members.map(({ node }) => node);
+  add(
+    'credit: the actors of these are behind',
+    nodes.filter((_, rank) => current.paused[rank] === 1),
+  );
+  const { stability } = current;
+  const behind = nodes.filter((_, observer) =>
+    nodes.some((__, sender) => stability.received(observer, sender) < stability.received(current.rank, sender)),
+  );
+  add('acknowledgements', behind);
+  const run = current.runs.first;
+  if (run) add('multicasts that are ordered and did not arrive', nodes.slice(run.rank, run.rank + 1));
+}
+
+/** Names what a packet holds, section by section: `data`, `row`, `nak`, `link`, `link-ack`, or a message's kind. */
+export function describePacket(bytes: Uint8Array): readonly string[] {
+  const names: string[] = [];
+  try {
+    const r = new Reader(bytes);
+    readHeader(r);
+    while (r.left > 0) {
+      const { kind, end } = readSection(r);
+      names.push(describeSection(kind, new Reader(bytes, r.at, end)));
+      r.at = end;
+    }
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    names.push('malformed');
+  }
+  return names;
+}
+
+function describeSection(kind: number, r: Reader): string {
+  switch (kind) {
+    case Section.control:
+      return controlMessage.read(r).kind;
+    case Section.flush:
+      r.varint();
+      return flushMessage.read(r).kind;
+    case Section.data:
+      r.varint();
+      r.varint();
+      return r.varint() === 0 ? 'data' : 'fetched';
+    case Section.row:
+      return 'row';
+    case Section.nak:
+      r.varint();
+      r.varint();
+      return r.varint() === 0 ? 'nak' : 'fetch';
+    case Section.link:
+      return 'link';
+    case Section.linkAck:
+      return 'link-ack';
+    default:
+      return 'malformed';
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Every bound and every repetition time of the data plane, with its reason. What a user may set is in `NodeOptions`.
+ */
+
+/** An idle receiver acknowledges after so long: long enough to share a packet, short against a round of a flush. */
+export const ackDelay = 4;
+/** A receiver acknowledges at once when it has taken in this share of the sender's window: the window never empties. */
+export const ackWindowShare = 1 / 8;
+/** A gap is asked for after so long: reordered frames arrive within it on a LAN. */
+export const nakDelay = 2;
+/** Requests for the same gap back off to this. */
+export const nakDelayMax = 200;
+/** Something unstable without progress is shown to everybody after so long, */
+export const repeatDelay = 40;
+/** backing off to this. */
+export const repeatDelayMax = 640;
+/** Flush messages are repeated after so long, */
+export const flushRepeat = 40;
+/** backing off to this. */
+export const flushRepeatMax = 400;
+/** Ranges in one request for retransmission: a request stays small. */
+export const nakRangesMax = 64;
+/** Bytes sent in answer to one request: a small request never causes a flood; what is missing is asked for again. */
+export const nakAnswerBytesMax = 1024 * 1024;
+/** The same chunk is not sent twice within this time to different members one by one: the second time it goes to all. */
+export const resendWindow = 8;
+/** Bytes of one stream kept ahead of a gap; more is dropped and asked for again. */
+export const aheadBytesMax = 4 * 1024 * 1024;
+/** Bytes of frames kept for a view that is not installed yet; more is dropped and asked for again. */
+export const futureBytesMax = 4 * 1024 * 1024;
+/** Every frame counts this much more against the window: a socket buffer holds the kernel's bookkeeping as well. */
+export const frameOverheadBytes = 512;
+/** Members of one view: a row of the matrix fits a small datagram. */
+export const membersMax = 1024;
+/** Bytes of deliveries a joiner holds while it waits for its state before the senders must wait for it. */
+export const heldBytesMax = 64 * 1024 * 1024;
+/** Bytes of one chunk of state, or of one message from member to member: well below what a stream message may have. */
+export const linkMessageBytesMax = 1024 * 1024 - 4096;
+/** Bytes under way on a link before the state's donor is asked to wait. */
+export const linkWindowBytes = 2 * 1024 * 1024;
+/** A link that makes no progress for so long sends again what is not acknowledged. */
+export const linkRepeat = 1000;
+/** Link messages that arrive before the view that explains them; more means a peer that does not behave. */
+export const earlyMax = 4096;
+/** A broken stream is opened again after so long. */
+export const linkReopenDelay = 20;

@@ -1,0 +1,102 @@
+/**
+ * A reliable link from node to node, for state and for messages from member to member: numbered messages on the
+ * transport's stream, acknowledged by datagram, sent again when the stream broke. In order, once, while both live.
+ */
+import type { Millis, NodeId } from './ids.js';
+import { incarnationOf } from './ids.js';
+import { linkRepeat, linkReopenDelay, linkWindowBytes } from './limits.js';
+import { type Outbox, addSection, overStream, toNode } from './outbox.js';
+import { Queue } from './queue.js';
+import { type Reader, Writer } from './wire/bytes.js';
+import { Section } from './wire/packet.js';
+
+/** Both directions of a link, at one end. */
+export interface Link {
+  readonly peer: NodeId;
+  readonly address: string;
+  /** Sent and not acknowledged. */
+  readonly unacknowledged: Queue<{ readonly number: number; readonly message: Uint8Array }>;
+  bytes: number;
+  sent: number;
+  /** When to send again what is not acknowledged. */
+  repeatAt: Millis;
+  /** Messages taken in. */
+  received: number;
+  owesAck: boolean;
+}
+
+/** A link that nothing went over. */
+export function createLink(peer: NodeId, address: string): Link {
+  return {
+    peer,
+    address,
+    unacknowledged: new Queue(),
+    bytes: 0,
+    sent: 0,
+    repeatAt: Infinity,
+    received: 0,
+    owesAck: false,
+  };
+}
+
+/** Sends a message. */
+export function sendOver(out: Outbox, link: Link, message: Uint8Array, now: Millis): void {
+  link.sent++;
+  link.unacknowledged.push({ number: link.sent, message });
+  link.bytes += message.length;
+  if (link.repeatAt === Infinity) link.repeatAt = now + linkRepeat;
+  write(out, link, link.sent, message);
+}
+
+/** Whether a donor may send more. */
+export function hasRoom(link: Link): boolean {
+  return link.bytes < linkWindowBytes;
+}
+
+function write(out: Outbox, link: Link, number: number, message: Uint8Array): void {
+  const w = new Writer(message.length + 8);
+  w.varint(number);
+  w.raw(message);
+  addSection(out, overStream(out, incarnationOf(link.peer), link.address), Section.link, w.bytes.subarray(0, w.length));
+}
+
+/** Takes in a message: returns it if it is the next, null if it was there before or others are missing. */
+export function takeLinkMessage(link: Link, r: Reader): Uint8Array | null {
+  link.owesAck = true;
+  if (r.varint() !== link.received + 1) return null;
+  link.received++;
+  return r.raw(r.left);
+}
+
+/** Takes in an acknowledgement. */
+export function takeLinkAck(link: Link, r: Reader, now: Millis): void {
+  const received = r.varint();
+  for (
+    let oldest = link.unacknowledged.first;
+    oldest && oldest.number <= received;
+    oldest = link.unacknowledged.first
+  ) {
+    link.unacknowledged.shift();
+    link.bytes -= oldest.message.length;
+    link.repeatAt = now + linkRepeat;
+  }
+  if (link.unacknowledged.length === 0) link.repeatAt = Infinity;
+}
+
+/** The stream broke: what is not acknowledged goes again soon. */
+export function linkBroke(link: Link, now: Millis): void {
+  if (link.unacknowledged.length > 0) link.repeatAt = now + linkReopenDelay;
+}
+
+/** Acknowledges and repeats, when due. */
+export function serveLink(out: Outbox, link: Link, now: Millis): void {
+  if (link.owesAck) {
+    link.owesAck = false;
+    const w = new Writer(8);
+    w.varint(link.received);
+    addSection(out, toNode(out, incarnationOf(link.peer), link.address), Section.linkAck, w.take());
+  }
+  if (now < link.repeatAt) return;
+  link.repeatAt = now + linkRepeat;
+  for (const { number, message } of link.unacknowledged) write(out, link, number, message);
+}

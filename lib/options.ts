@@ -1,0 +1,53 @@
+/**
+ * What a user or a runner may set of a node, with values that are reasonable for a LAN. The bounds that nobody sets are
+ * in `limits.ts`.
+ */
+import type { Incarnation, Millis } from './ids.js';
+
+/** Names, times and limits of a node. */
+export interface NodeOptions {
+  /** The domain's name; nodes of other names are not heard. */
+  readonly domain: string;
+  /** The node's name, unique among the living of the domain. */
+  readonly name: string;
+  readonly incarnation: Incarnation;
+  /** Where this node's transport takes unicasts and streams. */
+  readonly address: string;
+  /** Seeds what little is drawn by chance (who retries first). */
+  readonly seed: number;
+  /** Whether trace effects are wanted. */
+  readonly trace: boolean;
+  /** No group forms before this many nodes are in. */
+  readonly minimumNodes: number;
+  /** A node that says nothing for so long says that it lives. */
+  readonly heartbeat: Millis;
+  /** A node that is not heard for so long is suspected. */
+  readonly timeout: Millis;
+  /** How long a node looks for a domain before it founds one. */
+  readonly discovery: Millis;
+  /** Largest datagram that is sent. */
+  readonly datagramBytesMax: number;
+  /** Own unstable bytes above which nothing new is sent, over all groups. */
+  readonly windowBytes: number;
+  /** Multicasts that wait to be let in, per group. */
+  readonly queueLengthMax: number;
+  /** Largest payload of one multicast. */
+  readonly messageBytesMax: number;
+  /** Bytes delivered and not yet consumed by a member's actor above which senders wait. */
+  readonly backlogBytesMax: number;
+}
+
+/** Reasonable values for everything that is not a name. */
+export const defaults = {
+  seed: 1,
+  trace: false,
+  minimumNodes: 1,
+  heartbeat: 100,
+  timeout: 1000,
+  discovery: 400,
+  datagramBytesMax: 60_000,
+  windowBytes: 512 * 1024,
+  queueLengthMax: 65_536,
+  messageBytesMax: 16 * 1024 * 1024,
+  backlogBytesMax: 4 * 1024 * 1024,
+} as const;

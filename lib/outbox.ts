@@ -1,0 +1,126 @@
+/**
+ * What is to be sent, packed: everything that is ready for one destination when a batch of work ends shares packets.
+ */
+import type { Effect } from './events.js';
+import type { DecreeNumber, Incarnation } from './ids.js';
+import { Writer } from './wire/bytes.js';
+import { beginSection, headerBytesMax, sectionHeaderBytes, writeHeader } from './wire/packet.js';
+
+/** Packets under construction for one destination. */
+export interface Packer {
+  readonly by: 'multicast' | 'unicast' | 'stream';
+  readonly address: string;
+  readonly destination: Incarnation;
+  readonly bytesMax: number;
+  writer: Writer | null;
+  /** A guess at the next packet's size, so that buffers seldom grow. */
+  capacity: number;
+}
+
+/** All of a node's packets under construction. */
+export interface Outbox {
+  readonly domain: number;
+  readonly source: Incarnation;
+  readonly datagramBytesMax: number;
+  /** Founding tag and state number for the headers. */
+  founding: number;
+  number: DecreeNumber;
+  readonly all: Packer;
+  readonly packers: Map<string, Packer>;
+  /** Finished packets. */
+  packets: Effect[];
+  /** Whether a packet to all went out since this was last reset. */
+  multicastSent: boolean;
+}
+
+/** Below this a packet is never split: no section but a data frame is larger than a fraction of it. */
+const streamPacketBytesMax = 1024 * 1024;
+
+/** An empty outbox. */
+export function createOutbox(domain: number, source: Incarnation, datagramBytesMax: number): Outbox {
+  return {
+    domain,
+    source,
+    datagramBytesMax,
+    founding: 0,
+    number: 0,
+    all: { by: 'multicast', address: '', destination: 0, bytesMax: datagramBytesMax, writer: null, capacity: 1024 },
+    packers: new Map(),
+    packets: [],
+    multicastSent: false,
+  };
+}
+
+/** The packer for datagrams to one node. */
+export function toNode(out: Outbox, destination: Incarnation, address: string): Packer {
+  return packer(out, 'unicast', destination, address, out.datagramBytesMax);
+}
+
+/** The packer for the stream to one node. */
+export function overStream(out: Outbox, destination: Incarnation, address: string): Packer {
+  return packer(out, 'stream', destination, address, streamPacketBytesMax);
+}
+
+function packer(out: Outbox, by: Packer['by'], destination: Incarnation, address: string, bytesMax: number): Packer {
+  const key = `${by} ${destination} ${address}`;
+  let found = out.packers.get(key);
+  if (!found) {
+    found = { by, address, destination, bytesMax, writer: null, capacity: 1024 };
+    out.packers.set(key, found);
+  }
+  return found;
+}
+
+/** A writer with room for a section of `bytes`, its header included; what does not fit any more goes out first. */
+export function room(out: Outbox, packer: Packer, bytes: number): Writer {
+  if (packer.writer && packer.writer.length + bytes > packer.bytesMax) finish(out, packer);
+  if (!packer.writer) {
+    packer.writer = new Writer(packer.capacity);
+    writeHeader(packer.writer, {
+      domain: out.domain,
+      source: out.source,
+      destination: packer.destination,
+      founding: out.founding,
+      number: out.number,
+    });
+  }
+  return packer.writer;
+}
+
+/** Bytes that the largest section to all may have in a packet of its own. */
+export function sectionBytesMax(out: Outbox): number {
+  return out.datagramBytesMax - headerBytesMax - sectionHeaderBytes;
+}
+
+/** Adds a section whose body is already written. */
+export function addSection(out: Outbox, packer: Packer, kind: number, body: Uint8Array): void {
+  const w = room(out, packer, sectionHeaderBytes + body.length);
+  const start = beginSection(w, kind);
+  w.raw(body);
+  w.bytes[start - 3] = body.length & 0xff;
+  w.bytes[start - 2] = (body.length >>> 8) & 0xff;
+  w.bytes[start - 1] = body.length >>> 16;
+}
+
+/** Sends off what a packer holds. The buffer goes with it: frames that are kept for retransmission alias it. */
+export function finish(out: Outbox, packer: Packer): void {
+  const w = packer.writer;
+  if (!w) return;
+  packer.writer = null;
+  packer.capacity = Math.min(packer.bytesMax, Math.max(1024, w.length + (w.length >> 3)));
+  const bytes = w.bytes.subarray(0, w.length);
+  if (packer.by === 'multicast') {
+    out.packets.push({ kind: 'multicast', bytes });
+    out.multicastSent = true;
+  } else out.packets.push({ kind: packer.by, to: packer.address, bytes });
+}
+
+/** Sends off everything and returns the packets. */
+export function finishAll(out: Outbox): Effect[] {
+  finish(out, out.all);
+  for (const each of out.packers.values()) finish(out, each);
+  out.packers.clear();
+  const packets = out.packets;
+  out.packets = [];
+  return packets;
+}

@@ -1,0 +1,127 @@
+/**
+ * Records: what a stream is made of. Each has a seqno, implied by its place. Multicasts and their fragments, and the
+ * sender's order assignments and causal dependencies, which are recovered by retransmission and flush like any other.
+ *
+ * Form: one byte (kind, flags), length, payload.
+ */
+import type { Rank, Seqno } from '../ids.js';
+import type { Order } from '../membership/state.js';
+import { type Writer, Malformed, Reader } from './bytes.js';
+
+/** Record kinds; the first three are multicasts of that order. */
+export const RecordKind = { fifo: 0, causal: 1, total: 2, assignment: 3, dependencies: 4 } as const;
+
+/** Set on a multicast that is delivered only once stable. */
+export const uniformFlag = 0x08;
+/** Set on every fragment of a multicast but the last. */
+export const moreFlag = 0x10;
+const kindMask = 0x07;
+
+/** Upper bound of a record's own header. */
+export const recordHeaderBytesMax = 1 + 5;
+
+/** Record kind of a multicast of this order. */
+export function kindOfOrder(order: Order): number {
+  return RecordKind[order];
+}
+
+/** Order of a multicast record's kind. */
+export function orderOfKind(kind: number): Order {
+  return kind === RecordKind.fifo ? 'fifo' : kind === RecordKind.causal ? 'causal' : 'total';
+}
+
+/** Kind in a record's first byte. */
+export function kindOf(first: number): number {
+  return first & kindMask;
+}
+
+/** Whether a record's first byte ends a multicast: it then has a message number of its own. */
+export function endsMulticast(first: number): boolean {
+  return (first & kindMask) <= RecordKind.total && (first & moreFlag) === 0;
+}
+
+/** Writes a record. */
+export function writeRecord(w: Writer, first: number, payload: Uint8Array): void {
+  w.u8(first);
+  w.varint(payload.length);
+  w.raw(payload);
+}
+
+/** One entry of an assignment (the next `count` total multicasts of `rank`) or of dependencies (`rank`, up to `count`). */
+export interface RankCount {
+  readonly rank: Rank;
+  readonly count: number;
+}
+
+/** Writes a record that holds pairs: an assignment or dependencies. */
+export function writePairs(w: Writer, kind: number, pairs: readonly RankCount[], scratch: Writer): void {
+  scratch.clear();
+  for (const pair of pairs) {
+    scratch.varint(pair.rank);
+    scratch.varint(pair.count);
+  }
+  writeRecord(w, kind, scratch.bytes.subarray(0, scratch.length));
+}
+
+/** Reads such a record's payload for a view of `size` members. */
+export function readPairs(payload: Uint8Array, size: number): RankCount[] {
+  const r = new Reader(payload);
+  const pairs: RankCount[] = [];
+  while (r.left > 0) {
+    const rank = r.varint();
+    const count = r.varint();
+    if (rank >= size) throw new Malformed(`rank ${rank} in a view of ${size}`);
+    pairs.push({ rank, count });
+  }
+  return pairs;
+}
+
+/** Checks that the bytes are `count` whole records for a view of `size` members; {@link Malformed} otherwise. */
+export function checkRecords(bytes: Uint8Array, count: number, size: number): void {
+  const r = new Reader(bytes);
+  for (let i = 0; i < count; i++) {
+    const first = r.u8();
+    const kind = kindOf(first);
+    if (kind > RecordKind.dependencies || first > 0x1f) throw new Malformed(`record kind ${first}`);
+    const length = r.varint();
+    if (kind >= RecordKind.assignment) readPairs(r.raw(length), size);
+    else r.skip(length);
+  }
+  if (r.left > 0) throw new Malformed('bytes after the last record');
+}
+
+/** A run of consecutive records of one stream, as sent in one frame. Immutable. */
+export interface Chunk {
+  readonly first: Seqno;
+  readonly count: number;
+  /** Message number of the first multicast that ends in it. */
+  readonly firstMessage: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The last seqno in a chunk. */
+export function lastOf(chunk: Chunk): Seqno {
+  return chunk.first + chunk.count - 1;
+}
+
+/** The part of a chunk with seqnos in `[from, to]`; it must not be empty. */
+export function slice(chunk: Chunk, from: Seqno, to: Seqno): Chunk {
+  if (from <= chunk.first && to >= lastOf(chunk)) return chunk;
+  const r = new Reader(chunk.bytes);
+  let seqno = chunk.first;
+  let firstMessage = chunk.firstMessage;
+  const skip = (): void => {
+    if (endsMulticast(r.u8())) firstMessage++;
+    r.skip(r.varint());
+    seqno++;
+  };
+  while (seqno < from) skip();
+  const start = { at: r.at, seqno, firstMessage };
+  while (seqno <= to && seqno <= lastOf(chunk)) skip();
+  return {
+    first: start.seqno,
+    count: seqno - start.seqno,
+    firstMessage: start.firstMessage,
+    bytes: chunk.bytes.subarray(start.at, r.at),
+  };
+}
