@@ -102,12 +102,14 @@ export function nullable<T>(item: Codec<T>): Codec<T | null> {
   };
 }
 
+/** Codecs by name. Any codec fits, since each is only ever used with its own value. */
+type CodecTable = Readonly<Record<string, Codec<unknown>>>;
 /** The object that a table of codecs describes. */
 export type Struct<F> = { readonly [K in keyof F]: Of<F[K]> };
 
 /** An object with just these fields, in this order. */
-export function struct<const F extends Readonly<Record<string, Codec<any>>>>(fields: F): Codec<Struct<F>> {
-  const entries = Object.entries(fields) as [string, Codec<unknown>][];
+export function struct<const F extends CodecTable>(fields: F): Codec<Struct<F>> {
+  const entries = Object.entries<Codec<unknown>>(fields);
   return {
     write: (w, value) => {
       for (const [name, codec] of entries) codec.write(w, (value as Record<string, unknown>)[name]);
@@ -123,7 +125,7 @@ export function struct<const F extends Readonly<Record<string, Codec<any>>>>(fie
 type Tagged<V> = { [K in keyof V]: { readonly kind: K } & Of<V[K]> }[keyof V];
 
 /** A union discriminated by `kind`; a variant's place in the table is its tag on the wire. */
-export function union<const V extends Readonly<Record<string, Codec<any>>>>(variants: V): Codec<Tagged<V>> {
+export function union<const V extends CodecTable>(variants: V): Codec<Tagged<V>> {
   const kinds = Object.keys(variants);
   return {
     write: (w, value) => {
