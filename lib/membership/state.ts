@@ -73,3 +73,28 @@ export interface Decree {
   readonly number: DecreeNumber;
   readonly changes: readonly Change[];
 }
+
+/** The node of this identity, if the state has it. */
+export function nodeOf(state: DomainState, id: NodeId): NodeInfo | undefined {
+  return state.nodes.find((node) => node.id === id);
+}
+
+/** The node of this incarnation, if the state has it. */
+export function nodeByIncarnation(state: DomainState, incarnation: Incarnation): NodeInfo | undefined {
+  return state.nodes.find((node) => node.incarnation === incarnation);
+}
+
+/** The node's place by age, 0 for the oldest; -1 if the state does not have it. */
+export function ageRank(state: DomainState, id: NodeId): number {
+  return state.nodes.findIndex((node) => node.id === id);
+}
+
+/** Whether two groups' settings are the same, so that their members understand each other. */
+export function sameSettings(a: GroupSettings, b: GroupSettings): boolean {
+  return a.kind === b.kind && a.order === b.order && a.codec === b.codec;
+}
+
+/** The node as a member of the group, if it is one. */
+export function membershipIn(group: GroupState | undefined, id: NodeId): GroupMember | undefined {
+  return group?.members.find((member) => member.node === id);
+}

@@ -1,0 +1,97 @@
+/**
+ * What the proposer proposes when it is free to choose: every change that is waiting, in one decree.
+ */
+import type { Millis, NodeId } from '../ids.js';
+import { wake } from './control.js';
+import type { Membership, Offer, Request } from './control.js';
+import { changedSince, covers } from './decree-log.js';
+import { applyChange, draftOf } from './decree.js';
+import { exclusions } from './judging.js';
+import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
+import { changeBytes } from './messages.js';
+import { keepsQuorum } from './quorum.js';
+import type { Change, Decree, DomainState } from './state.js';
+
+/** The next decree, or null if nothing is waiting that can be done now. */
+export function gather(m: Membership, state: DomainState, now: Millis): Decree | null {
+  const requests = requestedChanges(m, state);
+  const leaves = requests.filter((change) => change.kind === 'leave');
+  const others = [...joins(m, state, now), ...requests.filter((change) => change.kind !== 'leave')];
+  const gone = exclusions(m, state, now);
+  // Leavers can wait, and the proposer itself longest: were those who stay too few to go on without the excluded,
+  // the leavers are needed to exclude them first. Failing that, only what takes nobody away is done.
+  const attempts = [
+    [...leaves, ...gone],
+    [...leaves.filter((change) => change.node !== m.id), ...gone],
+    gone,
+    gone.filter((change) => change.cause === 'failed'),
+    [],
+  ];
+  for (const departures of attempts) {
+    const decree = compose(state, [...departures, ...others]);
+    if (keepsQuorum(state, decree)) return decree.changes.length > 0 ? decree : null;
+  }
+  return null;
+}
+
+/** The changes that change something, within the limits of a decree. */
+function compose(state: DomainState, changes: readonly Change[]): Decree {
+  const draft = draftOf(state);
+  const chosen: Change[] = [];
+  let bytes = 0;
+  for (const change of changes) {
+    bytes += changeBytes(change);
+    if (chosen.length >= changesPerDecreeMax || bytes > decreeBytesMax) break;
+    if (applyChange(draft, change)) chosen.push(change);
+  }
+  return { number: draft.number, changes: chosen };
+}
+
+/** Offers, a moment after the first: nodes that are started together join together. */
+function joins(m: Membership, state: DomainState, now: Millis): readonly Change[] {
+  let ripeAt = Infinity;
+  for (const [incarnation, offer] of m.offers) {
+    if (now - offer.lastAt > m.options.timeout) m.offers.delete(incarnation);
+    else if (isNew(m, state, offer)) ripeAt = Math.min(ripeAt, offer.firstAt + m.options.heartbeat / 10);
+  }
+  if (ripeAt > now) {
+    wake(m, ripeAt);
+    return [];
+  }
+  return [...m.offers.values()]
+    .filter((offer) => isNew(m, state, offer))
+    .map(({ name, incarnation, address }) => ({ kind: 'join', name, incarnation, address }));
+}
+
+/**
+ * Whether this incarnation has certainly not been in the domain before. Identities are never used twice, or what one
+ * of its lives has promised would be forgotten by the next.
+ */
+export function isNew(
+  m: Membership,
+  state: DomainState,
+  { seen, incarnation }: Pick<Offer, 'seen' | 'incarnation'>,
+): boolean {
+  const joined = (change: Change) => change.kind === 'join' && change.incarnation === incarnation;
+  return covers(m.log, seen, state.number) && !changedSince(m.log, seen, joined);
+}
+
+/** What the nodes want, by age; leaves of groups before joins, as they come. */
+function requestedChanges(m: Membership, state: DomainState): readonly (Change & { node: NodeId })[] {
+  return state.nodes.flatMap(({ id }) => {
+    const request = id === m.id ? { at: state.number, changes: m.wishes } : m.requests.get(id);
+    return request === undefined ? [] : (stillMeant(m, state, request) as (Change & { node: NodeId })[]);
+  });
+}
+
+/** A request that was overtaken by a decree on the same matter (it came late, or twice) means nothing any more. */
+function stillMeant(m: Membership, state: DomainState, { at, changes }: Request): readonly Change[] {
+  if (at >= state.number) return changes;
+  if (!covers(m.log, at, state.number)) return [];
+  return changes.filter((wish) => !changedSince(m.log, at, (change) => isSameMatter(wish, change)));
+}
+
+function isSameMatter(a: Change, b: Change): boolean {
+  if (a.kind !== 'group-join' && a.kind !== 'group-leave') return false;
+  return (b.kind === 'group-join' || b.kind === 'group-leave') && a.group === b.group && a.node === b.node;
+}

@@ -1,0 +1,339 @@
+/**
+ * The control plane of one node, as plain state: who it is, where it stands, what it knows of the others.
+ *
+ * The protocol is the functions over it, one file for each part: `discovery` (finding or founding a domain),
+ * `proposing` (agreement), `learning` (decrees come in, in order), `catching-up` (nobody stays behind), `requesting`
+ * (what a node wants of the domain), `judging` (who is suspected, who has to go), `departing`.
+ */
+import { incarnationOf, nodeId } from '../ids.js';
+import type { DecreeNumber, DomainId, Incarnation, Millis, NodeId } from '../ids.js';
+import { createInstance } from './consensus.js';
+import type { Instance } from './consensus.js';
+import type { DecreeLog } from './decree-log.js';
+import { createDetector } from './detector.js';
+import type { Detector, Signals } from './detector.js';
+import { peersMax } from './limits.js';
+import type { ControlMessage } from './messages.js';
+import { createRandom, draw } from './random.js';
+import type { Random } from './random.js';
+import { nodeByIncarnation } from './state.js';
+import type { Change, Decree, DomainState, GroupSettings } from './state.js';
+
+/** Who a node is, and its patience. */
+export interface MembershipOptions {
+  /** Unique among the living of the domain. */
+  readonly name: string;
+  readonly incarnation: Incarnation;
+  /** Where others reach it by unicast. */
+  readonly address: string;
+  /** A node that multicasts nothing for so long says that it lives. */
+  readonly heartbeat: Millis;
+  /** A node that is not heard for so long is suspected. */
+  readonly timeout: Millis;
+  /** A node that hears of no domain for so long founds one. */
+  readonly discovery: Millis;
+  /** No group is joined before the domain has had this many nodes. */
+  readonly minimumNodes: number;
+  /** Seeds what little is drawn by chance. */
+  readonly seed: number;
+}
+
+/** Where a message goes. */
+export type Destination =
+  { readonly kind: 'all' } | { readonly kind: 'node'; readonly id: NodeId; readonly address: string };
+
+/** Who a packet is from, as its header and the transport tell. */
+export interface Sender {
+  readonly incarnation: Incarnation;
+  readonly address: string;
+}
+
+/** What the control plane wants done or known, in order. */
+export type MembershipOutput =
+  | { readonly kind: 'send'; readonly to: Destination; readonly message: ControlMessage }
+  /**
+   * The domain's next state; this node is always in it. One for each decree, in order, none skipped; `decree` is null
+   * for a node's first state, which it learns whole.
+   */
+  | { readonly kind: 'installed'; readonly state: DomainState; readonly decree: Decree | null }
+  /** This node is in, follows its first `installed`. */
+  | { readonly kind: 'joined' }
+  /**
+   * The domain goes on without this node: its data plane stops now. `state` is the one that lacks it, or, if that
+   * cannot be had any more, the last one that it was in. The control plane goes on serving until `restart`.
+   */
+  | { readonly kind: 'excluded'; readonly why: string; readonly state: DomainState }
+  /** A graceful leave is complete. */
+  | { readonly kind: 'left' }
+  /** This incarnation is over, another may start. */
+  | { readonly kind: 'restart'; readonly why: string }
+  /** This node cannot be let in, whatever its incarnation. */
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
+  | { readonly kind: 'suspect'; readonly who: NodeId; readonly why: string; readonly address: string }
+  | { readonly kind: 'unsuspect'; readonly who: NodeId }
+  | {
+      readonly kind: 'log';
+      readonly level: 'error' | 'warn' | 'info' | 'debug';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number | boolean>>;
+    };
+
+/** Where outputs are collected. */
+export type Outputs = MembershipOutput[];
+
+/** Where a node stands. */
+export type Phase =
+  /** Looks for a domain. */
+  | {
+      readonly kind: 'seeking';
+      readonly since: Millis;
+      /** When others that look for one were last heard. */
+      readonly candidates: Map<Incarnation, Millis>;
+      helloAt: Millis;
+    }
+  /** Has offered this incarnation to a domain, and so never founds one with it, nor offers it to another. */
+  | {
+      readonly kind: 'joining';
+      readonly domain: DomainId;
+      /** The domain's number at the first offer. */
+      readonly seen: DecreeNumber;
+      offerAt: Millis;
+      offers: number;
+    }
+  | { readonly kind: 'member' }
+  /**
+   * The decree that removes it is decided. It goes on serving that decree until a quorum of the new state knows it:
+   * until then it may be the only one alive who does.
+   */
+  | { readonly kind: 'departing'; readonly cause: 'left' | 'excluded'; readonly why: string; readonly since: Millis }
+  /** Nothing comes from it any more. */
+  | { readonly kind: 'over' };
+
+/** What is known of another node, of the domain or not. */
+export interface Peer extends Signals {
+  address: string;
+  /** The tag of its domain, 0 while it is in none that is known. An incarnation is never in two. */
+  tag: number;
+  /** The highest number of its state that was seen. */
+  number: DecreeNumber;
+  /** When to send it what it lacks, null if it lacks nothing that it has not been sent since it was last heard. */
+  pushAt: Millis | null;
+  /** No sooner than this: what was sent last may be on its way. */
+  pushFrom: Millis;
+}
+
+/** A domain of this name that was heard of. */
+export interface Sighting {
+  size: number;
+  number: DecreeNumber;
+  /** Its proposer, once somebody has told. */
+  contact: (Destination & { readonly kind: 'node' }) | null;
+  heardAt: Millis;
+  /** Since when it is stronger than this node's own domain, null if it is not. */
+  strongerSince: Millis | null;
+}
+
+/** A node that wants to join. */
+export interface Offer {
+  readonly incarnation: Incarnation;
+  readonly name: string;
+  readonly address: string;
+  readonly seen: DecreeNumber;
+  readonly firstAt: Millis;
+  lastAt: Millis;
+}
+
+/** What a node asked for, as of a state. */
+export interface Request {
+  readonly at: DecreeNumber;
+  readonly changes: readonly Change[];
+}
+
+/** A group that this node wants to be in. */
+export interface Want {
+  readonly settings: GroupSettings;
+  /** A membership by this decree or an earlier one is of a previous life in the group, and has to end first. */
+  readonly after: DecreeNumber;
+}
+
+/** The control plane of one node. Its fields are its own, but for those that are documented as of use to others. */
+export interface Membership {
+  readonly options: MembershipOptions;
+  readonly id: NodeId;
+  phase: Phase;
+  /** The domain as this node knows it; for a departing node the state that it is not in. */
+  state: DomainState | null;
+  readonly log: DecreeLog;
+  /** The agreement on the next decree. */
+  instance: Instance;
+  /** No new ballot before this: somebody else is at it, or was faster. */
+  quietUntil: Millis;
+  /** Ballots in vain for this decree. */
+  attempts: number;
+  /** When what is being proposed is said again. */
+  retryAt: Millis;
+
+  readonly peers: Map<Incarnation, Peer>;
+  readonly detector: Detector;
+  readonly suspects: Set<NodeId>;
+  /** Whom each node reports as suspected, and since when. */
+  readonly reports: Map<NodeId, Map<NodeId, Millis>>;
+  /** Whether a quorum was in touch when it was last looked at, to log when that changes. */
+  quorate: boolean;
+
+  readonly sightings: Map<DomainId, Sighting>;
+  /** When a domain was last heard of, or this node began to look for one. */
+  domainHeardAt: Millis;
+
+  readonly offers: Map<Incarnation, Offer>;
+  readonly requests: Map<NodeId, Request>;
+  readonly wanted: Map<string, Want>;
+  /** The changes that would give this node what it wants. */
+  wishes: readonly Change[];
+  /** Whether the domain is known to have had its minimum of nodes. */
+  complete: boolean;
+  /** When it was told to leave, null if it was not. */
+  leavingSince: Millis | null;
+  /** When its wishes are sent again. */
+  requestAt: Millis;
+  /** Who has shown a higher number and is to be asked for decrees, and when. */
+  ask: { to: Incarnation; at: Millis } | null;
+  /** Since when it has been behind without getting on, null if it is not. */
+  behindSince: Millis | null;
+
+  lastMulticast: Millis;
+  lastHeartbeat: Millis;
+  /** A heartbeat is due now: there is news in it. */
+  news: boolean;
+  readonly random: Random;
+  /** When to tick next. */
+  wakeAt: Millis;
+  lastPruned: Millis;
+}
+
+/** Everybody. */
+export const all: Destination = { kind: 'all' };
+
+/** A control plane that is about to look for a domain. */
+export function createControl(options: MembershipOptions, now: Millis): Membership {
+  const { heartbeat, timeout } = options;
+  return {
+    options,
+    id: nodeId(options.name, options.incarnation),
+    phase: { kind: 'seeking', since: now, candidates: new Map(), helloAt: now },
+    state: null,
+    log: [],
+    instance: createInstance(0),
+    quietUntil: now,
+    attempts: 0,
+    retryAt: now,
+    peers: new Map(),
+    detector: createDetector({ heartbeat, timeout }, now),
+    suspects: new Set(),
+    reports: new Map(),
+    quorate: true,
+    sightings: new Map(),
+    domainHeardAt: now,
+    offers: new Map(),
+    requests: new Map(),
+    wanted: new Map(),
+    wishes: [],
+    complete: false,
+    leavingSince: null,
+    requestAt: now,
+    ask: null,
+    behindSince: null,
+    lastMulticast: now,
+    lastHeartbeat: now,
+    news: false,
+    random: createRandom(options.seed),
+    wakeAt: now,
+    lastPruned: now,
+  };
+}
+
+/** A 32-bit tag of a domain for packet headers (FNV-1a); never 0, which stands for none. */
+export function domainTag(id: DomainId): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return hash >>> 0 || 1;
+}
+
+/** Has `tick` called no later than this. */
+export function wake(m: Membership, at: Millis): void {
+  if (at < m.wakeAt) m.wakeAt = at;
+}
+
+/** A span between one and two times this long, so that nodes do not act in step. */
+export function jittered(m: Membership, span: Millis): Millis {
+  return span * (1 + draw(m.random));
+}
+
+/** Sends to everybody. */
+export function multicast(m: Membership, message: ControlMessage, now: Millis, out: Outputs): void {
+  m.lastMulticast = now;
+  out.push({ kind: 'send', to: all, message });
+}
+
+/** Sends to one node. */
+export function unicast(to: { id: NodeId; address: string }, message: ControlMessage, out: Outputs): void {
+  out.push({ kind: 'send', to: { kind: 'node', id: to.id, address: to.address }, message });
+}
+
+/** The way back to a sender. Of one that is not in the state the name is not known, and not needed. */
+export function replyTo(m: Membership, from: Sender): { id: NodeId; address: string } {
+  const known = m.state === null ? undefined : nodeByIncarnation(m.state, from.incarnation);
+  return known ?? { id: nodeId('', from.incarnation), address: from.address };
+}
+
+/** What is known of a node; from now on, if nothing was. */
+export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
+  let peer = m.peers.get(from.incarnation);
+  if (peer === undefined) {
+    if (m.peers.size >= peersMax) forgetOneStranger(m);
+    peer = { heardAt: now, claimedAt: null, address: from.address, tag: 0, number: 0, pushAt: null, pushFrom: now };
+    m.peers.set(from.incarnation, peer);
+  }
+  return peer;
+}
+
+/** The stranger that was heard of first makes room. */
+function forgetOneStranger(m: Membership): void {
+  for (const incarnation of m.peers.keys()) {
+    if (m.state !== null && nodeByIncarnation(m.state, incarnation) !== undefined) continue;
+    m.peers.delete(incarnation);
+    return;
+  }
+}
+
+/** This incarnation ends. */
+export function end(
+  m: Membership,
+  output: MembershipOutput & { kind: 'left' | 'restart' | 'refused' },
+  out: Outputs,
+): void {
+  m.phase = { kind: 'over' };
+  m.wakeAt = Infinity;
+  out.push(output);
+}
+
+/** How long one waits for others before going without them: for a quorum to know of one's departure, for decrees. */
+export function lastResort({ options }: Membership): Millis {
+  return 10 * options.timeout;
+}
+
+/** The incarnation of a domain's founder: the smaller, the older. */
+export function founderOf(domain: DomainId): Incarnation {
+  return incarnationOf(domain as string as NodeId);
+}
+
+/** Adds to the log. */
+export function log(
+  out: Outputs,
+  level: 'error' | 'warn' | 'info' | 'debug',
+  message: string,
+  fields: Readonly<Record<string, string | number | boolean>> = {},
+): void {
+  out.push({ kind: 'log', level, message, fields });
+}

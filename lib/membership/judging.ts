@@ -1,0 +1,160 @@
+/**
+ * Who is suspected, and who has to go.
+ *
+ * Suspicion is one node's opinion; it is told to the others in heartbeats. Exclusion is the domain's decision: the
+ * proposer asks for it when it suspects a node itself, when most of those it hears do, or when two nodes have not
+ * heard each other for long while it hears both: then the younger goes, or their groups would never agree again.
+ */
+import type { Incarnation, Millis, NodeId } from '../ids.js';
+import { must } from '../assert.js';
+import { log, wake } from './control.js';
+import type { Membership, Outputs, Peer } from './control.js';
+import { suspectAt } from './detector.js';
+import { isQuorum } from './quorum.js';
+import { ageRank, nodeByIncarnation } from './state.js';
+import type { Change, DomainState, NodeInfo } from './state.js';
+
+/** Whether this node suspects that one. */
+export function isSuspected(m: Membership, id: NodeId): boolean {
+  return m.suspects.has(id);
+}
+
+/** Whether those that this node does not suspect are a quorum of its state; without one nothing can be decided. */
+export function isQuorate(m: Membership): boolean {
+  return m.phase.kind === 'member' && m.state !== null && isQuorum(m.state.nodes, (id) => !m.suspects.has(id));
+}
+
+/** The node that ought to propose: the oldest that is not suspected. */
+export function believedProposer(m: Membership, state: DomainState): NodeInfo {
+  return must(
+    state.nodes.find((node) => !m.suspects.has(node.id)),
+    'a node that does not suspect itself',
+  );
+}
+
+/** Suspects those who have been silent for too long. */
+export function judge(m: Membership, now: Millis, out: Outputs): void {
+  if (m.state === null || m.phase.kind !== 'member') return;
+  for (const node of m.state.nodes) {
+    if (node.id === m.id || m.suspects.has(node.id)) continue;
+    const peer = signalsOf(m, node);
+    const due = suspectAt(m.detector, peer);
+    if (due > now) wake(m, due);
+    else suspect(m, node, peer, now, out);
+  }
+  sayWhetherQuorate(m, m.state, out);
+}
+
+function suspect(m: Membership, node: NodeInfo, peer: Peer, now: Millis, out: Outputs): void {
+  const silence = `silent for ${Math.round(now - peer.heardAt)} ms`;
+  const why = peer.claimedAt === null ? silence : `${silence}, and its address is claimed by a newer incarnation`;
+  m.suspects.add(node.id);
+  m.news = true;
+  out.push({ kind: 'suspect', who: node.id, why, address: node.address });
+}
+
+/** A suspect was heard. */
+export function unsuspect(m: Membership, incarnation: Incarnation, out: Outputs): void {
+  if (m.suspects.size === 0 || m.state === null) return;
+  const node = nodeByIncarnation(m.state, incarnation);
+  if (node === undefined || !m.suspects.delete(node.id)) return;
+  m.news = true;
+  out.push({ kind: 'unsuspect', who: node.id });
+  sayWhetherQuorate(m, m.state, out);
+}
+
+function sayWhetherQuorate(m: Membership, state: DomainState, out: Outputs): void {
+  const quorate = isQuorate(m);
+  if (quorate === m.quorate) return;
+  m.quorate = quorate;
+  const missing = state.nodes.filter((node) => m.suspects.has(node.id)).map((node) => node.id);
+  if (quorate) log(out, 'info', 'in touch with a quorum again', { number: state.number });
+  else log(out, 'warn', 'not in touch with a quorum: waiting', { number: state.number, missing: missing.join(' ') });
+}
+
+/** Takes in whom a node says it suspects; true if that is more than before. */
+export function takeReport(m: Membership, reporter: NodeInfo, suspected: readonly Incarnation[], now: Millis): boolean {
+  const before = m.reports.get(reporter.id);
+  if (m.state === null || suspected.length === 0) {
+    m.reports.delete(reporter.id);
+    return false;
+  }
+  const report = new Map<NodeId, Millis>();
+  for (const incarnation of suspected) {
+    const node = nodeByIncarnation(m.state, incarnation);
+    if (node !== undefined && node.id !== reporter.id) report.set(node.id, before?.get(node.id) ?? now);
+  }
+  m.reports.set(reporter.id, report);
+  return [...report.values()].includes(now);
+}
+
+/**
+ * Whether this node may propose: it suspects everybody older, and so do most of those it hears. If they do not, the
+ * fault may lie between it and the older node alone, which then gets the time to notice and to exclude it.
+ */
+export function mayPropose(m: Membership, state: DomainState, now: Millis): boolean {
+  return state.nodes.slice(0, ageRank(state, m.id)).every((older) => {
+    if (!m.suspects.has(older.id)) return false;
+    const heard = heardBy(m, state, older.id);
+    if (2 * (reportersOf(m, heard, older.id) + 1) > heard.length) return true;
+    return now - signalsOf(m, older).heardAt >= 4 * m.options.timeout;
+  });
+}
+
+/** Whom the proposer ought to exclude, the dead before the unlucky. */
+export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
+  const dead = state.nodes.filter((node) => m.suspects.has(node.id));
+  if (m.reports.size === 0) return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }));
+  const outvoted = state.nodes.filter((node) => node.id !== m.id && !dead.includes(node) && isOutvoted(m, state, node));
+  const unlucky = losers(
+    m,
+    state.nodes.filter((node) => !dead.includes(node) && !outvoted.includes(node)),
+    now,
+  );
+  return [
+    ...dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }) as const),
+    ...[...outvoted, ...unlucky].map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded' }) as const),
+  ];
+}
+
+/** Whether most of those who are heard, this node included, report that they do not hear that one. */
+function isOutvoted(m: Membership, state: DomainState, node: NodeInfo): boolean {
+  const heard = heardBy(m, state, node.id);
+  return 2 * reportersOf(m, heard, node.id) > heard.length;
+}
+
+/** Those whom this node hears, itself included, but for one. */
+function heardBy(m: Membership, state: DomainState, except: NodeId): readonly NodeInfo[] {
+  return state.nodes.filter((node) => node.id !== except && !m.suspects.has(node.id));
+}
+
+function reportersOf(m: Membership, reporters: readonly NodeInfo[], who: NodeId): number {
+  return reporters.filter((node) => m.reports.get(node.id)?.has(who)).length;
+}
+
+/** Who goes, until no two of these nodes are left that have long not heard each other: who is in most such pairs first. */
+function losers(m: Membership, nodes: readonly NodeInfo[], now: Millis): readonly NodeInfo[] {
+  const long = now - 3 * m.options.timeout;
+  const deaf = (a: NodeInfo, b: NodeInfo) => (m.reports.get(a.id)?.get(b.id) ?? Infinity) <= long;
+  const lost: NodeInfo[] = [];
+  for (;;) {
+    const left = nodes.filter((node) => !lost.includes(node));
+    let loser: NodeInfo | null = null;
+    let most = 0;
+    for (const node of left) {
+      if (node.id === m.id) continue;
+      const feuds = left.filter((other) => deaf(node, other) || deaf(other, node)).length;
+      // at a tie the younger, which comes later
+      if (feuds > 0 && feuds >= most) {
+        most = feuds;
+        loser = node;
+      }
+    }
+    if (loser === null) return lost;
+    lost.push(loser);
+  }
+}
+
+function signalsOf(m: Membership, node: NodeInfo): Peer {
+  return must(m.peers.get(node.incarnation), 'everybody in the state is watched');
+}

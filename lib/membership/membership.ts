@@ -1,0 +1,194 @@
+/**
+ * The control plane: who is in the domain.
+ *
+ * A chain of states, each made from the one before by a decree that a quorum of its nodes has agreed on. All failure
+ * detection, all timeouts and all quorums are here, and nowhere else. Stepped from outside: {@link receive}, {@link heard}
+ * and {@link tick} take in what happened and add to `out` what is to be done.
+ */
+import type { DecreeNumber, Incarnation, Millis, NodeId } from '../ids.js';
+import { assert, assertNever } from '../assert.js';
+import { encodeUtf8 } from '../wire/utf8.js';
+import { catchUp, noteNumber, onAsk, onDecrees, onForgotten } from './catching-up.js';
+import { createControl, domainTag, lastResort, peerOf, wake } from './control.js';
+import type { Membership, MembershipOptions, Outputs, Sender } from './control.js';
+import { departWhenKnown } from './departing.js';
+import { awake } from './detector.js';
+import {
+  forgetSightings,
+  join,
+  onExpired,
+  onHello,
+  onInvitation,
+  onOffer,
+  onRefusal,
+  onWelcome,
+  seek,
+  sight,
+  yieldToStronger,
+} from './discovery.js';
+import { beat } from './heartbeat.js';
+import { judge, takeReport, unsuspect } from './judging.js';
+import { addressBytesMax, nameBytesMax } from './limits.js';
+import type { ControlMessage, ControlMessageOf } from './messages.js';
+import { onAccept, onAccepted, onPrepare, onPromise, onRejected, propose } from './proposing.js';
+import { request, takeRequest } from './requesting.js';
+import { nodeByIncarnation } from './state.js';
+
+export { domainTag } from './control.js';
+export type {
+  Destination,
+  Membership,
+  MembershipOptions,
+  MembershipOutput,
+  Outputs,
+  Phase,
+  Sender,
+} from './control.js';
+export { isQuorate, isSuspected } from './judging.js';
+export { controlMessage } from './messages.js';
+export type { ControlMessage } from './messages.js';
+export { joinGroup, leaveDomain, leaveGroup } from './requesting.js';
+
+/** A node that is about to look for its domain. */
+export function createMembership(options: MembershipOptions, now: Millis): Membership {
+  assert(encodeUtf8(options.name).length <= nameBytesMax, `a node's name has at most ${nameBytesMax} bytes`);
+  assert(encodeUtf8(options.address).length <= addressBytesMax, `an address has at most ${addressBytesMax} bytes`);
+  assert(Number.isSafeInteger(options.incarnation) && options.incarnation > 0, 'an incarnation is a positive integer');
+  return createControl(options, now);
+}
+
+/**
+ * Any packet at all from another node: a sign of life, which shows the number of its state. To be called for each,
+ * before what is in it is taken in; cheap.
+ */
+export function heard(m: Membership, from: Sender, tag: number, number: DecreeNumber, now: Millis, out: Outputs): void {
+  if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
+  awaken(m, now);
+  const peer = peerOf(m, from, now);
+  peer.heardAt = now;
+  // it goes on living beside whoever claims its address
+  if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
+  unsuspect(m, from.incarnation, out);
+  if (tag !== peer.tag || number !== m.state?.number || peer.pushAt !== null)
+    noteNumber(m, peer, from, { tag, number }, now);
+  if (m.news) wake(m, now);
+  if (m.phase.kind === 'departing') departWhenKnown(m, now, out);
+}
+
+/** A control message from another node, whose packet was {@link heard}. */
+export function receive(m: Membership, from: Sender, message: ControlMessage, now: Millis, out: Outputs): void {
+  if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
+  awaken(m, now);
+  switch (message.kind) {
+    case 'hello':
+      onHello(m, from, message, now, out);
+      return;
+    case 'invitation':
+      onInvitation(m, message, now);
+      return;
+    case 'welcome':
+      onWelcome(m, message, now, out);
+      break;
+    case 'refusal':
+      onRefusal(m, message, out);
+      return;
+    case 'expired':
+      onExpired(m, message, out);
+      return;
+    case 'heartbeat':
+      if (!onHeartbeat(m, from, message, now)) return;
+      break;
+    default:
+      // all else is between nodes of one domain, or for it
+      if (m.state === null || message.domain !== m.state.id) return;
+      receiveInDomain(m, from, message, now, out);
+  }
+  propose(m, now, out);
+}
+
+type InDomain = Exclude<
+  ControlMessage,
+  { kind: 'hello' | 'invitation' | 'welcome' | 'refusal' | 'expired' | 'heartbeat' }
+>;
+
+function receiveInDomain(m: Membership, from: Sender, message: InDomain, now: Millis, out: Outputs): void {
+  switch (message.kind) {
+    case 'offer':
+      return onOffer(m, message, now, out);
+    case 'request':
+      return takeRequest(m, from, message);
+    case 'prepare':
+      return onPrepare(m, from, message, now, out);
+    case 'promise':
+      return onPromise(m, from, message, now, out);
+    case 'accept':
+      return onAccept(m, from, message, now, out);
+    case 'accepted':
+      return onAccepted(m, from, message, now, out);
+    case 'rejected':
+      return onRejected(m, from, message, now);
+    case 'decided':
+      return onDecrees(m, [message.decree], now, out);
+    case 'ask':
+      return onAsk(m, from, message, out);
+    case 'decrees':
+      return onDecrees(m, message.decrees, now, out);
+    case 'forgotten':
+      return onForgotten(m, message, out);
+    default:
+      return assertNever(message);
+  }
+}
+
+/** True if somebody is newly reported, so that there may be something to propose. */
+function onHeartbeat(m: Membership, from: Sender, message: ControlMessageOf<'heartbeat'>, now: Millis): boolean {
+  if (m.state === null || message.domain !== m.state.id) {
+    sight(m, message, now);
+    return false;
+  }
+  const node = nodeByIncarnation(m.state, from.incarnation);
+  return node !== undefined && takeReport(m, node, message.suspected, now);
+}
+
+/** Does what is due. To be called at {@link nextTick} or later. */
+export function tick(m: Membership, now: Millis, out: Outputs): void {
+  if (m.phase.kind === 'over') return;
+  awaken(m, now);
+  // at least this often: a longer pause of this process is told from silence of the others
+  m.wakeAt = now + m.options.heartbeat;
+  if (m.phase.kind === 'seeking') seek(m, m.phase, now, out);
+  else if (m.phase.kind === 'joining') join(m, m.phase, now, out);
+  judge(m, now, out);
+  yieldToStronger(m, now, out);
+  request(m, now, out);
+  propose(m, now, out);
+  catchUp(m, now, out);
+  departWhenKnown(m, now, out);
+  beat(m, now, out);
+  prune(m, now);
+}
+
+/** When `tick` is due. */
+export function nextTick(m: Membership): Millis {
+  return m.wakeAt;
+}
+
+/** A packet to all went out: no heartbeat is due. */
+export function multicastSent(m: Membership, now: Millis): void {
+  m.lastMulticast = now;
+}
+
+function awaken(m: Membership, now: Millis): void {
+  if (awake(m.detector, now)) wake(m, now);
+}
+
+/** Forgets those who have nothing to do with this node any more. */
+function prune(m: Membership, now: Millis): void {
+  if (now - m.lastPruned < m.options.timeout) return;
+  m.lastPruned = now;
+  if (m.phase.kind !== 'joining') forgetSightings(m, now);
+  for (const [incarnation, peer] of m.peers) {
+    if (now - peer.heardAt < lastResort(m)) continue;
+    if (m.state === null || nodeByIncarnation(m.state, incarnation) === undefined) m.peers.delete(incarnation);
+  }
+}

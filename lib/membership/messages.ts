@@ -1,0 +1,173 @@
+/**
+ * What control planes say to each other, and its binary form.
+ *
+ * Every message names its domain in full: the packet header carries a tag of 32 bits only. Who speaks (its incarnation
+ * and the number of its state) is in the header.
+ */
+import { incarnationOf, nameOf, nodeId } from '../ids.js';
+import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
+import { Malformed, Writer } from '../wire/bytes.js';
+import type { Reader } from '../wire/bytes.js';
+import { list, nullable, oneOf, struct, text, uint, union } from '../wire/schema.js';
+import type { Codec, Of } from '../wire/schema.js';
+import {
+  addressBytesMax,
+  changesPerDecreeMax,
+  decreesPerMessageMax,
+  groupNameBytesMax,
+  groupsMax,
+  nameBytesMax,
+  nodesMax,
+  reasonBytesMax,
+} from './limits.js';
+import type { Change, Decree, DomainState, GroupMember, GroupSettings, GroupState, NodeInfo } from './state.js';
+
+const name = text(nameBytesMax);
+const address = text(addressBytesMax);
+const groupName = text(groupNameBytesMax);
+const number = uint<DecreeNumber>();
+
+const incarnation: Codec<Incarnation> = atLeastOne(uint<Incarnation>());
+
+const id: Codec<NodeId> = {
+  write: (w, value) => {
+    name.write(w, nameOf(value));
+    incarnation.write(w, incarnationOf(value));
+  },
+  read: (r) => nodeId(name.read(r), incarnation.read(r)),
+};
+
+/** A domain is named by its founder. */
+const domain: Codec<DomainId> = {
+  write: (w, value) => id.write(w, value as string as NodeId),
+  read: (r) => id.read(r) as string as DomainId,
+};
+
+const settings: Codec<GroupSettings> = struct({
+  kind: oneOf('replicated', 'plain'),
+  order: oneOf('fifo', 'causal', 'total'),
+  codec: text(groupNameBytesMax),
+});
+
+const change: Codec<Change> = union({
+  join: struct({ name, incarnation, address }),
+  leave: struct({ node: id }),
+  exclude: struct({ node: id, cause: oneOf('failed', 'excluded') }),
+  'group-join': struct({ group: groupName, node: id, settings }),
+  'group-leave': struct({ group: groupName, node: id }),
+});
+
+const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });
+
+const node = struct({ name, incarnation, address, joined: number });
+/** A member is spelled as its node's rank by age: groups are many, and names are long. */
+const group = struct({
+  id: uint<GroupId>(),
+  name: groupName,
+  settings,
+  view: uint<ViewId>(),
+  members: list(struct({ rank: uint(nodesMax - 1), joined: number }), nodesMax),
+});
+const table = struct({ id: domain, number, nodes: list(node, nodesMax), groups: list(group, groupsMax) });
+
+const state: Codec<DomainState> = {
+  write: (w, value) => {
+    const ranks = new Map(value.nodes.map((info, rank) => [info.id, rank]));
+    const spell = (member: GroupMember) => ({ rank: ranks.get(member.node) ?? 0, joined: member.joined });
+    const groups = [...value.groups.values()].map((one) => ({ ...one, members: one.members.map(spell) }));
+    table.write(w, { ...value, groups });
+  },
+  read: (r) => {
+    const { groups, ...rest } = table.read(r);
+    const nodes = rest.nodes.map((info): NodeInfo => ({ id: nodeId(info.name, info.incarnation), ...info }));
+    if (nodes.length === 0) throw new Malformed('a domain without nodes');
+    if (new Set(nodes.map((info) => info.incarnation)).size < nodes.length) throw new Malformed('a node twice');
+    return { ...rest, nodes, groups: new Map(groups.map((one) => [one.name, readGroup(one, nodes)])) };
+  },
+};
+
+function readGroup(spelled: Of<typeof group>, nodes: readonly NodeInfo[]): GroupState {
+  const members = spelled.members.map(({ rank, joined }): GroupMember => {
+    const info = nodes[rank];
+    if (info === undefined) throw new Malformed('a member that is not in the domain');
+    return { node: info.id, joined };
+  });
+  if (members.length === 0) throw new Malformed('a group without members');
+  return { ...spelled, members };
+}
+
+const ballot = struct({ round: uint(0x7fffffff), rank: uint(nodesMax - 1) });
+const vote = struct({ ballot, decree });
+
+const messages = {
+  /** To all: I look for a domain. */
+  hello: struct({ name, address }),
+  /** To a seeker: here is a domain; `size` as in a heartbeat. Offer yourself to its proposer. */
+  invitation: struct({ domain, number, size: uint(nodesMax), proposer: id, address }),
+  /** To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it. */
+  offer: struct({ domain, incarnation, name, address, seen: number }),
+  /** To a joiner: not you, ever, and why. */
+  refusal: struct({ domain, why: text(reasonBytesMax) }),
+  /** To a joiner: this incarnation may have been in and out already, come back as another. */
+  expired: struct({ domain }),
+  /** To joiners: the state, and the decrees that led to it, for those who know less than you now do. */
+  welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }),
+  /** To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. */
+  heartbeat: struct({ domain, number, size: uint(nodesMax), suspected: list(incarnation, nodesMax) }),
+  /** To the proposer: changes that concern me; `at` is the state that I see. */
+  request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
+  /** Phase one. Like `accept` it brings the decree before: an acceptor learns it before it votes. */
+  prepare: struct({ domain, number, ballot, previous: nullable(decree) }),
+  promise: struct({ domain, number, ballot, accepted: nullable(vote) }),
+  /** Phase two. */
+  accept: struct({ domain, number, ballot, decree, previous: nullable(decree) }),
+  accepted: struct({ domain, number, ballot }),
+  /** The answer to a ballot below one that was promised, which it names. */
+  rejected: struct({ domain, number, ballot }),
+  /** To all: this is decided. */
+  decided: struct({ domain, decree }),
+  /** Which decrees come after this number? */
+  ask: struct({ domain, after: number }),
+  /** Decided, in order. */
+  decrees: struct({ domain, decrees: list(decree, decreesPerMessageMax) }),
+  /** To one who is behind: what you lack is forgotten here, and whether you are in my state, whose number this is. */
+  forgotten: struct({ domain, number, member: oneOf('in', 'out') }),
+} as const;
+
+/** What one control plane says to another, or to all. */
+export type ControlMessage = {
+  [K in keyof typeof messages]: { readonly kind: K } & Of<(typeof messages)[K]>;
+}[keyof typeof messages];
+
+/** The variant of this kind. */
+export type ControlMessageOf<K extends ControlMessage['kind']> = Extract<ControlMessage, { kind: K }>;
+
+/** How a control message is written, read and bounded. */
+export const controlMessage: Codec<ControlMessage> = union(messages);
+
+const scratch = new Writer();
+
+/** The size of a decree on the wire. */
+export function decreeBytes(value: Decree): number {
+  scratch.clear();
+  decree.write(scratch, value);
+  return scratch.length;
+}
+
+/** The size of a change on the wire. */
+export function changeBytes(value: Change): number {
+  scratch.clear();
+  change.write(scratch, value);
+  return scratch.length;
+}
+
+function atLeastOne<T extends number>(integer: Codec<T>): Codec<T> {
+  return {
+    write: (w, value) => integer.write(w, value),
+    read: (r: Reader) => {
+      const value = integer.read(r);
+      if (value < 1) throw new Malformed('zero where a number from 1 is due');
+      return value;
+    },
+  };
+}

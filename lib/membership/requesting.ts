@@ -1,0 +1,141 @@
+/**
+ * What a node wants of the domain: to be in these groups, or to leave.
+ *
+ * A node holds its wants itself and sends what is missing to the proposer it believes in, again and again, until the
+ * state shows it. So no request can get lost with a proposer, and none has to be taken back: a membership that is not
+ * wanted (any more) is a wish to leave.
+ */
+import type { Millis, NodeId } from '../ids.js';
+import { end, lastResort, log, unicast, wake } from './control.js';
+import type { Membership, Outputs, Sender } from './control.js';
+import { believedProposer } from './judging.js';
+import { changesPerDecreeMax, decreeBytesMax, groupNameBytesMax } from './limits.js';
+import { changeBytes } from './messages.js';
+import type { ControlMessageOf } from './messages.js';
+import { membershipIn, nodeByIncarnation, sameSettings } from './state.js';
+import type { Change, DomainState, GroupSettings } from './state.js';
+import { encodeUtf8 } from '../wire/utf8.js';
+
+/** Wants to be in a group. If this node is still in it from a previous life, that life ends first. */
+export function joinGroup(m: Membership, group: string, settings: GroupSettings, now: Millis, out: Outputs): void {
+  if (encodeUtf8(group).length > groupNameBytesMax || encodeUtf8(settings.codec).length > groupNameBytesMax) {
+    out.push({
+      kind: 'group-refused',
+      group,
+      why: `a group's name and its codec's have at most ${groupNameBytesMax} bytes`,
+    });
+    return;
+  }
+  if (m.wanted.has(group)) return;
+  const held = membershipIn(m.state?.groups.get(group), m.id);
+  m.wanted.set(group, { settings, after: held?.joined ?? 0 });
+  reconsider(m, now, out);
+}
+
+/** Does not want to be in a group any more. */
+export function leaveGroup(m: Membership, group: string, now: Millis, out: Outputs): void {
+  if (m.wanted.delete(group)) reconsider(m, now, out);
+}
+
+/** Wants to leave the domain, groups and all. */
+export function leaveDomain(m: Membership, now: Millis, out: Outputs): void {
+  if (m.leavingSince !== null || m.phase.kind === 'over') return;
+  m.leavingSince = now;
+  if (m.phase.kind === 'seeking' || m.phase.kind === 'joining') end(m, { kind: 'left' }, out);
+  else reconsider(m, now, out);
+}
+
+/** Works out what is missing, after a new state or a new want. */
+export function reconsider(m: Membership, now: Millis, out: Outputs): void {
+  if (m.state === null || m.phase.kind !== 'member') return;
+  m.complete ||= m.state.nodes.length >= m.options.minimumNodes || m.state.groups.size > 0;
+  refuseDifferentSettings(m, m.state, out);
+  m.wishes = m.leavingSince !== null ? [{ kind: 'leave', node: m.id }] : groupWishes(m, m.state);
+  if (m.wishes.length > 0) {
+    m.requestAt = now;
+    wake(m, now);
+  }
+}
+
+function refuseDifferentSettings(m: Membership, state: DomainState, out: Outputs): void {
+  for (const [group, { settings }] of m.wanted) {
+    const agreed = state.groups.get(group)?.settings;
+    if (agreed === undefined || sameSettings(agreed, settings)) continue;
+    m.wanted.delete(group);
+    out.push({
+      kind: 'group-refused',
+      group,
+      why: `the group is ${spell(agreed)}, this member wants ${spell(settings)}`,
+    });
+  }
+}
+
+function spell({ kind, order, codec }: GroupSettings): string {
+  return `${kind}, ${order}, codec ${codec}`;
+}
+
+/** Leaves first: who wants a new life in a group ends the old one. */
+function groupWishes(m: Membership, state: DomainState): readonly Change[] {
+  const leaves: Change[] = [];
+  const joins: Change[] = [];
+  for (const [name, group] of state.groups) {
+    const held = membershipIn(group, m.id);
+    if (held === undefined) continue;
+    const want = m.wanted.get(name);
+    if (want === undefined || held.joined <= want.after) leaves.push({ kind: 'group-leave', group: name, node: m.id });
+  }
+  for (const [name, { settings }] of m.complete ? m.wanted : []) {
+    if (membershipIn(state.groups.get(name), m.id) !== undefined) continue;
+    joins.push({ kind: 'group-join', group: name, node: m.id, settings });
+  }
+  return [...leaves, ...joins];
+}
+
+/** Says what is missing to whoever can propose it. */
+export function request(m: Membership, now: Millis, out: Outputs): void {
+  if (m.state === null || m.phase.kind !== 'member') return;
+  if (m.leavingSince !== null && leaveAlone(m, m.state, m.leavingSince, now, out)) return;
+  const proposer = believedProposer(m, m.state);
+  if (m.wishes.length === 0 || proposer.id === m.id) return;
+  if (now >= m.requestAt) {
+    const changes = fitting(m.wishes);
+    unicast(proposer, { kind: 'request', domain: m.state.id, at: m.state.number, changes }, out);
+    m.requestAt = now + m.options.heartbeat;
+  }
+  wake(m, m.requestAt);
+}
+
+/** The last node has nobody to ask; one whom nobody answers does not wait for ever. True if it is gone. */
+function leaveAlone(m: Membership, state: DomainState, since: Millis, now: Millis, out: Outputs): boolean {
+  const last = state.nodes.length === 1 && m.offers.size === 0;
+  const inVain = now - since >= lastResort(m);
+  if (!last && !inVain) return false;
+  if (!last) log(out, 'warn', 'left without a decree: no quorum answered', { number: state.number });
+  end(m, { kind: 'left' }, out);
+  return true;
+}
+
+/** As many as one decree takes; the others follow when these are done. */
+function fitting(changes: readonly Change[]): readonly Change[] {
+  const chosen: Change[] = [];
+  let bytes = 0;
+  for (const change of changes.slice(0, changesPerDecreeMax)) {
+    bytes += changeBytes(change);
+    if (bytes > decreeBytesMax) break;
+    chosen.push(change);
+  }
+  return chosen;
+}
+
+/** Keeps the latest request of each node. A node asks for itself alone. */
+export function takeRequest(m: Membership, from: Sender, message: ControlMessageOf<'request'>): void {
+  const node = m.state === null ? undefined : nodeByIncarnation(m.state, from.incarnation);
+  if (node === undefined || !message.changes.every((change) => concernsOnly(change, node.id))) return;
+  if ((m.requests.get(node.id)?.at ?? 0) <= message.at) m.requests.set(node.id, message);
+}
+
+function concernsOnly(change: Change, id: NodeId): boolean {
+  return (
+    (change.kind === 'leave' || change.kind === 'group-join' || change.kind === 'group-leave') && change.node === id
+  );
+}
