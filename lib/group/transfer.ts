@@ -93,7 +93,10 @@ export function giveChunk(host: Host, group: Group, token: TransferToken, chunk:
   );
   giving.first = false;
   giving.waiting = true;
-  if (last) group.giving.delete(token.joiner);
+  if (last) {
+    group.giving.delete(token.joiner);
+    pass(host, group, { kind: 'snapshot-end', token });
+  }
   host.touch(group);
 }
 
