@@ -1,0 +1,273 @@
+/**
+ * The mutants: one safety idea of the protocol taken out of each, as a change to the text of one compiled file.
+ *
+ * `find` must be there exactly once, so that a mutant cannot silently become no mutant when the core changes; `replace`
+ * calls `hit()` (which is true) where the changed behaviour is.
+ */
+
+export interface Mutant {
+  readonly name: string;
+  /** The number of the protocol rule it breaks (docs/protocol.md), or a word. */
+  readonly rule: string;
+  /** What goes wrong without the idea. */
+  readonly why: string;
+  /** Below dist/lib. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const flush: readonly Mutant[] = [
+  {
+    name: 'an earlier target is installed after a report',
+    rule: '9',
+    why: 'To report for a target is a promise: an install of an earlier one that comes late divides the members.',
+    file: 'group/flush.js',
+    find: `    if (!flush || record.target !== flush.target.id || source !== flush.target.members[0]?.node)
+        return;
+    if (!fits(group, record))
+        return;
+    install(host, group, flush.target, record, record.position);`,
+    replace: `    const view = group.targets.find((target) => target.id === record.target);
+    if (!flush || !view || source !== view.members[0]?.node)
+        return;
+    if (!fits(group, record))
+        return;
+    if (view !== flush.target) hit();
+    install(host, group, view, record, record.position);`,
+  },
+  {
+    name: 'frames of the departed are taken after the report',
+    rule: '10',
+    why: 'What comes after the report is in no row: one member delivers it and the others do not.',
+    file: 'group/flush.js',
+    find: `        if (!stream.frozen && rankIn(target, member) === undefined)
+            freeze(stream);`,
+    replace: `        if (!stream.frozen && rankIn(target, member) === undefined)
+            hit();`,
+  },
+  {
+    name: 'an answer to an older fetch is taken',
+    rule: '10',
+    why: 'A fetch for an older cut is void: the new cut was computed from rows without it.',
+    file: 'group/receive.js',
+    find: `    if (!flush?.cut || tag !== flush.target.id)
+        return null;
+    const to = must(flush.cut.cut[rank], 'cut');`,
+    replace: `    if (tag !== 0 && tag !== flush?.target.id) {
+        hit();
+        return chunk;
+    }
+    if (!flush?.cut || tag !== flush.target.id)
+        return null;
+    const to = must(flush.cut.cut[rank], 'cut');`,
+  },
+  {
+    name: 'have-all is said without having all',
+    rule: '11',
+    why: 'To hold a cut means to hold every multicast in it.',
+    file: 'group/flush.js',
+    find: `    if (group.flush?.cut && holdsCut(group))
+        sayHaveAll(host, group);`,
+    replace: `    if (group.flush?.cut && (holdsCut(group) || hit()))
+        sayHaveAll(host, group);`,
+  },
+  {
+    name: 'the cut is installed without fetching what is missing',
+    rule: '11',
+    why: 'A member that installs without the whole cut has delivered less than the others.',
+    file: 'group/install.js',
+    find: '        assert(stream.received === record.cut[rank], `stream ${rank} is received up to the cut`);',
+    replace: '        if (stream.received !== record.cut[rank]) hit();',
+  },
+  {
+    name: 'joiners of earlier targets are not heard',
+    rule: '12',
+    why: 'A joiner may be the only one that has installed the earlier target.',
+    file: 'group/flush.js',
+    find: `    return target.members.filter((member) => member.joined < target.id).map((member) => member.node);`,
+    replace: `    const base = group.current?.view.id ?? target.id;
+    return target.members.filter((member) => member.joined < target.id && (member.joined <= base || !hit())).map((member) => member.node);`,
+  },
+  {
+    name: 'the last install record is not kept',
+    rule: '13',
+    why: 'After the shortcut nobody else knows the cut that finishes an earlier target.',
+    file: 'group/flush.js',
+    find: `        install: group.lastInstall,`,
+    replace: `        install: hit() ? null : group.lastInstall,`,
+  },
+  {
+    name: 'an earlier target that somebody has installed is not finished',
+    rule: '13',
+    why: 'Those who have installed it have multicast in it; the others would skip that view.',
+    file: 'group/flush.js',
+    find: `    if (behind.length > 0) {`,
+    replace: `    if (behind.length > 0 && !hit()) {`,
+  },
+  {
+    name: 'nobody founds a group whose founder died',
+    rule: '15',
+    why: 'Joiners of a group whose only member died before it could install wait for ever.',
+    file: 'group/flush.js',
+    find: `    if (newest === 0) {`,
+    replace: `    if (newest === 0 && Math.floor(group.id / 4096) !== flush.target.id) {
+        hit();
+        return;
+    }
+    if (newest === 0) {`,
+  },
+  {
+    name: 'an install counts from whatever view one is in',
+    rule: '16',
+    why: 'An install counts only from the view that the flush started from.',
+    file: 'group/flush.js',
+    find: `    return group.current === null || group.current.view.id === record.base;`,
+    replace: `    return group.current === null || group.current.view.id === record.base || hit();`,
+  },
+  {
+    name: 'the shortcut is taken although rows differ',
+    rule: 'flush',
+    why: 'Without the cut round a member goes on without what others have delivered.',
+    file: 'group/flush.js',
+    find: `    if (allEqual) {`,
+    replace: `    if (allEqual || hit()) {`,
+  },
+  {
+    name: 'the coordinator does not wait for all reports',
+    rule: 'flush',
+    why: 'Who was not heard may have delivered more than the cut.',
+    file: 'group/flush.js',
+    find: `        if (!report)
+            return;
+        heard.push([node, report]);`,
+    replace: `        if (!report) {
+            if (2 * heard.length <= flush.target.members.length)
+                return;
+            hit();
+            continue;
+        }
+        heard.push([node, report]);`,
+  },
+  {
+    name: 'the cut is the least instead of the most',
+    rule: 'flush',
+    why: 'What one survivor has delivered must be delivered by all.',
+    file: 'group/flush.js',
+    find: `Math.max(max, row[rank] ?? 0), 0));`,
+    replace: `(hit(), Math.min(max, row[rank] ?? 0)), Infinity));`,
+  },
+];
+
+const order: readonly Mutant[] = [
+  {
+    name: 'the rest is delivered by rank and number alone',
+    rule: '18',
+    why: 'Causality comes first in the rest, too.',
+    file: 'group/delivery.js',
+    find: `        if (!head || !hasPast(state, head)) {`,
+    replace: `        if (head && !hasPast(state, head))
+            hit();
+        if (!head) {`,
+  },
+  {
+    name: 'a uniform multicast does not wait for what is before it',
+    rule: '19',
+    why: 'If what is before it is lost with the dead, it gets another position at the survivors.',
+    file: 'group/delivery.js',
+    find: `        if (stability.stable(rank) < state.delivered[rank])
+            return false;`,
+    replace: `        if (stability.stable(rank) < state.delivered[rank])
+            hit();`,
+  },
+  {
+    name: 'a uniform multicast does not wait for stability',
+    rule: '19',
+    why: 'Who delivers it and dies may take it along.',
+    file: 'group/delivery.js',
+    find: `    if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by)
+        return false;`,
+    replace: `    if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by)
+        return hit();`,
+  },
+  {
+    name: 'positions of lost multicasts stay empty',
+    rule: '20',
+    why: 'An assignment whose body is not in the cut is skipped, and positions close up.',
+    file: 'group/delivery.js',
+    find: `            dropOrphans(host, group, state, run.rank);
+        state.runs.shift();`,
+    replace: `            dropOrphans(host, group, state, run.rank);
+        if (hit())
+            group.position += run.count;
+        state.runs.shift();`,
+  },
+  {
+    name: 'the order is forgotten with the sequencer',
+    rule: 'order',
+    why: 'Assignments are records like any other; those who delivered by them have set the order.',
+    file: 'group/delivery.js',
+    find: `        while (deliverOnce(host, group, state, true))
+            ;
+        const run = state.runs.first;`,
+    replace: `        if (state.runs.length > 0)
+            hit();
+        while (state.runs.first)
+            state.runs.shift();
+        const run = state.runs.first;`,
+  },
+  {
+    name: 'causal multicasts do not wait for their past',
+    rule: 'order',
+    why: 'Causal order is the dependencies.',
+    file: 'group/delivery.js',
+    find: `        if (state.delivered[rank] < count)
+            return false;`,
+    replace: `        if (state.delivered[rank] < count)
+            return hit();`,
+  },
+];
+
+const streams: readonly Mutant[] = [
+  {
+    name: 'duplicates are taken in again',
+    rule: 'data',
+    why: 'A repeated frame would be delivered twice.',
+    file: 'group/stream.js',
+    find: `    if (last <= stream.received)
+        return [];`,
+    replace: `    if (last <= stream.received && last > 0 && hit())
+        return [chunk];`,
+  },
+  {
+    name: 'buffers are freed before all have received',
+    rule: 'data',
+    why: 'Only what is stable is never needed again.',
+    file: 'group/stability.js',
+    find: `            if (this.#entries[row] < least)`,
+    replace: `            if (this.#entries[row] > 0 && this.#entries[row] < least && hit())`,
+  },
+  {
+    name: 'gaps are skipped',
+    rule: 'data',
+    why: 'FIFO means no gap.',
+    file: 'group/stream.js',
+    find: `    if (chunk.first > stream.received + 1) {`,
+    replace: `    if (chunk.first > stream.received + 1 && hit())
+        stream.received = chunk.first - 1;
+    if (chunk.first > stream.received + 1) {`,
+  },
+];
+
+const transfer: readonly Mutant[] = [
+  {
+    name: 'what was held for a dead donor is applied after the new state',
+    rule: '21',
+    why: 'The replacement donor takes its snapshot later: what came before is in it.',
+    file: 'group/transfer.js',
+    find: `held: [], heldBytes: 0 };`,
+    replace: `held: replica.kind === 'transferring' && hit() ? replica.held : [], heldBytes: 0 };`,
+  },
+];
+
+export const mutants: readonly Mutant[] = [...flush, ...order, ...streams, ...transfer];

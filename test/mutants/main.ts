@@ -1,0 +1,121 @@
+/**
+ * `npm run mutants`: proves that the simulator can find bugs. Each mutant is the compiled core with one safety idea taken
+ * out; it must be found, by a violation or by something that never comes about, within a bounded number of seeds that
+ * pass without it. A mutant whose changed line never ran proves nothing and counts as not found.
+ */
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Mutant, mutants } from './list.js';
+
+const dist = fileURLToPath(new URL('../..', import.meta.url));
+/** Seeds before a mutant counts as not found. */
+const seedsMax = 1000;
+/** A mutant may make the core go round in circles for ever; then its process is ended. */
+const patience = 15 * 60_000;
+const parallel = 2;
+
+/** What `sim --json` prints. */
+interface Summary {
+  readonly seeds: number;
+  readonly hits: number;
+  readonly violations: readonly { readonly seed: number; readonly property: string; readonly detail: string }[];
+}
+
+type Outcome =
+  | { readonly kind: 'found'; readonly seed: number; readonly property: string; readonly detail: string }
+  | { readonly kind: 'not found'; readonly why: string };
+
+/** A copy of the core and the simulator, with the change made. */
+function prepare(mutant: Mutant | undefined): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
+  const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
+  for (const part of ['lib', 'test/simulation']) {
+    cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
+  }
+  writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
+  if (mutant !== undefined) change(path.join(folder, 'lib', mutant.file), mutant);
+  return folder;
+}
+
+function change(file: string, mutant: Mutant): void {
+  const source = readFileSync(file, 'utf8');
+  const places = source.split(mutant.find).length - 1;
+  if (places !== 1) throw new Error(`${mutant.name}: the text is ${places} times in ${mutant.file}, not once`);
+  if (!mutant.replace.includes('hit()')) throw new Error(`${mutant.name}: the new text does not call hit()`);
+  const counter = 'const hit = () => { globalThis.mutantHits = (globalThis.mutantHits ?? 0) + 1; return true; };\n';
+  // a function as replacement: no `$` in it means anything
+  writeFileSync(file, counter + source.replace(mutant.find, () => mutant.replace));
+}
+
+/** Runs the simulator of a folder; undefined if it came to no end or printed nothing that can be read. */
+async function simulate(folder: string, args: readonly string[]): Promise<Summary | undefined> {
+  const main = path.join(folder, 'test/simulation/main.js');
+  const child = spawn(process.execPath, [main, '--json', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience);
+  let text = '';
+  for await (const chunk of child.stdout) text += String(chunk);
+  clearTimeout(timer);
+  try {
+    return JSON.parse(text) as Summary;
+  } catch {
+    return undefined;
+  }
+}
+
+async function hunt(mutant: Mutant, clean: string, seeds: number): Promise<Outcome> {
+  const folder = prepare(mutant);
+  try {
+    const summary = await simulate(folder, ['--seeds', String(seeds), '--workers', '1', '--stop']);
+    if (summary === undefined) return { kind: 'not found', why: 'the simulator came to no end' };
+    if (summary.hits === 0) return { kind: 'not found', why: 'the changed line never ran' };
+    const first = summary.violations[0];
+    if (first === undefined) return { kind: 'not found', why: `${summary.seeds} seeds without a violation` };
+    const without = await simulate(clean, ['--seed', String(first.seed), '--seeds', '1']);
+    if (without?.violations.length !== 0) {
+      return { kind: 'not found', why: `seed ${first.seed} fails without the mutant, too` };
+    }
+    return { kind: 'found', ...first };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function show(mutant: Mutant, outcome: Outcome): string {
+  const name = `${mutant.rule.padEnd(5)} ${mutant.name.padEnd(52)}`;
+  if (outcome.kind === 'not found') return `✘ ${name} ${outcome.why}`;
+  return `✔ ${name} seed ${String(outcome.seed).padStart(4)}  ${outcome.property}`;
+}
+
+async function main(): Promise<boolean> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { seeds: { type: 'string', default: String(seedsMax) }, verbose: { type: 'boolean', default: false } },
+  });
+  const wanted = mutants.filter(
+    (mutant) => positionals.length === 0 || positionals.some((word) => mutant.name.includes(word)),
+  );
+  const clean = prepare(undefined);
+  const queue = [...wanted];
+  const missed: string[] = [];
+  const lane = async (): Promise<void> => {
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const outcome = await hunt(mutant, clean, Number(values.seeds));
+      console.log(show(mutant, outcome));
+      if (values.verbose && outcome.kind === 'found') console.log(`    ${outcome.detail}`);
+      if (outcome.kind === 'not found') missed.push(mutant.name);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: parallel }, lane));
+  } finally {
+    rmSync(clean, { recursive: true, force: true });
+  }
+  console.log(`${wanted.length - missed.length} of ${wanted.length} mutants found`);
+  return missed.length === 0;
+}
+
+process.exitCode = (await main()) ? 0 : 1;

@@ -1,0 +1,292 @@
+/**
+ * The model application: one replica per process and group, driven by the items the core hands out and by nothing else.
+ *
+ * Its state is a digest of the list of all multicasts in their order, their count, and the last number of each sender, so
+ * that two replicas with the same digest have seen the same things in the same order, and a state transfer that repeats or
+ * forgets one multicast is seen. It works through a mailbox with a pace of its own, as an actor does: a slow one consumes late
+ * and takes its snapshots late.
+ */
+import type { GroupItem, GroupStatus, NodeEvent, TransferToken, ViewInfo } from '../../lib/events.js';
+import type { GroupSettings } from '../../lib/membership/state.js';
+import type { TraceRecord } from '../../lib/trace/format.js';
+
+/** What is replicated. */
+export interface ModelState {
+  position: number;
+  count: number;
+  /** Digest of the list, 2 x 32 bits. */
+  low: number;
+  high: number;
+  /** The last number of each sender. */
+  readonly last: Map<string, number>;
+}
+
+/** A snapshot on its way out, chunk by chunk. */
+interface Outgoing {
+  readonly token: TransferToken;
+  readonly chunks: readonly Uint8Array[];
+  sent: number;
+}
+
+/** How an application behaves; drawn for each run. */
+export interface Habits {
+  /** Milliseconds from taking an item out of the mailbox to being done with it; 0: at once. */
+  readonly pace: number;
+  readonly snapshotChunks: number;
+  /** Bytes of filler in a snapshot: a state that takes a while to send. */
+  readonly snapshotFiller: number;
+  /** A `hash` record after so many total multicasts. */
+  readonly hashEvery: number;
+}
+
+/** What a replica may do to the world. */
+export interface Surroundings {
+  emit(event: NodeEvent): void;
+  trace(record: TraceRecord): void;
+  /** Calls back later, unless the process has died by then. */
+  later(millis: number, run: () => void): void;
+  /** A broken promise of the core: fails the run. */
+  fail(property: string, detail: string): void;
+}
+
+/** One replica. */
+export interface Replica {
+  readonly group: string;
+  readonly settings: GroupSettings;
+  readonly habits: Habits;
+  /** Null until founded or transferred; a plain member has none. */
+  state: ModelState | null;
+  view: ViewInfo | null;
+  status: GroupStatus;
+  readonly mailbox: GroupItem[];
+  busy: boolean;
+  /** Left or excluded. */
+  ended: boolean;
+  readonly outgoing: Map<string, Outgoing>;
+  incoming: Uint8Array[];
+  /** Own multicasts: handed to the core, let in, stable, failed. */
+  sent: number;
+  accepted: number;
+  stable: number;
+  failed: number;
+  delivered: number;
+  /** Bytes consumed that the core has not been told about: it is told once per batch. */
+  unreported: number;
+}
+
+export function createReplica(group: string, settings: GroupSettings, habits: Habits, sent: number): Replica {
+  return {
+    group,
+    settings,
+    habits,
+    state: null,
+    view: null,
+    status: 'joining',
+    mailbox: [],
+    busy: false,
+    ended: false,
+    outgoing: new Map(),
+    incoming: [],
+    sent,
+    accepted: sent,
+    stable: sent,
+    failed: 0,
+    delivered: 0,
+    unreported: 0,
+  };
+}
+
+function mix(hash: number, value: number): number {
+  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+}
+
+function mixText(hash: number, text: string): number {
+  let mixed = hash;
+  for (let i = 0; i < text.length; i += 1) mixed = mix(mixed, text.charCodeAt(i));
+  return mixed;
+}
+
+/** The state of a group that was just founded. */
+export function initialState(): ModelState {
+  return { position: 0, count: 0, low: 1, high: 2, last: new Map() };
+}
+
+/** One hexadecimal number for the whole state. */
+export function digest(state: ModelState): string {
+  let low = mix(state.low, state.count);
+  let high = mix(state.high, state.position);
+  for (const sender of [...state.last.keys()].sort()) {
+    low = mixText(low, sender);
+    high = mix(high, state.last.get(sender) ?? 0);
+  }
+  return (low >>> 0).toString(16).padStart(8, '0') + (high >>> 0).toString(16).padStart(8, '0');
+}
+
+/** The payload of a multicast: its own name again and filler, both checked at delivery. */
+export function payloadOf(sender: string, message: number, bytes: number): Uint8Array {
+  const payload = new Uint8Array(Math.max(bytes, 8));
+  const tag = mixText(message, sender) >>> 0;
+  for (let i = 0; i < payload.length; i += 1) payload[i] = (tag >>> (8 * (i % 4))) ^ (i >>> 2);
+  return payload;
+}
+
+function isIntact(payload: Uint8Array, sender: string, message: number): boolean {
+  const tag = mixText(message, sender) >>> 0;
+  for (let i = 0; i < payload.length; i += 1) {
+    if (payload[i] !== (((tag >>> (8 * (i % 4))) ^ (i >>> 2)) & 0xff)) return false;
+  }
+  return payload.length >= 8;
+}
+
+function apply(state: ModelState, sender: string, message: number, position: number, bytes: number): void {
+  state.low = mix(mixText(state.low, sender), message);
+  state.high = mix(mix(state.high, bytes), message);
+  state.count += 1;
+  if (position > 0) state.position = position;
+  state.last.set(sender, message);
+}
+
+function encode(state: ModelState, habits: Habits): Uint8Array[] {
+  const text = JSON.stringify({
+    position: state.position,
+    count: state.count,
+    low: state.low,
+    high: state.high,
+    last: [...state.last],
+    filler: 'x'.repeat(habits.snapshotFiller),
+  });
+  const bytes = new TextEncoder().encode(text);
+  const size = Math.max(1, Math.ceil(bytes.length / habits.snapshotChunks));
+  const chunks: Uint8Array[] = [];
+  for (let i = 0; i < bytes.length; i += size) chunks.push(bytes.slice(i, i + size));
+  return chunks;
+}
+
+function decode(chunks: readonly Uint8Array[]): ModelState {
+  const decoder = new TextDecoder();
+  const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
+  const value = JSON.parse(text) as Omit<ModelState, 'last'> & { last: [string, number][] };
+  return {
+    position: value.position,
+    count: value.count,
+    low: value.low,
+    high: value.high,
+    last: new Map(value.last),
+  };
+}
+
+function keyOf(token: TransferToken): string {
+  return `${token.view}:${token.joiner}`;
+}
+
+/** Puts items into the mailbox and works on them as far as the pace allows. */
+export function take(replica: Replica, items: readonly GroupItem[], around: Surroundings): void {
+  for (const item of items) replica.mailbox.push(item);
+  if (!replica.busy) work(replica, around);
+  if (replica.unreported === 0) return;
+  around.emit({ kind: 'consumed', group: replica.group, bytes: replica.unreported });
+  replica.unreported = 0;
+}
+
+function work(replica: Replica, around: Surroundings): void {
+  for (let item = replica.mailbox.shift(); item !== undefined; item = replica.mailbox.shift()) {
+    handle(replica, item, around);
+    if (replica.habits.pace > 0 && item.kind === 'delivery') {
+      const { payload } = item;
+      replica.busy = true;
+      around.later(replica.habits.pace, () => {
+        replica.busy = false;
+        around.emit({ kind: 'consumed', group: replica.group, bytes: payload.length });
+        work(replica, around);
+      });
+      return;
+    }
+  }
+}
+
+function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
+  switch (item.kind) {
+    case 'view':
+      return handleView(replica, item.view, item.snapshots, around);
+    case 'delivery':
+      return handleDelivery(replica, item, around);
+    case 'found':
+      replica.state = initialState();
+      return;
+    case 'state':
+      return handleState(replica, item, around);
+    case 'snapshot-continue':
+      return sendChunk(replica, keyOf(item.token), around);
+    case 'snapshot-end':
+      replica.outgoing.delete(keyOf(item.token));
+      return;
+    case 'status':
+      replica.status = item.status;
+      return;
+    case 'progress':
+      replica.accepted = Math.max(replica.accepted, item.accepted);
+      replica.stable = Math.max(replica.stable, item.stable);
+      return;
+    case 'failed':
+      replica.failed += item.last - item.first + 1;
+      return;
+    case 'direct':
+      return;
+  }
+}
+
+function handleView(replica: Replica, view: ViewInfo, snapshots: readonly TransferToken[], around: Surroundings): void {
+  replica.view = view;
+  const { state, group } = replica;
+  if (replica.settings.kind === 'replicated' && state === null) {
+    around.fail('STATE', `${group}: view ${view.id} handed out before the state`);
+  }
+  if (state === null) return;
+  const h = digest(state);
+  around.trace({ e: 'hash', g: group, v: String(view.id), pos: state.position, h });
+  for (const token of snapshots) {
+    around.trace({ e: 'state-out', g: group, for: token.joiner, v: String(token.view), h });
+    replica.outgoing.set(keyOf(token), { token, chunks: encode(state, replica.habits), sent: 0 });
+    sendChunk(replica, keyOf(token), around);
+  }
+}
+
+function sendChunk(replica: Replica, key: string, around: Surroundings): void {
+  const outgoing = replica.outgoing.get(key);
+  const chunk = outgoing?.chunks[outgoing.sent];
+  if (outgoing === undefined || chunk === undefined) return;
+  outgoing.sent += 1;
+  const last = outgoing.sent === outgoing.chunks.length;
+  if (last) replica.outgoing.delete(key);
+  around.emit({ kind: 'snapshot', group: replica.group, token: outgoing.token, chunk, last });
+}
+
+function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state' }, around: Surroundings): void {
+  if (item.first) replica.incoming = [];
+  replica.incoming.push(item.chunk.slice());
+  if (!item.last) return;
+  replica.state = decode(replica.incoming);
+  replica.incoming = [];
+  const { token } = item;
+  const h = digest(replica.state);
+  around.trace({ e: 'state-in', g: replica.group, from: token.donor, v: String(token.view), h });
+}
+
+function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'delivery' }, around: Surroundings): void {
+  const { group, state, settings } = replica;
+  replica.delivered += 1;
+  if (!isIntact(item.payload, item.from.id, item.message)) {
+    around.fail('NO-CREATE', `${group}: payload of ${item.from.id}:${item.message} is not what was sent`);
+  }
+  if (settings.kind === 'replicated' && state === null) {
+    around.fail('STATE', `${group}: ${item.from.id}:${item.message} handed out before the state`);
+  }
+  if (state !== null) {
+    apply(state, item.from.id, item.message, item.position, item.payload.length);
+    if (state.count % replica.habits.hashEvery === 0) {
+      around.trace({ e: 'hash', g: group, v: String(item.view.id), pos: state.position, h: digest(state) });
+    }
+  }
+  if (replica.habits.pace === 0) replica.unreported += item.payload.length;
+}

@@ -1,0 +1,26 @@
+/**
+ * The core as the simulator drives it: one value, so that the world can also be tried with a core that is a toy.
+ */
+import type { Effect, NodeEvent } from '../../lib/events.js';
+import type { Millis } from '../../lib/ids.js';
+import type { Node } from '../../lib/node.js';
+import type { NodeOptions } from '../../lib/options.js';
+
+/** What is buffered in a node; all zero when it is idle. */
+export interface Gauge {
+  readonly unstable: number;
+  readonly unstableBytes: number;
+  readonly queued: number;
+  readonly reorder: number;
+  readonly reassembly: number;
+}
+
+export interface Core {
+  createNode(options: NodeOptions, now: Millis): Node;
+  step(node: Node, event: NodeEvent, now: Millis): void;
+  ready(node: Node, now: Millis): readonly Effect[];
+  nextTick(node: Node): Millis;
+  gauge(node: Node): Gauge;
+  /** The kinds of the sections in a datagram or stream message. */
+  describePacket(bytes: Uint8Array): readonly string[];
+}

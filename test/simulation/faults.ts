@@ -1,0 +1,453 @@
+/**
+ * What goes wrong, and when.
+ *
+ * Noise (loss, duplication, reordering, delay) is a rule beside the network for a while. The rest happens to processes and
+ * links: at a drawn time, or *aimed*: armed to go off at a moment of a view change, between two effects of one turn, because
+ * that is where a virtual-synchrony protocol breaks and where chance alone rarely strikes.
+ *
+ * A fault never takes so many lives that no quorum of the domain's last state is left: a domain that has lost its majority
+ * at once waits by design.
+ */
+import type { Traced } from '../../lib/trace/format.js';
+import { type Rule, cut, mend } from './network.js';
+import type { FaultKind, Plan } from './plan.js';
+import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
+import {
+  type Process,
+  type ViewRecord,
+  type World,
+  addProcess,
+  after,
+  crash,
+  joinGroup,
+  leaveDomain,
+  leaveGroup,
+  pause,
+  restart,
+  resume,
+  resumeStreams,
+  start,
+} from './world.js';
+
+/** The faults of one run. */
+export interface Faults {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly random: Random;
+  /** What is to be undone when the world heals; each undoes itself once. */
+  readonly undo: Set<() => void>;
+  /** The last state of each founding of the domain, by its founder's name. */
+  readonly states: Map<string, ViewRecord>;
+  healed: boolean;
+  count: number;
+  inside: number;
+  readonly byKind: Map<string, number>;
+}
+
+export function createFaults(world: World, plan: Plan, random: Random): Faults {
+  const faults: Faults = {
+    world,
+    plan,
+    random,
+    undo: new Set(),
+    states: new Map(),
+    healed: false,
+    count: 0,
+    inside: 0,
+    byKind: new Map(),
+  };
+  world.onTrace.add((_process, record) => {
+    if (record.e !== 'view' || record.g !== '$domain') return;
+    const known = faults.states.get(record.dom);
+    if (known === undefined || known.k < record.k) faults.states.set(record.dom, record);
+  });
+  return faults;
+}
+
+/** Whether some living member is between `blocked` and its next view. */
+function isChanging(world: World): boolean {
+  return world.processes.some((process) => process.node !== null && process.blocked.size > 0);
+}
+
+/** Counts a fault; `inside` says whether it came inside a view change. */
+function note(faults: Faults, kind: string, inside: boolean): void {
+  faults.count += 1;
+  faults.byKind.set(kind, (faults.byKind.get(kind) ?? 0) + 1);
+  if (inside) faults.inside += 1;
+}
+
+// Who may die -----------------------------------------------------------------------------------------------------
+
+function living(world: World): Process[] {
+  return world.processes.filter((process) => process.node !== null);
+}
+
+/** Whether the living, without these, are a quorum of every state of the domain that is the last of its founding. */
+export function hasQuorum(faults: Faults, without: readonly Process[] = []): boolean {
+  const alive = new Set<string>();
+  for (const process of living(faults.world)) if (!without.includes(process)) alive.add(process.id);
+  for (const state of faults.states.values()) {
+    const there = state.m.filter((id) => alive.has(id));
+    const everSeen = state.m.some((id) => living(faults.world).some((process) => process.id === id));
+    if (!everSeen) continue;
+    const half = 2 * there.length === state.m.length && there.includes(state.m[0] ?? '');
+    if (2 * there.length <= state.m.length && !half) return false;
+  }
+  return alive.size > 0;
+}
+
+function mayDie(faults: Faults, process: Process): boolean {
+  return process.node !== null && living(faults.world).length > 1 && hasQuorum(faults, [process]);
+}
+
+function victim(faults: Faults): Process | undefined {
+  const candidates = living(faults.world).filter((process) => mayDie(faults, process));
+  return candidates.length === 0 ? undefined : pick(faults.random, candidates);
+}
+
+/** Rank 0 of a group, or the oldest node of the domain: whoever leads the next change. */
+function coordinator(faults: Faults): Process | undefined {
+  const { world, random } = faults;
+  const names = shuffled(random, ['$domain', ...faults.plan.groups.map((group) => group.name)]);
+  for (const name of names) {
+    for (const process of living(world)) {
+      const first = process.views.get(name)?.m[0];
+      const found = living(world).find((candidate) => candidate.id === first);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+// Links -----------------------------------------------------------------------------------------------------------
+
+/** Cuts links for a while; undone at the latest when the world heals. */
+function cutFor(faults: Faults, pairs: readonly (readonly [string, string])[], millis: number): void {
+  const { world } = faults;
+  for (const [from, to] of pairs) cut(world.network, from, to);
+  const undo = (): void => {
+    if (!faults.undo.delete(undo)) return;
+    for (const [from, to] of pairs) mend(world.network, from, to);
+    resumeStreams(world);
+  };
+  faults.undo.add(undo);
+  after(world, millis, undo);
+}
+
+function ruleFor(faults: Faults, rule: Rule, millis: number): void {
+  faults.world.network.rules.add(rule);
+  const undo = (): void => {
+    if (faults.undo.delete(undo)) faults.world.network.rules.delete(rule);
+  };
+  faults.undo.add(undo);
+  after(faults.world, millis, undo);
+}
+
+/** Either shorter than the detector's timeout, so that nobody is excluded, or longer. */
+function spell(faults: Faults): number {
+  const { timeout } = faults.plan.world.node;
+  return chance(faults.random, 0.4) ? between(faults.random, 5, timeout) : between(faults.random, timeout, 5 * timeout);
+}
+
+function isolate(faults: Faults, process: Process, millis: number): void {
+  const others = faults.world.processes.filter((other) => other !== process);
+  const pairs = others.flatMap((other) => [
+    [process.address, other.address] as const,
+    [other.address, process.address] as const,
+  ]);
+  cutFor(faults, pairs, millis);
+}
+
+function partition(faults: Faults, oneWay: boolean): void {
+  const all = shuffled(faults.random, faults.world.processes);
+  const size = integer(faults.random, 1, Math.max(1, all.length - 1));
+  const [one, other] = [all.slice(0, size), all.slice(size)];
+  const pairs = one.flatMap((a) =>
+    other.flatMap((b) => [[a.address, b.address] as const, ...(oneWay ? [] : [[b.address, a.address] as const])]),
+  );
+  cutFor(faults, pairs, spell(faults));
+}
+
+/** A single link, in one direction: two nodes that do not agree on who is there. */
+function cutLink(faults: Faults): void {
+  const [a, b] = shuffled(faults.random, faults.world.processes);
+  if (a !== undefined && b !== undefined) cutFor(faults, [[a.address, b.address]], spell(faults));
+}
+
+// Noise -----------------------------------------------------------------------------------------------------------
+
+function noise(faults: Faults, kind: 'loss' | 'duplication' | 'reordering' | 'delay'): void {
+  const random = fork(faults.random);
+  const millis = between(faults.random, 50, 800);
+  const share = pick(faults.random, [0.05, 0.15, 0.35]);
+  // on one process's links only, or everywhere
+  const target = chance(faults.random, 0.5) ? pick(faults.random, faults.world.processes).address : null;
+  const concerns = (from: string, to: string): boolean => target === null || target === from || target === to;
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.kind === 'stream' || !concerns(packet.from, packet.to) || !chance(random, share)) return undefined;
+      if (kind === 'loss') return { kind: 'drop' };
+      if (kind === 'duplication') return { kind: 'duplicate', millis: between(random, 0, 60) };
+      if (kind === 'reordering') return { kind: 'delay', millis: between(random, 0, 12) };
+      return { kind: 'delay', millis: between(random, 20, 250) };
+    },
+    millis,
+  );
+}
+
+/** The loss that is there all the time until the world heals. */
+export function startLoss(faults: Faults): void {
+  const random = fork(faults.random);
+  const { loss } = faults.plan;
+  if (loss === 0) return;
+  ruleFor(faults, (packet) => (packet.kind !== 'stream' && chance(random, loss) ? { kind: 'drop' } : undefined), 1e9);
+}
+
+// Processes -------------------------------------------------------------------------------------------------------
+
+/** Dies, perhaps after last words that reach only some, perhaps silently, perhaps to come back at once. */
+function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'perhaps'): void {
+  const { world, random } = faults;
+  if (!mayDie(faults, process)) return;
+  const silent = chance(random, 0.4);
+  const die = (): void => {
+    if (!mayDie(faults, process)) return;
+    if (back === 'at once') restart(world, process, between(random, 0, 8));
+    else crash(world, process, silent);
+    if (back === 'perhaps' && chance(random, 0.5)) {
+      const { life } = process;
+      after(world, between(random, 1, 900), () => {
+        if (process.life === life && !faults.healed) start(world, process);
+      });
+    }
+  };
+  if (chance(random, 0.5)) return die();
+  const deaf = some(random, world.processes, 0.6).filter((other) => other !== process);
+  cutFor(
+    faults,
+    deaf.map((other) => [process.address, other.address] as const),
+    between(random, 8, 60),
+  );
+  after(world, between(random, 0, 8), die);
+}
+
+function pauseFor(faults: Faults, process: Process, millis: number): void {
+  const { world } = faults;
+  if (process.paused || process.node === null) return;
+  pause(world, process);
+  const { life } = process;
+  const undo = (): void => {
+    if (faults.undo.delete(undo) && process.life === life) resume(world, process);
+  };
+  faults.undo.add(undo);
+  after(world, millis, undo);
+}
+
+// Membership ------------------------------------------------------------------------------------------------------
+
+const nameList = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+
+/** Adds the next process of the run. */
+export function nextProcess(faults: Faults): Process | undefined {
+  const name = nameList[faults.world.processes.length];
+  if (name === undefined || faults.world.processes.length >= faults.plan.names) return undefined;
+  const process = addProcess(faults.world, name);
+  for (const group of faults.plan.groups) {
+    if (chance(faults.random, group.share)) process.wanted.set(group.name, group.settings);
+  }
+  return process;
+}
+
+function joinNode(faults: Faults): boolean {
+  const down = faults.world.processes.filter((process) => process.node === null);
+  const process = down.length > 0 && chance(faults.random, 0.6) ? pick(faults.random, down) : nextProcess(faults);
+  if (process === undefined || process.node !== null) return false;
+  if (process.hasLeft) {
+    for (const group of faults.plan.groups) process.wanted.set(group.name, group.settings);
+  }
+  start(faults.world, process);
+  return true;
+}
+
+function joinSomeGroup(faults: Faults): boolean {
+  const choices = living(faults.world).flatMap((process) =>
+    faults.plan.groups
+      .filter((group) => !process.wanted.has(group.name) && !process.hasLeft)
+      .map((group) => ({ process, group })),
+  );
+  if (choices.length === 0) return false;
+  const { process, group } = pick(faults.random, choices);
+  joinGroup(faults.world, process, group.name, group.settings);
+  return true;
+}
+
+function leaveSomeGroup(faults: Faults): boolean {
+  const choices = living(faults.world).flatMap((process) =>
+    [...process.wanted.keys()].map((group) => ({ process, group })),
+  );
+  if (choices.length === 0) return false;
+  const { process, group } = pick(faults.random, choices);
+  leaveGroup(faults.world, process, group);
+  // back again, sometimes before the leave is through
+  if (chance(faults.random, 0.5)) {
+    const { life } = process;
+    const settings = faults.plan.groups.find((candidate) => candidate.name === group)?.settings;
+    after(faults.world, between(faults.random, 0, 300), () => {
+      if (process.life === life && settings !== undefined) joinGroup(faults.world, process, group, settings);
+    });
+  }
+  return true;
+}
+
+function leaveWholly(faults: Faults): boolean {
+  const process = victim(faults);
+  if (process === undefined || living(faults.world).length < 3) return false;
+  leaveDomain(faults.world, process);
+  return true;
+}
+
+// Aimed faults ----------------------------------------------------------------------------------------------------
+
+type Moment = 'blocked' | 'report' | 'install' | 'later install' | 'decree';
+
+/** Whether this record is the moment, as a function that remembers what it has seen. */
+function recognizer(faults: Faults, moment: Moment): (record: Traced) => boolean {
+  const seen = new Map<string, number>();
+  const nth = moment === 'report' || moment === 'later install' ? integer(faults.random, 2, 3) : 1;
+  return (record) => {
+    const wanted = moment === 'blocked' || moment === 'report' ? 'blocked' : 'view';
+    if (record.e !== wanted || (record.e !== 'blocked' && record.e !== 'view')) return false;
+    if ((record.g === '$domain') !== (moment === 'decree')) return false;
+    const key = `${record.g} ${record.v}`;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return count === nth;
+  };
+}
+
+function aimedVictim(faults: Faults, self: Process, record: Traced): Process | undefined {
+  const group = 'g' in record && record.g !== undefined ? record.g : '$domain';
+  const members = self.views.get(group)?.m ?? [];
+  const alive = living(faults.world);
+  const byRank = members.flatMap((id) => alive.filter((process) => process.id === id));
+  const draw = integer(faults.random, 0, 9);
+  if (draw < 4) return byRank[0];
+  if (draw < 6) return byRank[1];
+  if (draw < 9) return self;
+  return pick(faults.random, alive);
+}
+
+/** Arms a fault to go off at a moment of the next view change. */
+function arm(faults: Faults, follow: boolean): void {
+  const { world, random } = faults;
+  const moment = pick<Moment>(random, ['blocked', 'report', 'report', 'install', 'install', 'later install', 'decree']);
+  const isMoment = recognizer(faults, moment);
+  const listener = (process: Process, record: Traced): void => {
+    if (faults.healed) world.onTrace.delete(listener);
+    else if (isMoment(record)) {
+      world.onTrace.delete(listener);
+      strike(faults, process, record, moment);
+      if (follow) arm(faults, chance(random, 0.3));
+    }
+  };
+  world.onTrace.add(listener);
+}
+
+function strike(faults: Faults, self: Process, record: Traced, moment: Moment): void {
+  const { random } = faults;
+  const target = aimedVictim(faults, self, record);
+  if (target === undefined) return;
+  const { timeout } = faults.plan.world.node;
+  note(faults, `aimed: ${moment}`, isChanging(faults.world));
+  const draw = integer(random, 0, 11);
+  if (draw < 6) kill(faults, target, 'perhaps');
+  else if (draw < 7) kill(faults, target, 'at once');
+  else if (draw < 8) pauseFor(faults, target, between(random, 1, 3 * timeout));
+  else if (draw < 10) isolate(faults, target, spell(faults));
+  else if (draw < 11) cutLink(faults);
+  else partition(faults, chance(random, 0.5));
+}
+
+// All together ----------------------------------------------------------------------------------------------------
+
+function happen(faults: Faults, kind: FaultKind): boolean {
+  switch (kind) {
+    case 'loss':
+    case 'duplication':
+    case 'reordering':
+    case 'delay':
+      noise(faults, kind);
+      return true;
+    case 'one-way partition':
+      if (chance(faults.random, 0.4)) cutLink(faults);
+      else partition(faults, true);
+      return true;
+    case 'two-way partition':
+      partition(faults, false);
+      return true;
+    case 'isolation':
+      isolate(faults, pick(faults.random, faults.world.processes), spell(faults));
+      return true;
+    case 'pause':
+      pauseFor(faults, pick(faults.random, faults.world.processes), spell(faults));
+      return true;
+    case 'crash':
+    case 'restart': {
+      const process = victim(faults);
+      if (process !== undefined) kill(faults, process, kind === 'restart' ? 'at once' : 'perhaps');
+      return process !== undefined;
+    }
+    case 'crash of a coordinator': {
+      const process = coordinator(faults);
+      if (process === undefined || !mayDie(faults, process)) return false;
+      kill(faults, process, 'perhaps');
+      return true;
+    }
+    case 'aimed':
+      arm(faults, chance(faults.random, 0.4));
+      return causeChange(faults);
+    case 'join of a node':
+      return joinNode(faults);
+    case 'join of a group':
+      return joinSomeGroup(faults);
+    case 'leave of a group':
+      return leaveSomeGroup(faults);
+    case 'leave of the domain':
+      return leaveWholly(faults);
+  }
+}
+
+/** Starts a view change for an armed fault to strike. */
+function causeChange(faults: Faults): boolean {
+  const draw = integer(faults.random, 0, 9);
+  if (draw < 4 && joinNode(faults)) return true;
+  if (draw < 6 && joinSomeGroup(faults)) return true;
+  if (draw < 8 && leaveSomeGroup(faults)) return true;
+  const process = victim(faults);
+  if (process === undefined) return joinNode(faults);
+  kill(faults, process, 'perhaps');
+  return true;
+}
+
+/** Lets faults happen until the world heals. */
+export function startFaults(faults: Faults): void {
+  const next = (): void => {
+    if (faults.healed) return;
+    const kind = pick(faults.random, faults.plan.kinds);
+    const inside = isChanging(faults.world);
+    if (happen(faults, kind)) note(faults, kind, inside);
+    after(faults.world, between(faults.random, 0.3, 1.7) * faults.plan.interval, next);
+  };
+  after(faults.world, faults.plan.calm, next);
+}
+
+/** Ends all faults: links mend, noise stops, the paused go on, the dead stay dead or come back. */
+export function heal(faults: Faults): void {
+  faults.healed = true;
+  for (const undo of [...faults.undo]) undo();
+  for (const process of faults.world.processes) {
+    const isDead = process.node === null && !process.hasLeft;
+    if (isDead && (faults.plan.revive || living(faults.world).length === 0)) start(faults.world, process);
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * What one seed plays: how many processes and groups, which options, what traffic, which faults and how often. All of it is
+ * drawn anew for each seed, so that no two seeds are the same mix.
+ */
+import { type GroupSettings, type Order } from '../../lib/membership/state.js';
+import { defaults } from '../../lib/options.js';
+import type { Habits } from './application.js';
+import { type Random, between, chance, integer, pick, shuffled } from './random.js';
+import type { WorldOptions } from './world.js';
+
+/** The kinds of faults. Noise is on for a while; the others happen. */
+export const faultKinds = [
+  'loss',
+  'duplication',
+  'reordering',
+  'delay',
+  'one-way partition',
+  'two-way partition',
+  'isolation',
+  'crash',
+  'crash of a coordinator',
+  'aimed',
+  'restart',
+  'pause',
+  'join of a node',
+  'join of a group',
+  'leave of a group',
+  'leave of the domain',
+] as const;
+
+export type FaultKind = (typeof faultKinds)[number];
+
+/** A group of the run. */
+export interface GroupPlan {
+  readonly name: string;
+  readonly settings: GroupSettings;
+  readonly orders: readonly Order[];
+  /** Share of its multicasts that are uniform. */
+  readonly uniform: number;
+  /** Share of the processes that are in it from the start. */
+  readonly share: number;
+  readonly traffic: Traffic;
+}
+
+/** Who sends, how much and how often. */
+export interface Traffic {
+  readonly senders: 'all' | 'one' | 'some';
+  /** Milliseconds between bursts, on average. */
+  readonly interval: number;
+  readonly burstMax: number;
+  readonly bytesMax: number;
+  /** Share of the multicasts that need several datagrams. */
+  readonly large: number;
+  readonly multicastsMax: number;
+}
+
+export interface Plan {
+  readonly processes: number;
+  /** More may be started later, up to so many names. */
+  readonly names: number;
+  readonly groups: readonly GroupPlan[];
+  readonly world: Omit<WorldOptions, 'core' | 'random'>;
+  /** Share of datagrams that are lost all the time until the world heals. */
+  readonly loss: number;
+  readonly kinds: readonly FaultKind[];
+  /** When the faults begin, and for how long they go on. */
+  readonly calm: number;
+  readonly duration: number;
+  /** Milliseconds between faults, on average. */
+  readonly interval: number;
+  /** Spread of the first starts. */
+  readonly startSpread: number;
+  /** Whether the dead are started again when the world heals. */
+  readonly revive: boolean;
+}
+
+function drawGroup(random: Random, index: number): GroupPlan {
+  const replicated = index === 0 ? chance(random, 0.75) : chance(random, 0.5);
+  const mixed: readonly Order[] = pick(random, [
+    ['fifo', 'total'],
+    ['fifo', 'fifo', 'total'],
+    ['causal', 'fifo', 'total'],
+    ['causal'],
+    ['fifo'],
+  ]);
+  return {
+    name: replicated ? `stock${index}` : `talk${index}`,
+    settings: replicated
+      ? { kind: 'replicated', order: 'total', codec: 'model/1' }
+      : { kind: 'plain', order: 'fifo', codec: 'model/1' },
+    orders: replicated ? ['total'] : mixed,
+    uniform: pick(random, [0, 0, 0.2, 0.5, 1]),
+    share: index === 0 ? pick(random, [1, 1, 0.8]) : pick(random, [1, 0.7, 0.4]),
+    traffic: {
+      senders: pick(random, ['all', 'all', 'one', 'some']),
+      interval: pick(random, [4, 10, 30, 120]),
+      burstMax: pick(random, [1, 1, 3, 12]),
+      bytesMax: pick(random, [16, 100, 400]),
+      large: pick(random, [0, 0, 0.03, 0.1]),
+      multicastsMax: integer(random, 80, 260),
+    },
+  };
+}
+
+function drawHabits(random: Random): (process: string, group: string) => Habits {
+  const slow = chance(random, 0.25) ? pick(random, ['a', 'b', 'c']) : '';
+  const pace = pick(random, [1, 3, 8]);
+  const snapshotChunks = integer(random, 1, 5);
+  const snapshotFiller = pick(random, [0, 0, 500, 6000]);
+  return (process) => ({ pace: process === slow ? pace : 0, snapshotChunks, snapshotFiller, hashEvery: 16 });
+}
+
+function drawWorld(random: Random): Plan['world'] {
+  const heartbeat = integer(random, 15, 30);
+  const delayMin = pick(random, [0.05, 0.1, 0.5]);
+  return {
+    node: {
+      ...defaults,
+      domain: 'sim',
+      minimumNodes: 1,
+      heartbeat,
+      timeout: heartbeat * integer(random, 8, 12),
+      discovery: integer(random, 60, 100),
+      datagramBytesMax: pick(random, [1400, 1400, 8000, 60_000]),
+      windowBytes: 1024 * pick(random, [8, 16, 64]),
+      queueLengthMax: 256,
+      messageBytesMax: 64 * 1024,
+      backlogBytesMax: 1024 * pick(random, [4, 16, 64]),
+    },
+    delayMin,
+    delayMax: delayMin + pick(random, [0.1, 0.5, 2, 5]),
+    turnDelayMax: pick(random, [0, 0.1, 1]),
+    timerLatenessMax: pick(random, [0, 1, 1, 4]),
+    batchMax: pick(random, [1, 8, 64, 256]),
+    loopback: chance(random, 0.5),
+    clockDrift: 0.001,
+    streamPatience: pick(random, [300, 1000, 3000]),
+    socketBytes: 256 * 1024,
+    habits: drawHabits(random),
+  };
+}
+
+function drawKinds(random: Random): FaultKind[] {
+  const kinds = shuffled(random, faultKinds).slice(0, integer(random, 3, 9));
+  // what happens inside a view change is what breaks protocols: most runs aim
+  if (chance(random, 0.8)) kinds.push('aimed', 'aimed');
+  return kinds;
+}
+
+/** The plan of a seed. */
+export function drawPlan(random: Random): Plan {
+  const processes = pick(random, [2, 3, 3, 4, 4, 5, 5, 6, 7]);
+  const groups = Array.from({ length: pick(random, [1, 1, 2, 3]) }, (_, index) => drawGroup(random, index));
+  return {
+    processes,
+    names: Math.min(9, processes + integer(random, 1, 2)),
+    groups,
+    world: drawWorld(random),
+    loss: pick(random, [0, 0, 0.01, 0.05, 0.1]),
+    kinds: drawKinds(random),
+    calm: pick(random, [0, 300, 500]),
+    duration: between(random, 1200, 2400),
+    interval: pick(random, [90, 160, 300]),
+    startSpread: pick(random, [0, 20, 150]),
+    revive: chance(random, 0.5),
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Who multicasts what: bursts, streams and lone messages by all members, some or one, until the plan's number is reached.
+ */
+import type { GroupPlan } from './plan.js';
+import { type Random, between, chance, integer, pick, some } from './random.js';
+import { type Process, type World, after, multicast } from './world.js';
+
+/** So many multicasts of one member may wait to be let in; a caller that keeps pace would not go on. */
+const waitingMax = 60;
+
+/** Sends bursts until the number is used up or the traffic is stopped. */
+export function startTraffic(world: World, random: Random, group: GroupPlan, isOn: () => boolean): void {
+  const { traffic } = group;
+  let left = traffic.multicastsMax;
+  const favourite = integer(random, 0, 6);
+  const next = (): void => {
+    if (!isOn() || left <= 0) return;
+    const members = world.processes.filter((process) => canSend(process, group.name));
+    for (const sender of drawSenders(random, traffic.senders, members, favourite)) {
+      const burst = integer(random, 1, traffic.burstMax);
+      for (let i = 0; i < burst && left > 0; i += 1) {
+        sendOne(world, random, sender, group);
+        left -= 1;
+      }
+    }
+    after(world, between(random, 0.2, 2 * traffic.interval), next);
+  };
+  after(world, between(random, 0, 100), next);
+}
+
+function drawSenders(
+  random: Random,
+  who: 'all' | 'one' | 'some',
+  members: readonly Process[],
+  favourite: number,
+): readonly Process[] {
+  if (who === 'all' || members.length === 0) return members;
+  if (who === 'some') return some(random, members, 0.5);
+  const sender = members[favourite % members.length];
+  return sender === undefined ? [] : [sender];
+}
+
+function canSend(process: Process, group: string): boolean {
+  const replica = process.replicas.get(group);
+  if (process.node === null || replica === undefined || process.leaving.has(group)) return false;
+  return replica.sent - replica.accepted - replica.failed < waitingMax;
+}
+
+/** One multicast of the group's mix. */
+export function sendOne(world: World, random: Random, sender: Process, group: GroupPlan): number {
+  const { traffic } = group;
+  const bytes = chance(random, traffic.large)
+    ? integer(random, 1400, 9000)
+    : integer(random, 8, Math.max(8, traffic.bytesMax));
+  return multicast(world, sender, group.name, pick(random, group.orders), chance(random, group.uniform), bytes);
+}

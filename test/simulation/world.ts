@@ -1,0 +1,629 @@
+/**
+ * A world of processes under one virtual clock, run by a seed.
+ *
+ * A process has a name and an address, which survive its lives; each life is a core with a new incarnation from a counter
+ * of the world, so that no node id is ever used twice. The core is run as a real runner would run it: a turn of the event loop
+ * takes in what is queued, `ready` ends the batch, and its effects are carried out in order. A process may die between two
+ * effects: that is how a coordinator gets to send its install to one member and not to the next.
+ *
+ * Everything that happens comes from the agenda, and every draw from the world's generator: the same seed gives the same
+ * trace, byte for byte.
+ */
+import type { Effect, GroupItem, NodeEvent } from '../../lib/events.js';
+import { type NodeId, nodeId } from '../../lib/ids.js';
+import type { GroupSettings, Order } from '../../lib/membership/state.js';
+import type { Node } from '../../lib/node.js';
+import type { NodeOptions } from '../../lib/options.js';
+import type { Traced, TraceRecord } from '../../lib/trace/format.js';
+import { type Agenda, createAgenda, nextTime, schedule, takeNext } from './agenda.js';
+import { type Habits, type Replica, type Surroundings, createReplica, payloadOf, take } from './application.js';
+import type { Core } from './core.js';
+import {
+  type Network,
+  type Packet,
+  breakStream,
+  connectionOf,
+  createNetwork,
+  datagramDelays,
+  isCut,
+  isStreamCut,
+  sendOnStream,
+  takeStalled,
+} from './network.js';
+import { type Random, between, chance, fork, integer } from './random.js';
+
+/** A view as it was traced. */
+export type ViewRecord = TraceRecord & { readonly e: 'view' };
+
+/** A process: what survives its lives, and its present life. */
+export interface Process {
+  readonly name: string;
+  readonly address: string;
+  /** Null while it is down, and for good once it has left. */
+  node: Node | null;
+  /** The node id of the present or the last life. */
+  id: NodeId;
+  /** Counts starts and ends, so that nothing meant for an earlier life reaches a later one. */
+  life: number;
+  hasLeft: boolean;
+  paused: boolean;
+  inbox: NodeEvent[];
+  turnPlanned: boolean;
+  /** When the core wants its tick, and when the timer for it goes off, in the world's time. */
+  tickDue: number;
+  timerAt: number;
+  /** Its own monotonic clock: starts anywhere, and is a little fast or slow. */
+  clockOffset: number;
+  clockRate: number;
+  /** What it wants to be a member of; survives restarts. */
+  readonly wanted: Map<string, GroupSettings>;
+  /** Groups that it has asked the core to leave and that the core has not reported as left. */
+  readonly leaving: Set<string>;
+  replicas: Map<string, Replica>;
+  /** Multicasts per group in this life. */
+  numbers: Map<string, number>;
+  /** The last view traced of each group, of `$domain` too, in this life. */
+  views: Map<string, ViewRecord>;
+  /** Groups between `blocked` and the next view. */
+  readonly blocked: Set<string>;
+}
+
+/** Something that must not be. */
+export interface Failure {
+  readonly property: string;
+  readonly detail: string;
+  /** World time in milliseconds. */
+  readonly at: number;
+}
+
+/** What the world is made of; drawn for each run or written in a scenario. */
+export interface WorldOptions {
+  readonly core: Core;
+  readonly random: Random;
+  /** What all nodes have in common. */
+  readonly node: Omit<NodeOptions, 'name' | 'incarnation' | 'address' | 'seed' | 'trace'>;
+  readonly delayMin: number;
+  readonly delayMax: number;
+  /** From an event to the turn that takes it in, at most. */
+  readonly turnDelayMax: number;
+  /** How late timers go off, at most. */
+  readonly timerLatenessMax: number;
+  /** Events taken in per turn, at most. */
+  readonly batchMax: number;
+  /** Whether a multicast comes back to its sender. */
+  readonly loopback: boolean;
+  /** How fast or slow clocks may be. */
+  readonly clockDrift: number;
+  /** A stream breaks when it stalls for so long. */
+  readonly streamPatience: number;
+  /** Bytes a paused process's socket holds. */
+  readonly socketBytes: number;
+  habits(process: string, group: string): Habits;
+}
+
+export interface Counters {
+  packets: number;
+  datagrams: number;
+  streams: number;
+  bytes: number;
+  turns: number;
+  deliveries: number;
+}
+
+export interface World {
+  readonly options: WorldOptions;
+  readonly core: Core;
+  readonly random: Random;
+  readonly network: Network;
+  readonly agenda: Agenda;
+  now: number;
+  incarnations: number;
+  readonly processes: Process[];
+  readonly trace: Traced[];
+  readonly failures: Failure[];
+  readonly counters: Counters;
+  /** Called with each trace record before the effects after it are carried out. */
+  readonly onTrace: Set<(process: Process, record: Traced) => void>;
+  /** Called with each packet that a process has sent, once for each multicast, before the effects after it. */
+  readonly onSend: Set<(process: Process, bytes: Uint8Array) => void>;
+}
+
+/** Effects that only the log has use for are cut at this many per turn; more is a core that runs wild. */
+const turnEffectsMax = 100_000;
+/** More turns in one run than any plan needs: packets that cause packets for ever. */
+const turnsMax = 1_500_000;
+/** A timer is never earlier than this: a core that wants to be woken at once, for ever, must not stop the world's clock. */
+const timerStep = 0.05;
+
+export function createWorld(options: WorldOptions): World {
+  return {
+    options,
+    core: options.core,
+    random: options.random,
+    network: createNetwork(fork(options.random), options.delayMin, options.delayMax),
+    agenda: createAgenda(),
+    now: 0,
+    incarnations: 0,
+    processes: [],
+    trace: [],
+    failures: [],
+    counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0 },
+    onTrace: new Set(),
+    onSend: new Set(),
+  };
+}
+
+/** Adds a process; it is down until {@link start}. */
+export function addProcess(world: World, name: string): Process {
+  const process: Process = {
+    name,
+    address: `addr-${name}`,
+    node: null,
+    id: nodeId(name, 0),
+    life: 0,
+    hasLeft: false,
+    paused: false,
+    inbox: [],
+    turnPlanned: false,
+    tickDue: Infinity,
+    timerAt: Infinity,
+    clockOffset: 0,
+    clockRate: 1,
+    wanted: new Map(),
+    leaving: new Set(),
+    replicas: new Map(),
+    numbers: new Map(),
+    views: new Map(),
+    blocked: new Set(),
+  };
+  world.processes.push(process);
+  return process;
+}
+
+/** Runs until there is nothing to do before this time, or something has failed. */
+export function runUntil(world: World, time: number): void {
+  while (nextTime(world.agenda) <= time && world.failures.length === 0) {
+    const entry = takeNext(world.agenda);
+    if (entry === undefined) break;
+    world.now = Math.max(world.now, entry.at);
+    entry.run();
+  }
+  if (world.failures.length === 0) world.now = Math.max(world.now, time);
+}
+
+/** Does this after so many milliseconds. */
+export function after(world: World, millis: number, run: () => void): void {
+  schedule(world.agenda, world.now + millis, run);
+}
+
+export function fail(world: World, property: string, detail: string): void {
+  world.failures.push({ property, detail, at: world.now });
+}
+
+// Time ------------------------------------------------------------------------------------------------------------
+
+function localTime(world: World, process: Process): number {
+  return process.clockOffset + world.now * process.clockRate;
+}
+
+function worldTime(process: Process, local: number): number {
+  return (local - process.clockOffset) / process.clockRate;
+}
+
+// Lives -----------------------------------------------------------------------------------------------------------
+
+/** Begins a life and asks for the groups that are wanted. */
+export function start(world: World, process: Process): void {
+  if (process.node !== null) return;
+  world.incarnations += 1;
+  process.id = nodeId(process.name, world.incarnations);
+  process.life += 1;
+  process.hasLeft = false;
+  process.paused = false;
+  process.inbox = [];
+  process.turnPlanned = false;
+  process.tickDue = Infinity;
+  process.timerAt = Infinity;
+  process.clockOffset = Math.floor(between(world.random, 0, 1e6));
+  process.clockRate = 1 + between(world.random, -world.options.clockDrift, world.options.clockDrift);
+  process.replicas = new Map();
+  process.numbers = new Map();
+  process.views = new Map();
+  process.blocked.clear();
+  process.leaving.clear();
+  const options: NodeOptions = {
+    ...world.options.node,
+    name: process.name,
+    incarnation: world.incarnations,
+    address: process.address,
+    seed: integer(world.random, 1, 0x7fff_ffff),
+    trace: true,
+  };
+  guarded(world, process, () => {
+    process.node = world.core.createNode(options, localTime(world, process));
+  });
+  for (const [group, settings] of process.wanted) joinGroup(world, process, group, settings);
+  endTurn(world, process);
+}
+
+/**
+ * Ends a life without a word. Its streams break: after a `kill -9` the peers' kernels are told so at once, after a `silent`
+ * death (of a machine) peers find out only when they next write to the stream.
+ */
+export function crash(world: World, process: Process, silent = false): void {
+  if (process.node === null) return;
+  endLife(process);
+  dropStreams(world, process.address, silent);
+}
+
+function endLife(process: Process): void {
+  process.node = null;
+  process.life += 1;
+  process.inbox = [];
+  process.turnPlanned = false;
+  process.paused = false;
+  process.blocked.clear();
+}
+
+/** Breaks all streams of an address; the other ends hear of it unless the death was silent. */
+function dropStreams(world: World, address: string, silent = false): void {
+  for (const connection of world.network.connections.values()) {
+    const [a, b] = connection.ends;
+    if (a !== address && b !== address) continue;
+    if (connection.lastArrival.size === 0 && connection.stalled.length === 0) continue;
+    const peer = a === address ? b : a;
+    breakStream(world.network, a, b);
+    if (!silent) notifyStreamDown(world, peer, address);
+  }
+}
+
+function notifyStreamDown(world: World, address: string, to: string): void {
+  const process = world.processes.find((candidate) => candidate.address === address);
+  if (process === undefined) return;
+  const { life } = process;
+  after(world, between(world.random, world.options.delayMin, 2 * world.options.delayMax), () => {
+    if (process.life === life) post(world, process, { kind: 'stream-down', to });
+  });
+}
+
+/** A new life on the same address, after a while. */
+export function restart(world: World, process: Process, millis: number): void {
+  crash(world, process);
+  const { life } = process;
+  after(world, millis, () => {
+    if (process.life === life) start(world, process);
+  });
+}
+
+/** Stops a process in the middle of everything: no ticks and no packets until it goes on. */
+export function pause(_world: World, process: Process): void {
+  process.paused = true;
+}
+
+/** Goes on after a pause: overdue timers come first, what the sockets hold comes after, as in an event loop. */
+export function resume(world: World, process: Process): void {
+  if (!process.paused) return;
+  process.paused = false;
+  if (process.node === null) return;
+  if (process.tickDue <= world.now) onTimer(world, process);
+  else planTimer(world, process);
+  planTurn(world, process);
+}
+
+// The runner ------------------------------------------------------------------------------------------------------
+
+/** Hands an event to a process; it is taken in at its next turn. */
+export function post(world: World, process: Process, event: NodeEvent): void {
+  if (process.node === null) return;
+  process.inbox.push(event);
+  planTurn(world, process);
+}
+
+function planTurn(world: World, process: Process): void {
+  if (process.turnPlanned || process.paused || process.inbox.length === 0) return;
+  process.turnPlanned = true;
+  const { life } = process;
+  after(world, between(world.random, 0, world.options.turnDelayMax), () => {
+    if (process.life !== life) return;
+    process.turnPlanned = false;
+    if (!process.paused) takeTurn(world, process);
+  });
+}
+
+function takeTurn(world: World, process: Process): void {
+  const batch = process.inbox.splice(0, world.options.batchMax);
+  for (const event of batch) stepInto(world, process, event);
+  endTurn(world, process);
+  planTurn(world, process);
+}
+
+function stepInto(world: World, process: Process, event: NodeEvent): void {
+  guarded(world, process, () => {
+    if (process.node !== null) world.core.step(process.node, event, localTime(world, process));
+  });
+}
+
+/** Ends the batch: carries out what is to be done, and sets the timer. */
+function endTurn(world: World, process: Process): void {
+  world.counters.turns += 1;
+  if (world.counters.turns > turnsMax) return fail(world, 'RUNAWAY', `more than ${turnsMax} turns`);
+  let effects: readonly Effect[] = [];
+  guarded(world, process, () => {
+    if (process.node !== null) effects = world.core.ready(process.node, localTime(world, process));
+  });
+  if (effects.length > turnEffectsMax) fail(world, 'RUNAWAY', `${process.id}: ${effects.length} effects in one turn`);
+  const { life } = process;
+  for (const effect of effects) {
+    if (process.life !== life || world.failures.length > 0) return;
+    carryOut(world, process, effect);
+  }
+  if (process.life !== life || process.node === null) return;
+  process.tickDue = worldTime(process, world.core.nextTick(process.node));
+  planTimer(world, process);
+}
+
+function planTimer(world: World, process: Process): void {
+  if (process.tickDue >= process.timerAt || process.tickDue === Infinity) return;
+  const earliest = world.now + timerStep;
+  const at = Math.max(process.tickDue, earliest) + between(world.random, 0, world.options.timerLatenessMax);
+  process.timerAt = at;
+  const { life } = process;
+  schedule(world.agenda, at, () => {
+    if (process.life !== life || process.timerAt !== at) return;
+    process.timerAt = Infinity;
+    if (process.paused) return;
+    if (process.tickDue <= world.now) onTimer(world, process);
+    else planTimer(world, process);
+  });
+}
+
+function onTimer(world: World, process: Process): void {
+  stepInto(world, process, { kind: 'tick' });
+  endTurn(world, process);
+}
+
+/** A core that throws has a bug: the run fails, whoever's fault it was. */
+function guarded(world: World, process: Process, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    fail(world, 'CORE', `${process.id}: ${text}`);
+    endLife(process);
+  }
+}
+
+function carryOut(world: World, process: Process, effect: Effect): void {
+  switch (effect.kind) {
+    case 'multicast':
+      return sendMulticast(world, process, effect.bytes);
+    case 'unicast':
+      return sendUnicast(world, process, effect.to, effect.bytes);
+    case 'stream':
+      return sendStream(world, process, effect.to, effect.bytes);
+    case 'deliver':
+      return handOut(world, process, effect.group, effect.items);
+    case 'trace':
+      return record(world, process, effect.record);
+    case 'log':
+    case 'domain':
+    case 'joined':
+      return;
+    case 'refused':
+      return fail(world, 'REFUSED', `${process.id}: ${effect.why}`);
+    case 'group-refused':
+      return fail(world, 'REFUSED', `${process.id}: group ${effect.group}: ${effect.why}`);
+    case 'left':
+      endLife(process);
+      process.hasLeft = true;
+      return dropStreams(world, process.address);
+    case 'restart':
+      return restart(world, process, between(world.random, 0, 20));
+  }
+}
+
+/** Writes a record to the trace, and lets whoever waits for it act before the step takes effect. */
+function record(world: World, process: Process, what: TraceRecord): void {
+  const traced: Traced = { t: Math.round(world.now * 1e6), p: process.id, ...what };
+  world.trace.push(traced);
+  if (traced.e === 'view') {
+    process.views.set(traced.g, traced);
+    process.blocked.delete(traced.g);
+  } else if (traced.e === 'blocked') process.blocked.add(traced.g);
+  else if (traced.e === 'left') onLeft(world, process, traced.g);
+  else if (traced.e === 'excluded') endReplicas(process, traced.g);
+  else if (traced.e === 'deliver') world.counters.deliveries += 1;
+  for (const listener of world.onTrace) listener(process, traced);
+}
+
+function onLeft(world: World, process: Process, group: string): void {
+  endReplicas(process, group);
+  process.views.delete(group);
+  process.blocked.delete(group);
+  process.leaving.delete(group);
+  process.replicas.delete(group);
+  const settings = process.wanted.get(group);
+  if (settings !== undefined) after(world, 0, () => joinGroup(world, process, group, settings));
+}
+
+/** Membership is over: an actor that is behind may still work on its mailbox, but what it does is of no account. */
+function endReplicas(process: Process, group: string | undefined): void {
+  for (const replica of process.replicas.values()) {
+    if (group === undefined || replica.group === group) replica.ended = true;
+  }
+}
+
+// Network ---------------------------------------------------------------------------------------------------------
+
+function sendMulticast(world: World, process: Process, bytes: Uint8Array): void {
+  world.counters.packets += 1;
+  for (const peer of world.processes) {
+    if (peer === process && !world.options.loopback) continue;
+    sendDatagram(world, { kind: 'multicast', from: process.address, to: peer.address, bytes }, peer);
+  }
+  for (const listener of world.onSend) listener(process, bytes);
+}
+
+function sendUnicast(world: World, process: Process, to: string, bytes: Uint8Array): void {
+  world.counters.packets += 1;
+  const peer = world.processes.find((candidate) => candidate.address === to);
+  if (peer !== undefined) sendDatagram(world, { kind: 'unicast', from: process.address, to, bytes }, peer);
+  for (const listener of world.onSend) listener(process, bytes);
+}
+
+/** Sends one datagram to one process. Each receiver gets bytes of its own. */
+export function sendDatagram(world: World, packet: Packet, peer: Process): void {
+  for (const delay of datagramDelays(world.network, packet)) arriveLater(world, packet, peer, delay);
+}
+
+function arriveLater(world: World, packet: Packet, peer: Process, delay: number): void {
+  after(world, delay, () => {
+    if (isCut(world.network, packet.from, packet.to)) return;
+    world.counters.datagrams += 1;
+    world.counters.bytes += packet.bytes.length;
+    if (peer.paused && queuedBytes(peer) > world.options.socketBytes) return;
+    post(world, peer, { kind: 'datagram', bytes: packet.bytes.slice(), from: packet.from });
+  });
+}
+
+/** Brings a packet that a rule has held, past all rules. */
+export function deliverHeld(world: World, packet: Packet): void {
+  const peer = world.processes.find((candidate) => candidate.address === packet.to);
+  if (peer === undefined) return;
+  if (packet.kind !== 'stream') return arriveLater(world, packet, peer, world.options.delayMin);
+  const { epoch } = connectionOf(world.network, packet.from, packet.to);
+  arriveOnStream(world, packet, world.now + world.options.delayMin, epoch);
+}
+
+function queuedBytes(process: Process): number {
+  let bytes = 0;
+  for (const event of process.inbox) if (event.kind === 'datagram') bytes += event.bytes.length;
+  return bytes;
+}
+
+function sendStream(world: World, process: Process, to: string, bytes: Uint8Array): void {
+  world.counters.packets += 1;
+  sendStreamPacket(world, { kind: 'stream', from: process.address, to, bytes });
+  for (const listener of world.onSend) listener(process, bytes);
+}
+
+function sendStreamPacket(world: World, packet: Packet): void {
+  const fate = sendOnStream(world.network, packet, world.now);
+  if (fate.kind === 'arrives') arriveOnStream(world, packet, fate.at, fate.epoch);
+  else if (fate.kind === 'stalls' && fate.first) {
+    after(world, world.options.streamPatience, () => loseTouch(world, packet.from, packet.to, fate.epoch));
+  }
+}
+
+function arriveOnStream(world: World, packet: Packet, at: number, epoch: number): void {
+  schedule(world.agenda, at, () => {
+    if (connectionOf(world.network, packet.from, packet.to).epoch !== epoch) return;
+    const peer = world.processes.find((candidate) => candidate.address === packet.to);
+    if (peer === undefined || peer.node === null) {
+      breakStream(world.network, packet.from, packet.to);
+      notifyStreamDown(world, packet.from, packet.to);
+      return;
+    }
+    world.counters.streams += 1;
+    world.counters.bytes += packet.bytes.length;
+    post(world, peer, { kind: 'stream', bytes: packet.bytes.slice(), from: packet.from });
+  });
+}
+
+/** A stream that has stalled for too long breaks at both ends. */
+function loseTouch(world: World, a: string, b: string, epoch: number): void {
+  const connection = connectionOf(world.network, a, b);
+  if (connection.epoch !== epoch || connection.stalled.length === 0 || !isStreamCut(world.network, a, b)) return;
+  breakStream(world.network, a, b);
+  notifyStreamDown(world, a, b);
+  notifyStreamDown(world, b, a);
+}
+
+/** To be called when cuts have ended: streams go on where they stalled. */
+export function resumeStreams(world: World): void {
+  for (const packet of takeStalled(world.network)) sendStreamPacket(world, packet);
+}
+
+// The application -------------------------------------------------------------------------------------------------
+
+function surroundings(world: World, process: Process, replica: Replica): Surroundings {
+  const { life } = process;
+  return {
+    emit: (event) => {
+      if (process.life === life) post(world, process, event);
+    },
+    trace: (what) => {
+      if (process.life === life && !replica.ended) record(world, process, what);
+    },
+    later: (millis, run) => {
+      after(world, millis, () => {
+        if (process.life === life) whenAwake(world, process, run);
+      });
+    },
+    fail: (property, detail) => fail(world, property, `${process.id}: ${detail}`),
+  };
+}
+
+/** The application of a paused process is paused with it. */
+function whenAwake(world: World, process: Process, run: () => void): void {
+  const { life } = process;
+  if (!process.paused) run();
+  else {
+    after(world, 5, () => {
+      if (process.life === life) whenAwake(world, process, run);
+    });
+  }
+}
+
+function handOut(world: World, process: Process, group: string, items: readonly GroupItem[]): void {
+  const replica = process.replicas.get(group);
+  // items may follow `left`: a last status, failed multicasts
+  if (replica !== undefined) take(replica, items, surroundings(world, process, replica));
+}
+
+/** Asks the core for membership; it comes when it comes. */
+export function joinGroup(world: World, process: Process, group: string, settings: GroupSettings): void {
+  process.wanted.set(group, settings);
+  if (process.node === null || process.replicas.has(group)) return;
+  const sent = process.numbers.get(group) ?? 0;
+  const habits = world.options.habits(process.name, group);
+  process.replicas.set(group, createReplica(group, settings, habits, sent));
+  post(world, process, { kind: 'join-group', group, settings });
+}
+
+export function leaveGroup(world: World, process: Process, group: string): void {
+  process.wanted.delete(group);
+  if (process.node === null || !process.replicas.has(group) || process.leaving.has(group)) return;
+  process.leaving.add(group);
+  post(world, process, { kind: 'leave-group', group });
+}
+
+export function leaveDomain(world: World, process: Process): void {
+  process.wanted.clear();
+  for (const group of process.replicas.keys()) process.leaving.add(group);
+  post(world, process, { kind: 'leave-domain' });
+}
+
+/** Sends one multicast; returns its number, or 0 if the process cannot send to this group now. */
+export function multicast(
+  world: World,
+  process: Process,
+  group: string,
+  order: Order,
+  uniform: boolean,
+  bytes: number,
+): number {
+  const replica = process.replicas.get(group);
+  if (process.node === null || replica === undefined || process.leaving.has(group)) return 0;
+  const message = (process.numbers.get(group) ?? 0) + 1;
+  process.numbers.set(group, message);
+  replica.sent = message;
+  const payload = payloadOf(process.id, message, bytes);
+  post(world, process, { kind: 'multicast', group, message, payload, order, uniform });
+  return message;
+}
+
+/** True with this probability, by the world's own draw. */
+export function happens(world: World, probability: number): boolean {
+  return chance(world.random, probability);
+}
