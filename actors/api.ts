@@ -1,0 +1,197 @@
+/**
+ * The functions users call on systems and groups' refs.
+ */
+import type { Ref } from 'nact';
+import { map, filter, type Observable } from 'rxjs';
+import type { GroupStatus } from '../lib/events.js';
+import { explain as explainCore, statistics } from '../lib/inspect.js';
+import type { DomainState } from '../lib/membership/state.js';
+import { guard } from './context.js';
+import { hostOf, memberOf, type Host } from './host.js';
+import { answerReads } from './group-actor.js';
+import { beginLeave, beginLeaveDomain } from './leave.js';
+import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
+import { markSent, OwnReceipt, queuedBytes } from './receipts.js';
+import { send } from './spawn.js';
+import type {
+  DeliveryEvent,
+  DomainGroup,
+  DomainView,
+  Explanation,
+  GroupEvent,
+  GroupRef,
+  MulticastOptions,
+  Receipt,
+  View,
+} from './types.js';
+
+/** Resolves when the system is in its domain. Rejects if it cannot be: the transport's error, or {@link DomainRefused}. */
+export function ready(system: Ref<never>): Promise<void> {
+  return hostOf(system).ready.promise;
+}
+
+/** Leaves the domain gracefully: groups flushed, streams closed. Resolves when that is done; nact's `stop` does it too. */
+export function leaveDomain(system: Ref<never>): Promise<void> {
+  const host = hostOf(system);
+  beginLeaveDomain(host);
+  return host.left.promise;
+}
+
+/**
+ * Sends a message to the whole group, this node's member included.
+ *
+ * Throws {@link GroupFull} at the queue's limit, {@link NotEncodable}, {@link MessageTooLarge}, {@link NotAMember},
+ * {@link OrderTooWeak}: then nothing was sent.
+ */
+export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, options?: MulticastOptions): Receipt {
+  const member = memberOf(ref);
+  const number = send(member, message, options?.order ?? member.order, options?.uniform ?? false);
+  const receipt = new OwnReceipt(member.outbox, number);
+  member.outbox.receipts.set(number, receipt);
+  return receipt;
+}
+
+/**
+ * `f` of the state at this replica, after everything delivered here so far and this node's own earlier multicasts. Waits
+ * for the state, if there is none yet. No message is sent.
+ *
+ * Rejects with {@link NotAMember} if the member leaves first, {@link WouldDeadlock} inside the group's own function, and
+ * with what `f` throws.
+ */
+export function read<State, Result>(
+  ref: GroupRef<never, State>,
+  f: (state: State) => Result,
+): Promise<Awaited<Result>> {
+  const member = memberOf(ref);
+  const { host, group, outbox } = member;
+  const refused = guard(host, group, 'a read') ?? member.gone;
+  if (refused) return Promise.reject(refused);
+  return new Promise<Awaited<Result>>((resolve, reject) => {
+    const run = () => {
+      try {
+        resolve(f(member.state as State) as Awaited<Result>);
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    member.waiters.push({ mark: markSent(outbox), outbox, enqueued: member.enqueued, run, reject });
+    if (!member.draining) answerReads(member);
+  });
+}
+
+/** Leaves the group gracefully. Resolves when this member is out and its actor has stopped; nact's `stop` does it too. */
+export function leave(ref: GroupRef<never>): Promise<void> {
+  const member = memberOf(ref);
+  beginLeave(member, false);
+  return member.left.promise;
+}
+
+/** Everything that happens in the group at this member, in order. Completes when it has left. */
+export function events<Msg>(ref: GroupRef<Msg>): Observable<GroupEvent<Msg>> {
+  return eventsOf<Msg>(memberOf(ref).stream);
+}
+
+/** The group's views, starting with the current one. */
+export function views(ref: GroupRef<never>): Observable<View> {
+  return viewsOf(memberOf(ref).stream);
+}
+
+/** Where the member stands, starting with now. */
+export function status(ref: GroupRef<never>): Observable<GroupStatus> {
+  return statusOf(memberOf(ref).stream);
+}
+
+/** The group's deliveries at this member, each after the actor's function has run. */
+export function deliveries<Msg>(ref: GroupRef<Msg>): Observable<DeliveryEvent<Msg>> {
+  return deliveriesOf<Msg>(memberOf(ref).stream);
+}
+
+/** A system's domain. */
+export interface Domain {
+  /** The domain's name. */
+  readonly name: string;
+  /** This node's id: its name and incarnation. */
+  readonly self: string;
+  /** The agreed states of the domain, starting with the current one. */
+  readonly views: Observable<DomainView>;
+  /** The groups in it, as of now. */
+  readonly groups: readonly DomainGroup[];
+  /** Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way. */
+  statistics(): Readonly<Record<string, number>>;
+}
+
+/** The domain that the system is in. */
+export function domain(system: Ref<never>): Domain {
+  const host = hostOf(system);
+  return {
+    name: host.options.domain,
+    get self() {
+      return host.life.id;
+    },
+    views: host.domain.pipe(
+      filter((state) => state !== undefined),
+      map(domainView),
+    ),
+    get groups() {
+      return groupsOf(host);
+    },
+    statistics: () => statisticsOf(host),
+  };
+}
+
+function domainView(state: DomainState): DomainView {
+  return {
+    number: state.number,
+    nodes: state.nodes.map(({ name, id, address }) => ({ name, id, address })),
+  };
+}
+
+function groupsOf(host: Host): DomainGroup[] {
+  return [...(host.domain.value?.groups.values() ?? [])].map((group) => ({
+    name: group.name,
+    kind: group.settings.kind,
+    order: group.settings.order,
+    members: group.members.map(({ node }) => node),
+  }));
+}
+
+function statisticsOf(host: Host): Record<string, number> {
+  const { core } = host.life;
+  let mailbox = 0;
+  let dropped = 0;
+  for (const member of host.members.values()) {
+    mailbox += member.items.length - member.head;
+    dropped += member.dropped;
+  }
+  return { ...(core ? statistics(core) : {}), mailbox, dropped, lagMs: host.lag, rss: process.memoryUsage.rss() };
+}
+
+/** Why nothing moves in a group, as far as this node knows. */
+export function explain(ref: GroupRef<never>): Explanation {
+  const member = memberOf(ref);
+  const { outbox, stream, host } = member;
+  const queued = outbox.last - outbox.accepted;
+  const unstable = outbox.accepted - outbox.stable;
+  const mailbox = member.items.length - member.head;
+  const waiting: string[] = [];
+  if (host.phase === 'opening') waiting.push('the transport is not open yet');
+  if (stream.status !== 'active') waiting.push(`${stream.status}: ${stream.why}`);
+  if (!member.hasState) waiting.push('the state is not here yet');
+  for (const { what, who } of host.life.core ? explainCore(host.life.core, member.group) : []) {
+    waiting.push(`${what}: ${who.join(', ')}`);
+  }
+  if (queued > 0) waiting.push(`${queued} multicasts (${queuedBytes(outbox)} bytes) wait to be let in`);
+  if (unstable > 0) waiting.push(`${unstable} multicasts wait for all members to receive them`);
+  if (mailbox > 0) waiting.push(`${mailbox} items wait for this member's own function`);
+  return {
+    group: member.group,
+    status: stream.status,
+    why: stream.why,
+    since: stream.since,
+    view: stream.view?.id ?? null,
+    queued,
+    unstable,
+    mailbox,
+    waiting,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * A digest of a value that does not depend on how it is held: two replicas whose states are equal have the same digest.
+ *
+ * The keys of plain objects are sorted; the entries of Map and Set are taken in their order, which is part of the value.
+ */
+import { createHash, type Hash } from 'node:crypto';
+
+/** SHA-256 of a value's canonical form, in hex. Values that cannot be sent in a message count as `undefined`. */
+export function digestOf(value: unknown): string {
+  const hash = createHash('sha256');
+  feed(hash, value);
+  return hash.digest('hex');
+}
+
+function feed(hash: Hash, value: unknown): void {
+  switch (typeof value) {
+    case 'string':
+      hash.update(`s${value.length}:${value}`);
+      return;
+    case 'number':
+      hash.update(Object.is(value, -0) ? 'n-0;' : `n${value};`);
+      return;
+    case 'bigint':
+      hash.update(`i${value};`);
+      return;
+    case 'boolean':
+      hash.update(value ? 't' : 'f');
+      return;
+    case 'object':
+      if (value === null) hash.update('0');
+      else feedObject(hash, value);
+      return;
+    default:
+      hash.update('u');
+  }
+}
+
+function feedObject(hash: Hash, value: object): void {
+  if (Array.isArray(value)) {
+    hash.update(`a${value.length}:`);
+    for (const item of value) feed(hash, item);
+  } else if (value instanceof Uint8Array) {
+    hash.update(`b${value.length}:`);
+    hash.update(value);
+  } else if (value instanceof Date) {
+    hash.update(`d${value.getTime()};`);
+  } else if (value instanceof Map) {
+    hash.update(`m${value.size}:`);
+    for (const [key, item] of value) {
+      feed(hash, key);
+      feed(hash, item);
+    }
+  } else if (value instanceof Set) {
+    hash.update(`e${value.size}:`);
+    for (const item of value) feed(hash, item);
+  } else {
+    const keys = Object.keys(value).sort();
+    hash.update(`o${keys.length}:`);
+    for (const key of keys) {
+      feed(hash, key);
+      feed(hash, (value as Record<string, unknown>)[key]);
+    }
+  }
+}

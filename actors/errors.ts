@@ -1,0 +1,152 @@
+/**
+ * The outcomes a user must handle, each a class of its own with what is needed to act on it. A message says what to do.
+ */
+
+/** The group's outbound queue is at its limit: await a receipt's `accepted` to keep pace. Nothing was sent. */
+export class GroupFull extends Error {
+  override readonly name = 'GroupFull';
+  constructor(
+    readonly group: string,
+    /** Multicasts that wait to be let in. */
+    readonly queued: number,
+    /** Bytes of these. */
+    readonly queuedBytes: number,
+  ) {
+    super(
+      `group '${group}' takes no more for now: ${queued} multicasts (${queuedBytes} bytes) wait to be let in; ` +
+        `await the 'accepted' promise of a receipt to keep pace`,
+    );
+  }
+}
+
+/** A message that encodes to more bytes than the limit. Nothing was sent. */
+export class MessageTooLarge extends Error {
+  override readonly name = 'MessageTooLarge';
+  constructor(
+    readonly bytes: number,
+    readonly limit: number,
+  ) {
+    super(`the message takes ${bytes} bytes, the limit is ${limit}; send it in parts, or raise limits.messageBytesMax on all nodes`);
+  }
+}
+
+/** A value that would not arrive as it was sent. `path` leads to the culprit, such as `msg.items[3].when`. */
+export class NotEncodable extends Error {
+  override readonly name = 'NotEncodable';
+  constructor(
+    readonly path: string,
+    readonly why: string,
+  ) {
+    super(`${path} cannot be sent: ${why}`);
+  }
+}
+
+/** Bytes that are no value: a member of the group speaks another codec, or they were made to do harm. */
+export class NotDecodable extends Error {
+  override readonly name = 'NotDecodable';
+}
+
+/** A multicast that will not become stable. */
+export class MulticastFailed extends Error {
+  override readonly name = 'MulticastFailed';
+  constructor(
+    /** The multicast's id. */
+    readonly id: string,
+    /** Whether some members may have delivered it nevertheless; false: nobody has and nobody will. */
+    readonly mayHaveBeenDelivered: boolean,
+    readonly why: string,
+  ) {
+    super(
+      `multicast ${id} failed: ${why}; ` +
+        (mayHaveBeenDelivered ? 'members may have delivered it: read the state before sending it again' : 'nobody has delivered it'),
+    );
+  }
+}
+
+/** The ref's actor is no member of its group (any more): it left, was stopped, or never was one on this node. */
+export class NotAMember extends Error {
+  override readonly name = 'NotAMember';
+  constructor(
+    readonly group: string,
+    readonly why: string,
+  ) {
+    super(`no member of '${group}' here: ${why}`);
+  }
+}
+
+/** An actor's function waits for what cannot happen before it returns. Send without awaiting, or await outside. */
+export class WouldDeadlock extends Error {
+  override readonly name = 'WouldDeadlock';
+  constructor(
+    readonly group: string,
+    readonly what: string,
+  ) {
+    super(
+      `the function of '${group}' awaits ${what} of its own group, which cannot come before it returns; ` +
+        `do not await it there`,
+    );
+  }
+}
+
+/** A multicast that asked for a weaker order than its replicated actor's: replicas would diverge. */
+export class OrderTooWeak extends Error {
+  override readonly name = 'OrderTooWeak';
+  constructor(
+    readonly group: string,
+    readonly asked: string,
+    readonly least: string,
+  ) {
+    super(`'${group}' is replicated in ${least} order; a multicast may ask for more, not for ${asked}`);
+  }
+}
+
+/** The domain does not take this node: its name is taken by a living one, or its protocol differs. */
+export class DomainRefused extends Error {
+  override readonly name = 'DomainRefused';
+  constructor(
+    readonly domain: string,
+    readonly why: string,
+  ) {
+    super(`not let into domain '${domain}': ${why}`);
+  }
+}
+
+/** The group exists with other settings (kind, order or codec) than the ones it was joined with. */
+export class GroupRefused extends Error {
+  override readonly name = 'GroupRefused';
+  constructor(
+    readonly group: string,
+    readonly why: string,
+  ) {
+    super(`cannot join group '${group}': ${why}`);
+  }
+}
+
+/** A node has at most one member of a group; another actor of this name is a member already. */
+export class DuplicateMember extends Error {
+  override readonly name = 'DuplicateMember';
+  constructor(
+    readonly group: string,
+    readonly path: string,
+  ) {
+    super(`'${path}' is a member of group '${group}' on this node already; a node has one member of a group`);
+  }
+}
+
+/** The system was not started with `groups()`, or has left its domain. */
+export class NotInDomain extends Error {
+  override readonly name = 'NotInDomain';
+}
+
+/** Two living systems of one name in a process would take each other's messages. */
+export class SystemNameTaken extends Error {
+  override readonly name = 'SystemNameTaken';
+  constructor(readonly system: string) {
+    super(`a system named '${system}' lives in this process already: give each its own name, start({ name }, groups(...))`);
+  }
+}
+
+/** An option that cannot be what was meant. */
+export class InvalidOption extends Error {
+  override readonly name = 'InvalidOption';
+}

@@ -1,0 +1,374 @@
+/**
+ * The actor of a group's member: the user's function over batches of deliveries, views and state, strictly in order.
+ *
+ * One nact message is under way per batch, however many items it has. It is a token: items and state are kept in the
+ * member's cell, so that a function that throws loses one item and not the batch, and so that a user's `dispatch` (which
+ * goes straight out) never waits behind deliveries. A batch is cut off after some milliseconds; others get their turn.
+ * What the function has taken is reported back as credit, once per batch.
+ */
+import type { Delivery, GroupItem, ViewInfo } from '../lib/events.js';
+import { assertNever } from '../lib/assert.js';
+import { call, contextOf, isPromise } from './context.js';
+import { digestOf } from './digest.js';
+import { NotAMember } from './errors.js';
+import { tell, type Item, type Member } from './host.js';
+import { beginLeave, finish, join } from './leave.js';
+import type { NactActor } from './nact-internals.js';
+import { emitStatus, emitView } from './observables.js';
+import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefore } from './receipts.js';
+import { memberMaker } from './references.js';
+import { sizeOf } from './snapshot.js';
+import { faulted, initialState } from './supervision.js';
+import { continueSnapshot, endSnapshot, startSnapshot, takeState } from './transfer.js';
+import type { Member as ViewMember } from './types.js';
+import { viewOf } from './views.js';
+
+/** A batch yields after so long: the transport has to acknowledge and to say that it lives. */
+const sliceMillis = 5;
+/** Items between two looks at the clock, while they are quick. */
+const stride = 32;
+/** Above this, the digest of a traced state would take longer than a view should. */
+const digestBytesMax = 1024 * 1024;
+
+const token = { type: 'drain' } as const;
+
+/** Puts what the core delivered into the member's mailbox. */
+export function enqueue(member: Member, items: readonly GroupItem[]): void {
+  if (member.phase === 'gone') return;
+  for (const item of items) {
+    switch (item.kind) {
+      case 'snapshot-continue':
+        // not in the mailbox: a slow actor must not hold up a joiner
+        try {
+          continueSnapshot(member, item.token);
+        } catch (error) {
+          member.log.error(`the state of '${member.group}' cannot be sent: ${String(error)}; the member leaves`);
+          member.actor.stop();
+        }
+        continue;
+      case 'snapshot-end':
+        endSnapshot(member, item.token);
+        continue;
+      case 'progress':
+        // the queue's limit goes by this, whatever the actor is busy with
+        noteAccepted(member.outbox, item.accepted);
+    }
+    put(member, item);
+  }
+  if (member.head < member.items.length) schedule(member);
+}
+
+/** The node has a new life; what follows in the mailbox is of that one, and receipts are given their last word. */
+export function enqueueReborn(member: Member): void {
+  const rest = member.items.slice(member.head);
+  for (const item of rest) if (item.kind === 'progress' || item.kind === 'failed') void apply(member, item);
+  const kept = rest.filter((item) => item.kind !== 'progress' && item.kind !== 'failed');
+  member.applied += rest.length - kept.length;
+  member.items = kept;
+  member.head = 0;
+  put(member, { kind: 'reborn' });
+  schedule(member);
+}
+
+function put(member: Member, item: Item): void {
+  member.items.push(item);
+  member.enqueued += 1;
+}
+
+/** Sends the actor its token, unless one is under way. */
+function schedule(member: Member): void {
+  if (member.tokened || member.draining || member.phase === 'gone') return;
+  member.tokened = true;
+  (Object.getPrototypeOf(member.actor) as NactActor).dispatch.call(member.actor, token);
+}
+
+/** What the nact actor does with a token. */
+export function drain(member: Member): Promise<void> | undefined {
+  member.tokened = false;
+  if (member.draining) return undefined;
+  member.draining = true;
+  const pending = slice(member);
+  if (pending) return drainSlowly(member, pending);
+  settle(member);
+  return undefined;
+}
+
+/** Goes on once a function has turned out to be asynchronous, or has thrown. */
+async function drainSlowly(member: Member, first: Promise<void>): Promise<void> {
+  let turn = performance.now() + sliceMillis;
+  for (let pending: Promise<void> | undefined = first; pending; pending = slice(member)) {
+    await pending;
+    if (performance.now() < turn) continue;
+    report(member);
+    answerReads(member);
+    // promises alone never let the event loop turn
+    await new Promise(setImmediate);
+    turn = performance.now() + sliceMillis;
+  }
+  settle(member);
+}
+
+function settle(member: Member): void {
+  member.draining = false;
+  report(member);
+  answerReads(member);
+  if (member.head < member.items.length) schedule(member);
+}
+
+/** Applies items until there are none, time is up, or one has to be awaited. */
+function slice(member: Member): Promise<void> | undefined {
+  compact(member);
+  const until = performance.now() + sliceMillis;
+  let look = stride;
+  let last = until - sliceMillis;
+  while (member.head < member.items.length) {
+    const item = member.items[member.head++] as Item;
+    member.applied += 1;
+    const pending = attempt(member, item);
+    if (pending) return pending;
+    if (--look > 0) continue;
+    const now = performance.now();
+    if (now >= until) break;
+    look = now - last > 1 ? 1 : stride;
+    last = now;
+  }
+  compact(member);
+  return undefined;
+}
+
+/** Forgets items that were taken. */
+function compact(member: Member): void {
+  if (member.head < 1024 && member.head < member.items.length) return;
+  member.items.splice(0, member.head);
+  member.head = 0;
+}
+
+function attempt(member: Member, item: Item): Promise<void> | undefined {
+  let message: unknown;
+  try {
+    if (item.kind === 'delivery' || item.kind === 'direct') {
+      if (member.discarding) {
+        if (item.kind === 'delivery') account(member, item);
+        return undefined;
+      }
+      const decoded = decode(member, item.payload);
+      if (!decoded.ok) {
+        if (item.kind === 'delivery') account(member, item);
+        return undefined;
+      }
+      message = decoded.message;
+      const pending = item.kind === 'delivery' ? deliver(member, item, message) : direct(member, item, message);
+      return pending?.catch((error: unknown) => crash(member, item, message, error));
+    }
+    return apply(member, item)?.catch((error: unknown) => crash(member, item, undefined, error));
+  } catch (error) {
+    return crash(member, item, message, error);
+  }
+}
+
+function crash(member: Member, item: Item, message: unknown, error: unknown): Promise<void> {
+  if (item.kind === 'delivery') account(member, item);
+  const decided = faulted(member, message, error, () => waiting(member));
+  if (item.kind !== 'state' && item.kind !== 'found') return decided;
+  return decided.then(() => {
+    // whatever was decided: nobody goes on without a state
+    if (!member.hasState && member.phase === 'member') beginLeave(member, true);
+  });
+}
+
+/** The messages that wait, for supervisors. */
+function waiting(member: Member): unknown[] {
+  return member.items
+    .slice(member.head)
+    .filter((item) => item.kind === 'delivery')
+    .map((item) => member.codec.decode(item.payload));
+}
+
+function decode(member: Member, payload: Uint8Array): { ok: true; message: unknown } | { ok: false } {
+  try {
+    return { ok: true, message: member.codec.decode(payload) };
+  } catch (error) {
+    // the same bytes fail at every replica: leaving the message out keeps them equal
+    member.dropped += 1;
+    member.log.error(`a message to '${member.group}' cannot be decoded and is dropped: ${String(error)}`);
+    return { ok: false };
+  }
+}
+
+/** A delivery is done with: credit, position, and the receipt if it was ours. */
+function account(member: Member, item: Delivery): void {
+  member.consumed += item.payload.length;
+  if (item.position > 0) member.position = item.position;
+  if (item.from.id === member.outbox.node) {
+    noteDelivered(member.outbox, item.message, classOf(item.order, item.uniform), item.position);
+  }
+}
+
+function deliver(member: Member, item: Delivery, message: unknown): Promise<void> | undefined {
+  const from = member.view?.members[item.fromRank] ?? memberMaker(member.host, member.group)(item.from);
+  const own = item.from.id === member.outbox.node;
+  const mine = own || (member.view?.rank === 0 && !member.view.members.some(({ id }) => id === item.from.id));
+  const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
+  const ctx = contextOf(member, from, item.position, mine, sender);
+  const before = member.state;
+  const result = call(member, member.behavior.f, before, message, ctx);
+  if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, before, state));
+  delivered(member, item, message, from, before, result);
+  return undefined;
+}
+
+function delivered(
+  member: Member,
+  item: Delivery,
+  message: unknown,
+  from: ViewMember,
+  before: unknown,
+  state: unknown,
+): void {
+  if (state === before && typeof state === 'object' && state !== null) member.inPlace = true;
+  member.state = state;
+  account(member, item);
+  const { subject, view } = member.stream;
+  if (!subject.observed || !view) return;
+  subject.next({ kind: 'delivery', message, from, position: item.position, order: item.order, view });
+}
+
+function direct(
+  member: Member,
+  item: Extract<GroupItem, { kind: 'direct' }>,
+  message: unknown,
+): Promise<void> | undefined {
+  const { onDirect } = member.behavior;
+  if (!onDirect) {
+    member.log.warn(`a direct message from ${item.from.name} is dropped: '${member.group}' has no onDirect`);
+    return undefined;
+  }
+  if (!member.view) return undefined;
+  const from = member.view.members.find(({ id }) => id === item.from.id) ?? memberMaker(member.host, member.group)(item.from);
+  const ctx = contextOf(member, from, member.position, true, undefined);
+  return adopt(member, call(member, onDirect, member.state, message, ctx), member.settings.kind === 'plain');
+}
+
+/** Takes a new state from `onView` or `onDirect`, if there is one and it counts. */
+function adopt(member: Member, result: unknown, counts: boolean): Promise<void> | undefined {
+  if (isPromise(result)) return result.then((state) => void adopt(member, state, counts));
+  if (counts && result !== undefined) member.state = result;
+  return undefined;
+}
+
+/** Everything but messages. */
+function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct' }>): Promise<void> | undefined {
+  switch (item.kind) {
+    case 'view':
+      if (member.discarding) return undefined;
+      if (member.hasState) for (const token of item.snapshots) startSnapshot(member, token);
+      return takeView(member, item.view);
+    case 'found':
+      if (member.settings.kind === 'plain') return undefined;
+      member.founder = true;
+      if (item.loud) {
+        member.log.error(`the state of '${member.group}' is lost with its last members; it starts from the initial state`);
+      }
+      member.state = initialState(member);
+      member.hasState = true;
+      return undefined;
+    case 'state':
+      return member.discarding ? undefined : takeState(member, item);
+    case 'status':
+      takeStatus(member, item.status, item.why);
+      return undefined;
+    case 'progress':
+      if (item.stable <= member.outbox.stable) return undefined;
+      noteStable(member.outbox, item.stable);
+      if (member.stream.subject.observed) {
+        member.stream.subject.next({ kind: 'stable', id: `${member.outbox.node}:${item.stable}` });
+      }
+      return undefined;
+    case 'failed':
+      noteFailed(member.outbox, item.first, item.last, item.maybeDelivered, item.why);
+      member.log.warn(`multicasts ${item.first} to ${item.last} of '${member.group}' failed: ${item.why}`);
+      return undefined;
+    case 'reborn':
+      member.position = 0;
+      member.founder = false;
+      member.view = undefined;
+      member.viewInfo = undefined;
+      member.stream.view = undefined;
+      if (member.settings.kind === 'replicated') member.hasState = false;
+      return undefined;
+    case 'snapshot-continue':
+    case 'snapshot-end':
+      return undefined;
+    default:
+      return assertNever(item);
+  }
+}
+
+function takeView(member: Member, info: ViewInfo): Promise<void> | undefined {
+  const { host } = member;
+  const view = viewOf(info, memberMaker(host, member.group));
+  member.view = view;
+  member.viewInfo = info;
+  member.me = view.members[view.rank];
+  host.log.info(`view ${view.id} of '${member.group}': ${view.members.map(({ name }) => name).join(', ')} (${view.cause})`, {
+    node: host.life.id,
+  });
+  const { onView } = member.behavior;
+  const ctx = contextOf(member, view.coordinator, member.position, view.rank === 0, undefined);
+  const result = onView ? call(member, onView, member.state, view, ctx) : undefined;
+  if (isPromise(result)) {
+    return result.then((state) => {
+      void adopt(member, state, true);
+      viewTaken(member);
+    });
+  }
+  void adopt(member, result, true);
+  viewTaken(member);
+  return undefined;
+}
+
+function viewTaken(member: Member): void {
+  const { view } = member;
+  if (!view) return;
+  traceDigest(member, view.id);
+  emitView(member.stream, view);
+}
+
+/** Has the trace say what the state is at a view, so that replicas can be compared. */
+function traceDigest(member: Member, v: string): void {
+  const { trace } = member.host.life;
+  if (!trace || !member.hasState || member.settings.kind !== 'replicated') return;
+  if (sizeOf(member.state, digestBytesMax) > digestBytesMax) return;
+  trace.record({ e: 'hash', g: member.group, v, pos: member.position, h: digestOf(member.state).slice(0, 16) });
+  trace.flush();
+}
+
+function takeStatus(member: Member, status: Member['stream']['status'], why: string): void {
+  const rejoins = status === 'left' && member.phase === 'rejoining';
+  if (status === 'left' && !rejoins) {
+    emitStatus(member.stream, 'left', why);
+    finish(member, new NotAMember(member.group, why || 'it has left'));
+    return;
+  }
+  emitStatus(member.stream, rejoins ? 'joining' : status, rejoins ? 'fetches the state anew' : why);
+  if (rejoins) join(member);
+}
+
+/** Reports what was consumed since the last report. */
+function report(member: Member): void {
+  if (member.consumed === 0) return;
+  const bytes = member.consumed;
+  member.consumed = 0;
+  if (member.phase !== 'gone') tell(member.host, { kind: 'consumed', group: member.group, bytes });
+}
+
+/** Runs the reads that have waited long enough. */
+export function answerReads(member: Member): void {
+  if (member.waiters.length === 0 || !member.hasState || member.discarding) return;
+  const waiters = member.waiters;
+  member.waiters = [];
+  for (const waiter of waiters) {
+    if (member.applied >= waiter.enqueued && sentBefore(waiter.outbox, waiter.mark)) waiter.run();
+    else member.waiters.push(waiter);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * What a system with groups consists of, as plain state: the host (one per nact system), its life (one per incarnation)
+ * and its members (one per group).
+ */
+import type { Logger as ActorLogger } from 'nact';
+import type { Logger } from 'winston';
+import { BehaviorSubject } from 'rxjs';
+import type { GroupItem, NodeEvent, ViewInfo } from '../lib/events.js';
+import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
+import type { Node } from '../lib/node.js';
+import type { Transport } from '../transport/transport.js';
+import { NotAMember, NotInDomain } from './errors.js';
+import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
+import type { GroupStream } from './observables.js';
+import type { ResolvedOptions } from './options.js';
+import type { Outbox } from './receipts.js';
+import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
+import type { TraceWriter } from './trace-writer.js';
+import type { Codec, Member as ViewMember, View } from './types.js';
+import type { RefCodec } from './values.js';
+
+/** A promise and what settles it. */
+export interface Deferred {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Makes a promise whose rejection nobody has to look at. */
+export function deferred(): Deferred {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+/** One incarnation of the node. */
+export interface Life {
+  /** `name#incarnation`. */
+  readonly id: string;
+  readonly incarnation: number;
+  /** Own multicasts by group; numbering outlives a leave and rejoin within the life. */
+  readonly outboxes: Map<string, Outbox>;
+  readonly trace: TraceWriter | undefined;
+  /** Absent until the transport is open. */
+  core: Node | undefined;
+}
+
+/** A nact system in a domain. */
+export interface Host {
+  readonly system: NactSystem;
+  readonly options: ResolvedOptions;
+  readonly log: Logger;
+  /** The nact actor that runs the core. */
+  actor: NactActor | undefined;
+  life: Life;
+  transport: Transport | undefined;
+  phase: 'opening' | 'running' | 'leaving' | 'left' | 'refused';
+  /** What happened and the core has not been told. */
+  inbox: NodeEvent[];
+  /** Whether a nact message is under way that will empty the inbox. */
+  woken: boolean;
+  timer: NodeJS.Timeout | undefined;
+  timerDue: number;
+  /** Turns in a row in which an overdue tick was put off to read first what is queued. */
+  overdueTurns: number;
+  /** How late the last tick came, in milliseconds. */
+  lag: number;
+  datagramsTaken: number;
+  /** When the trace was last told what is buffered. */
+  gaugedAt: number;
+  /** When lives ended by a bug, for giving up if it happens over and over. */
+  bugs: number[];
+  readonly ready: Deferred;
+  readonly left: Deferred;
+  readonly domain: BehaviorSubject<DomainState | undefined>;
+  /** Members by group. */
+  readonly members: Map<string, Member>;
+  /** Members that wait for an earlier one of their group to be gone. */
+  readonly successors: Map<string, Member>;
+  readonly refs: RefCodec;
+}
+
+/** What a member's function and props are once types are gone. */
+export interface Behavior {
+  readonly f: (state: unknown, msg: unknown, ctx: unknown) => unknown;
+  readonly onView: ((state: unknown, view: View, ctx: unknown) => unknown) | undefined;
+  readonly onDirect: ((state: unknown, msg: unknown, ctx: unknown) => unknown) | undefined;
+  readonly snapshot: ((state: unknown) => unknown) | undefined;
+  readonly restore: ((snapshot: unknown) => unknown) | undefined;
+  readonly onTransfer: ((progress: { from: string; bytes: number; done: boolean }) => void) | undefined;
+  readonly initialState: unknown;
+  readonly initialStateFunc: ((ctx: unknown) => unknown) | undefined;
+}
+
+/** An item of a member's mailbox. `reborn`: what follows is of a new life of the node. */
+export type Item = GroupItem | { readonly kind: 'reborn' };
+
+/** A read that waits: for own multicasts, and for what was delivered when it was asked for. */
+export interface Waiter {
+  readonly mark: readonly number[];
+  readonly outbox: Outbox;
+  readonly enqueued: number;
+  readonly run: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A transfer of state that goes out: the encoder and what it has encoded ahead. */
+export interface Outgoing {
+  readonly encoder: SnapshotEncoder;
+  readonly ahead: Snapshot[];
+}
+
+/** This node's member of a group: the cell behind its nact actor. */
+export interface Member {
+  readonly host: Host;
+  readonly group: string;
+  readonly settings: GroupSettings;
+  readonly order: Order;
+  readonly codec: Codec;
+  readonly behavior: Behavior;
+  readonly queueLengthMax: number;
+  readonly actor: NactActor;
+  readonly ref: NactRef;
+  /** Everything above it in nact's tree when it was spawned. */
+  readonly ancestors: readonly NactParent[];
+  readonly log: ActorLogger;
+  readonly stream: GroupStream;
+  /** `waiting`: for an earlier member of the group to be gone. `rejoining`: has left to fetch the state anew. */
+  phase: 'waiting' | 'member' | 'rejoining' | 'leaving' | 'gone';
+  /** Why it is gone. */
+  gone: Error | undefined;
+  readonly left: Deferred;
+  outbox: Outbox;
+  /** Multicasts that wait for the group to be joined (again). */
+  held: NodeEvent[];
+  /** What the core delivered and the actor has not taken, from `head`. */
+  items: Item[];
+  head: number;
+  /** Items ever put into the mailbox, and taken from it. */
+  enqueued: number;
+  applied: number;
+  /** Whether a nact message is under way that will drain the items. */
+  tokened: boolean;
+  draining: boolean;
+  /** Whether items are thrown away: the state is not one to go on with. */
+  discarding: boolean;
+  state: unknown;
+  hasState: boolean;
+  /** Whether the group's state began as this member's initial state. */
+  founder: boolean;
+  /** Whether the function ever returned the object it was given: it may change its state in place. */
+  inPlace: boolean;
+  /** Whether the function is known to be asynchronous. */
+  asynchronous: boolean;
+  position: number;
+  view: View | undefined;
+  viewInfo: ViewInfo | undefined;
+  me: ViewMember | undefined;
+  /** Consumed and not yet reported, in bytes. */
+  consumed: number;
+  dropped: number;
+  waiters: Waiter[];
+  /** By `view/joiner`; undefined: ended before it began. */
+  readonly outgoing: Map<string, Outgoing | undefined>;
+  incoming: SnapshotDecoder | undefined;
+}
+
+/** Living systems with groups, by the name of the nact system. */
+export const hosts = new Map<string, Host>();
+
+const hostsByRef = new WeakMap<object, Host>();
+const membersByRef = new WeakMap<object, Member>();
+
+/** Remembers whose ref this is. */
+export function registerHost(host: Host): void {
+  hosts.set(host.system.name, host);
+  hostsByRef.set(host.system.reference, host);
+}
+
+/** Remembers whose ref this is. */
+export function registerMember(member: Member): void {
+  membersByRef.set(member.ref, member);
+}
+
+/** The host of a system's, or any actor's, ref. Throws {@link NotInDomain}. */
+export function hostOf(ref: object): Host {
+  const host = hostsByRef.get(ref) ?? hosts.get(inside(ref as never).system.name);
+  if (!host) {
+    throw new NotInDomain(
+      `system '${inside(ref as never).system.name}' is in no domain: start it with start(groups({ domain })), and before stop`,
+    );
+  }
+  return host;
+}
+
+/** The member behind a group's ref. Throws {@link NotAMember}. */
+export function memberOf(ref: object): Member {
+  const member = membersByRef.get(ref) ?? memberAt(inside(ref as never));
+  if (!member) throw new NotAMember(inside(ref as never).name, 'the ref is not one that spawnReplicated or spawnMember returned');
+  return member;
+}
+
+/** By path: for a copy of a ref. */
+function memberAt(ref: NactRef): Member | undefined {
+  if (ref.type !== 'actor') return undefined;
+  const path = ref.path.parts.join('/');
+  for (const member of hosts.get(ref.system.name)?.members.values() ?? []) {
+    if (member.ref.path.parts.join('/') === path) return member;
+  }
+  return undefined;
+}
+
+/** Has the core told, in the next turn of the event loop. */
+export function tell(host: Host, event: NodeEvent): void {
+  host.inbox.push(event);
+  wake(host);
+}
+
+/** Has the transport actor run, with one nact message for everything that comes until then. */
+export function wake(host: Host): void {
+  if (host.woken || !host.actor) return;
+  host.woken = true;
+  host.actor.dispatch(wakeUp);
+}
+
+const wakeUp = { type: 'wake' } as const;

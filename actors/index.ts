@@ -1,0 +1,59 @@
+/**
+ * nact-groups: virtually synchronous process groups for nact. Everything public, and nothing else.
+ */
+import './nact-types.js';
+
+export { deliveries, domain, events, explain, leave, leaveDomain, multicast, read, ready, status, views } from './api.js';
+export type { Domain } from './api.js';
+export { digestOf } from './digest.js';
+export {
+  DomainRefused,
+  DuplicateMember,
+  GroupFull,
+  GroupRefused,
+  InvalidOption,
+  MessageTooLarge,
+  MulticastFailed,
+  NotAMember,
+  NotDecodable,
+  NotEncodable,
+  NotInDomain,
+  OrderTooWeak,
+  SystemNameTaken,
+  WouldDeadlock,
+} from './errors.js';
+export { groups } from './plugin.js';
+export { spawnMember, spawnReplicated } from './spawn.js';
+export type {
+  Codec,
+  CommonProps,
+  Context,
+  DeliveryEvent,
+  Departure,
+  DetectorOptions,
+  DomainGroup,
+  DomainNode,
+  DomainView,
+  Explanation,
+  GroupEvent,
+  GroupFunc,
+  GroupRef,
+  GroupsOptions,
+  LimitOptions,
+  Member,
+  MemberProps,
+  MulticastOptions,
+  Receipt,
+  ReplicatedProps,
+  SupervisionContext,
+  TransferProgress,
+  View,
+} from './types.js';
+export type { GroupStatus } from '../lib/events.js';
+export type { LeaveCause, Order } from '../lib/membership/state.js';
+export type { Traced, TraceRecord } from '../lib/trace/format.js';
+export { memory, memoryHub } from '../transport/memory.js';
+export type { MemoryHub } from '../transport/memory.js';
+export type { Transport, TransportFactory, TransportHandlers } from '../transport/transport.js';
+export { udpMulticast } from '../transport/udp-multicast.js';
+export type { UdpMulticastOptions } from '../transport/udp-multicast.js';

@@ -1,0 +1,120 @@
+/**
+ * Options of `groups`, checked and completed.
+ */
+import { randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'winston';
+import { defaults } from '../lib/options.js';
+import type { Traced } from '../lib/trace/format.js';
+import type { TransportFactory } from '../transport/transport.js';
+import { udpMulticast } from '../transport/udp-multicast.js';
+import { InvalidOption } from './errors.js';
+import { consoleLogger } from './logging.js';
+import type { GroupsOptions } from './types.js';
+
+/** Names share packets and log lines with others. */
+const nameBytesMax = 200;
+/** A queue of 65,536 messages of 16 MiB would be no bound. */
+const queueBytesMax = 64 * 1024 * 1024;
+
+/** Options with nothing left open but the window, which depends on the socket. */
+export interface ResolvedOptions {
+  readonly domain: string;
+  readonly name: string;
+  readonly transport: TransportFactory;
+  readonly minimumNodes: number;
+  readonly logger: Logger;
+  readonly trace: string | ((record: Traced) => void) | undefined;
+  readonly windowBytes: number | undefined;
+  readonly queueLengthMax: number;
+  readonly queueBytesMax: number;
+  readonly messageBytesMax: number;
+  readonly backlogBytesMax: number;
+  readonly heartbeat: number;
+  readonly timeout: number;
+  readonly discovery: number;
+  readonly rejoin: boolean;
+}
+
+let systems = 0;
+
+/** `host-pid`, with a number from the second system of a process on. */
+function defaultName(): string {
+  systems += 1;
+  return `${hostname()}-${process.pid}${systems > 1 ? `-${systems}` : ''}`;
+}
+
+const known = [
+  'domain',
+  'name',
+  'transport',
+  'minimumNodes',
+  'logger',
+  'trace',
+  'limits',
+  'detector',
+  'rejoin',
+] as const satisfies readonly (keyof GroupsOptions)[];
+
+/** Checks options. Throws {@link InvalidOption}. */
+export function resolveOptions(options: GroupsOptions): ResolvedOptions {
+  for (const key of Object.keys(options)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw new InvalidOption(`groups() has no option '${key}'; it has ${known.join(', ')}`);
+    }
+  }
+  const { limits = {}, detector = {} } = options;
+  const resolved: ResolvedOptions = {
+    domain: nameOption('domain', options.domain),
+    name: nameOption('name', options.name ?? defaultName()),
+    transport: options.transport ?? udpMulticast(),
+    minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1),
+    logger: options.logger ?? consoleLogger(),
+    trace: options.trace,
+    windowBytes: limits.windowBytes === undefined ? undefined : count('limits.windowBytes', limits.windowBytes, 4096),
+    queueLengthMax: count('limits.queueLengthMax', limits.queueLengthMax ?? defaults.queueLengthMax, 1),
+    queueBytesMax: count('limits.queueBytesMax', limits.queueBytesMax ?? queueBytesMax, 1),
+    messageBytesMax: count('limits.messageBytesMax', limits.messageBytesMax ?? defaults.messageBytesMax, 1),
+    backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
+    heartbeat: count('detector.heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),
+    timeout: count('detector.timeout', detector.timeout ?? defaults.timeout, 1),
+    discovery: count('detector.discovery', detector.discovery ?? defaults.discovery, 0),
+    rejoin: options.rejoin ?? true,
+  };
+  if (resolved.timeout < 2 * resolved.heartbeat) {
+    throw new InvalidOption(
+      `detector.timeout (${resolved.timeout} ms) must be at least twice detector.heartbeat (${resolved.heartbeat} ms)`,
+    );
+  }
+  return resolved;
+}
+
+function nameOption(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw new InvalidOption(`${option} must be a name, not ${String(value)}`);
+  // eslint-disable-next-line no-control-regex
+  if (/[#\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > nameBytesMax) {
+    throw new InvalidOption(`${option} must be at most ${nameBytesMax} bytes without '#' or control characters: ${value}`);
+  }
+  return value;
+}
+
+function count(option: string, value: unknown, least: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
+    throw new InvalidOption(`${option} must be a whole number of at least ${least}, not ${String(value)}`);
+  }
+  return value;
+}
+
+/** 2020-01-01T00:00:00Z. */
+const epoch = 1_577_836_800_000;
+let lastIncarnation = 0;
+
+/**
+ * A number that no life of any node has had: milliseconds since 2020 and 14 random bits, rising within a process.
+ * 53 bits last until 2037.
+ */
+export function newIncarnation(): number {
+  const drawn = (Date.now() - epoch) * 2 ** 14 + randomInt(2 ** 14);
+  lastIncarnation = Math.max(drawn, lastIncarnation + 1);
+  return lastIncarnation;
+}

@@ -1,0 +1,69 @@
+/**
+ * The nact plugin: `start(groups({ domain }))` puts a system into a domain.
+ */
+import { spawn, type Plugin } from 'nact';
+import { BehaviorSubject } from 'rxjs';
+import { SystemNameTaken } from './errors.js';
+import { deferred, hosts, registerHost, type Host } from './host.js';
+import { beginLeaveDomain, wrapSystem } from './leave.js';
+import { outside, type NactActor, type NactSystem } from './nact-internals.js';
+import { resolveOptions } from './options.js';
+import { patchFind, refCodec } from './references.js';
+import { newLife, openHost, turn } from './transport-actor.js';
+import type { GroupsOptions } from './types.js';
+
+/** The name of the actor that runs the protocol, below the system. */
+const actorName = 'nact-groups';
+
+/**
+ * Makes a system a node of a domain; it joins in the background, see `ready`.
+ *
+ * Throws {@link InvalidOption}; `start` throws {@link SystemNameTaken} if a system of its name lives in this process.
+ */
+export function groups(options: GroupsOptions): Plugin {
+  const resolved = resolveOptions(options);
+  return (system) => {
+    const nactSystem = system as unknown as NactSystem;
+    refuseNamesake(nactSystem);
+    const host: Host = {
+      system: nactSystem,
+      options: resolved,
+      log: resolved.logger,
+      actor: undefined,
+      life: newLife(resolved),
+      transport: undefined,
+      phase: 'opening',
+      inbox: [],
+      woken: false,
+      timer: undefined,
+      timerDue: Infinity,
+      overdueTurns: 0,
+      lag: 0,
+      datagramsTaken: 0,
+      gaugedAt: 0,
+      bugs: [],
+      ready: deferred(),
+      left: deferred(),
+      domain: new BehaviorSubject<Host['domain']['value']>(undefined),
+      members: new Map(),
+      successors: new Map(),
+      refs: { isRef: () => false, pack: () => undefined, unpack: () => undefined },
+    };
+    Object.assign(host, { refs: refCodec(host) });
+    registerHost(host);
+    patchFind(host);
+    wrapSystem(host);
+    const ref = spawn(outside<never>(nactSystem.reference), () => turn(host), actorName);
+    host.actor = nactSystem.find(ref) as NactActor;
+    host.actor.stop = () => beginLeaveDomain(host);
+    void openHost(host);
+  };
+}
+
+/** nact lets a second system of a name take the first one's refs. The new one leads back to it, and does not start. */
+function refuseNamesake(system: NactSystem): void {
+  const namesake = hosts.get(system.name)?.system;
+  if (!namesake) return;
+  system.find = (ref) => namesake.find(ref);
+  throw new SystemNameTaken(system.name);
+}

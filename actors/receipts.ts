@@ -1,0 +1,240 @@
+/**
+ * What became of this node's own multicasts in a group, by number: let in, delivered here, stable, failed.
+ *
+ * Kept as a few counters, so that a `dispatch` costs no object. `multicast` adds one small receipt, whose promises are
+ * made when they are touched. Numbers count up from 1 per group and life of the node.
+ */
+import type { Order } from '../lib/membership/state.js';
+import { MulticastFailed } from './errors.js';
+import type { Receipt } from './types.js';
+
+/** Multicasts of one order and uniformity are delivered first in, first out; those of different classes need not be. */
+const classes = 6;
+
+/** The class of a multicast, 0 to 5. */
+export function classOf(order: Order, uniform: boolean): number {
+  return (order === 'fifo' ? 0 : order === 'causal' ? 1 : 2) + (uniform ? 3 : 0);
+}
+
+/** This node's multicasts in one group during one life of the node. */
+export interface Outbox {
+  /** The node's id: the first half of a multicast's. */
+  readonly node: string;
+  readonly group: string;
+  /** The last number given out. */
+  last: number;
+  /** All up to here were let in or failed. */
+  accepted: number;
+  /** All up to here are stable or failed. */
+  stable: number;
+  /** All up to here are over, one way or the other: failed, whatever else. */
+  failed: number;
+  /** Per class, the last number given out and the last delivered here. */
+  readonly sentByClass: number[];
+  readonly deliveredByClass: number[];
+  /** Bytes sent up to and including a number, at `number % sizes.length`. */
+  readonly sizes: Float64Array;
+  /** Receipts that somebody may still ask, oldest first. */
+  readonly receipts: Map<number, OwnReceipt>;
+  /** For what should be answered: nact's sender of own messages. */
+  readonly senders: Map<number, unknown>;
+  /** Throws if a promise must not be awaited where it is asked for. */
+  readonly guard: (what: string) => Error | undefined;
+}
+
+/** An outbox at the start of a life. `queueLengthMax`: how many numbers can be out and not let in. */
+export function createOutbox(
+  node: string,
+  group: string,
+  queueLengthMax: number,
+  guard: (what: string) => Error | undefined,
+): Outbox {
+  return {
+    node,
+    group,
+    last: 0,
+    accepted: 0,
+    stable: 0,
+    failed: 0,
+    sentByClass: new Array<number>(classes).fill(0),
+    deliveredByClass: new Array<number>(classes).fill(0),
+    sizes: new Float64Array(queueLengthMax + 1),
+    receipts: new Map(),
+    senders: new Map(),
+    guard,
+  };
+}
+
+/** Bytes that wait to be let in. */
+export function queuedBytes(outbox: Outbox): number {
+  const { sizes, last, accepted } = outbox;
+  return (sizes[last % sizes.length] as number) - (sizes[accepted % sizes.length] as number);
+}
+
+/** Gives out the next number. */
+export function nextNumber(outbox: Outbox, bytes: number, kind: number): number {
+  const { sizes } = outbox;
+  const before = sizes[outbox.last % sizes.length] as number;
+  outbox.last += 1;
+  sizes[outbox.last % sizes.length] = before + bytes;
+  outbox.sentByClass[kind] = outbox.last;
+  return outbox.last;
+}
+
+/** Own multicasts up to `number` were let in. */
+export function noteAccepted(outbox: Outbox, number: number): void {
+  const from = outbox.accepted;
+  if (number <= from) return;
+  outbox.accepted = number;
+  if (outbox.receipts.size === 0) return;
+  for (let n = from + 1; n <= number; n++) outbox.receipts.get(n)?.settleAccepted();
+}
+
+/** This node's actor has applied an own multicast. */
+export function noteDelivered(outbox: Outbox, number: number, kind: number, position: number): void {
+  outbox.deliveredByClass[kind] = number;
+  if (outbox.senders.size > 0) outbox.senders.delete(number);
+  const receipt = outbox.receipts.get(number);
+  if (!receipt) return;
+  receipt.settleDelivered(position);
+  if (number <= outbox.stable) outbox.receipts.delete(number);
+}
+
+/** Own multicasts up to `number` are stable. */
+export function noteStable(outbox: Outbox, number: number): void {
+  noteAccepted(outbox, number);
+  const from = outbox.stable;
+  if (number <= from) return;
+  outbox.stable = number;
+  if (outbox.receipts.size === 0) return;
+  for (let n = from + 1; n <= number; n++) {
+    const receipt = outbox.receipts.get(n);
+    if (!receipt) continue;
+    receipt.settleStable();
+    if (receipt.position !== undefined) outbox.receipts.delete(n);
+  }
+}
+
+/** Own multicasts `first` to `last` failed; the first `maybeDelivered` of them may have been delivered. */
+export function noteFailed(outbox: Outbox, first: number, last: number, maybeDelivered: number, why: string): void {
+  outbox.failed = Math.max(outbox.failed, last);
+  if (first <= outbox.accepted + 1) outbox.accepted = Math.max(outbox.accepted, last);
+  if (first <= outbox.stable + 1) outbox.stable = Math.max(outbox.stable, last);
+  for (const [number, receipt] of outbox.receipts) {
+    if (number < first || number > last) continue;
+    receipt.fail(new MulticastFailed(receipt.id, number < first + maybeDelivered, why));
+    outbox.receipts.delete(number);
+  }
+  for (const number of outbox.senders.keys()) if (number >= first && number <= last) outbox.senders.delete(number);
+}
+
+/** The node's life is over: whatever is not stable has failed. */
+export function failRest(outbox: Outbox, why: string): void {
+  const first = outbox.stable + 1;
+  if (first <= outbox.last) noteFailed(outbox, first, outbox.last, Math.max(0, outbox.accepted - outbox.stable), why);
+}
+
+/** What has to be delivered here before a read that is asked for now: the last number of each class. */
+export type ReadMark = readonly number[];
+
+/** Marks what was sent so far. */
+export function markSent(outbox: Outbox): ReadMark {
+  return outbox.sentByClass.slice();
+}
+
+/** Whether all that was sent before the mark is delivered here, or never will be. */
+export function sentBefore(outbox: Outbox, mark: ReadMark): boolean {
+  for (let kind = 0; kind < classes; kind++) {
+    const number = mark[kind] as number;
+    if (number > (outbox.deliveredByClass[kind] as number) && number > outbox.failed) return false;
+  }
+  return true;
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A receipt. Hides that most of its promises never exist. */
+export class OwnReceipt implements Receipt {
+  position: number | undefined;
+  #isStable = false;
+  #failure: Error | undefined;
+  #accepted: Deferred<void> | undefined;
+  #delivered: Deferred<number> | undefined;
+  #stable: Deferred<void> | undefined;
+  readonly #outbox: Outbox;
+  readonly #number: number;
+
+  constructor(outbox: Outbox, number: number) {
+    this.#outbox = outbox;
+    this.#number = number;
+  }
+
+  get id(): string {
+    return `${this.#outbox.node}:${this.#number}`;
+  }
+
+  get accepted(): Promise<void> {
+    if (this.#accepted) return this.#accepted.promise;
+    this.#accepted = deferred();
+    if (this.#failure) this.#accepted.reject(this.#failure);
+    else if (this.#number <= this.#outbox.accepted) this.#accepted.resolve();
+    return this.#accepted.promise;
+  }
+
+  get delivered(): Promise<number> {
+    if (this.#delivered) return this.#delivered.promise;
+    if (this.position !== undefined) return Promise.resolve(this.position);
+    const refused = this.#outbox.guard('the delivery');
+    if (refused) return Promise.reject(refused);
+    this.#delivered = deferred();
+    if (this.#failure) this.#delivered.reject(this.#failure);
+    return this.#delivered.promise;
+  }
+
+  get stable(): Promise<void> {
+    if (this.#stable) return this.#stable.promise;
+    if (this.#isStable) return Promise.resolve();
+    const refused = this.#outbox.guard('the stability');
+    if (refused) return Promise.reject(refused);
+    this.#stable = deferred();
+    if (this.#failure) this.#stable.reject(this.#failure);
+    return this.#stable.promise;
+  }
+
+  settleAccepted(): void {
+    this.#accepted?.resolve();
+  }
+
+  settleDelivered(position: number): void {
+    this.position = position;
+    this.#delivered?.resolve(position);
+  }
+
+  settleStable(): void {
+    this.#isStable = true;
+    this.#accepted?.resolve();
+    this.#stable?.resolve();
+  }
+
+  fail(error: Error): void {
+    if (this.#isStable) return;
+    this.#failure = error;
+    this.#accepted?.reject(error);
+    this.#delivered?.reject(error);
+    this.#stable?.reject(error);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * State transfer as the actor sees it: chunks of a snapshot out, chunks in.
+ *
+ * A snapshot is of the state as it was before the view that asks for it; the joiner's own `onView` sees that view after
+ * its state. The first chunks are encoded at once, for some milliseconds, the rest one by one as they are asked for: so a
+ * small state, and one of a function that changes it in place, is a true copy of one moment.
+ */
+import type { GroupItem, TransferToken } from '../lib/events.js';
+import { tell, type Member } from './host.js';
+import { snapshotDecoder, snapshotEncoder, type Snapshot } from './snapshot.js';
+
+/** What is encoded at once, in milliseconds: short against the failure detector's times. */
+const aheadMillis = 20;
+
+type StateItem = Extract<GroupItem, { kind: 'state' }>;
+
+function keyOf(token: TransferToken): string {
+  return `${token.view}/${token.joiner}`;
+}
+
+/** Takes a snapshot of the state as it is now and sends the first chunk. Throws what the user's `snapshot` throws. */
+export function startSnapshot(member: Member, token: TransferToken): void {
+  const key = keyOf(token);
+  // ended before the actor came to it
+  if (member.outgoing.has(key)) {
+    member.outgoing.delete(key);
+    return;
+  }
+  const { snapshot } = member.behavior;
+  const encoder = snapshotEncoder(snapshot ? snapshot(member.state) : member.state, member.host.refs);
+  const ahead: Snapshot[] = [];
+  const until = performance.now() + aheadMillis;
+  while (!ahead.at(-1)?.last && ((!snapshot && member.inPlace) || performance.now() < until)) {
+    const next = encoder.next();
+    if (next instanceof Promise) {
+      member.outgoing.set(key, { encoder, ahead });
+      void send(member, token, next);
+      return;
+    }
+    ahead.push(next);
+  }
+  member.outgoing.set(key, { encoder, ahead });
+  continueSnapshot(member, token);
+}
+
+/** Sends the next chunk. Throws {@link NotEncodable} if the state cannot be sent. */
+export function continueSnapshot(member: Member, token: TransferToken): void {
+  const outgoing = member.outgoing.get(keyOf(token));
+  if (!outgoing) return;
+  const next = outgoing.ahead.shift() ?? outgoing.encoder.next();
+  if (next instanceof Promise) void send(member, token, next);
+  else sendChunk(member, token, next);
+}
+
+/** The donor's part is over; also if it has not begun. */
+export function endSnapshot(member: Member, token: TransferToken): void {
+  const key = keyOf(token);
+  if (member.outgoing.has(key)) member.outgoing.delete(key);
+  else member.outgoing.set(key, undefined);
+}
+
+async function send(member: Member, token: TransferToken, next: Promise<Snapshot>): Promise<void> {
+  try {
+    sendChunk(member, token, await next);
+  } catch (error) {
+    // the transfer hangs until the donor leaves, so it does
+    member.log.error(`the snapshot of '${member.group}' failed: ${String(error)}; the member leaves`);
+    member.actor.stop();
+  }
+}
+
+function sendChunk(member: Member, token: TransferToken, { chunk, last }: Snapshot): void {
+  if (last) member.outgoing.delete(keyOf(token));
+  tell(member.host, { kind: 'snapshot', group: member.group, token, chunk, last });
+}
+
+/** Takes a chunk of the state in. A promise if the user's `restore` is asynchronous. Throws if the bytes are no state. */
+export function takeState(member: Member, item: StateItem): Promise<void> | undefined {
+  const { behavior, host } = member;
+  if (item.first) {
+    member.incoming = snapshotDecoder(host.refs);
+    member.hasState = false;
+  }
+  const decoder = member.incoming;
+  if (!decoder) return undefined;
+  decoder.push(item.chunk);
+  behavior.onTransfer?.({ from: item.token.donor, bytes: decoder.bytes, done: item.last });
+  if (!item.last) return undefined;
+  member.incoming = undefined;
+  const values = decoder.finish();
+  const { restore } = behavior;
+  if (!restore) {
+    setState(member, values[0]);
+    return undefined;
+  }
+  const restored = restore(decoder.iterable ? chunks(values) : values[0]);
+  if (!(restored instanceof Promise)) {
+    setState(member, restored);
+    return undefined;
+  }
+  return restored.then((state: unknown) => setState(member, state));
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await
+async function* chunks(values: readonly unknown[]): AsyncGenerator<unknown, void> {
+  yield* values;
+}
+
+function setState(member: Member, state: unknown): void {
+  member.state = state;
+  member.hasState = true;
+}

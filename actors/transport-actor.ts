@@ -1,0 +1,302 @@
+/**
+ * The nact actor that runs the core. Sockets, timers and members put events into its inbox; one nact message per turn of
+ * the event loop has it step the core with all of them and carry out the effects, in order.
+ *
+ * A process that was stopped or stalled finds its timers overdue before it has read what is queued. So an overdue tick is
+ * put off, turn by turn, until a turn has brought no more datagrams: read everything first, judge after.
+ */
+import { randomInt } from 'node:crypto';
+import { assertNever } from '../lib/assert.js';
+import type { Effect } from '../lib/events.js';
+import { gauge } from '../lib/inspect.js';
+import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
+import type { TransportHandlers } from '../transport/transport.js';
+import { guard } from './context.js';
+import { DomainRefused, GroupRefused } from './errors.js';
+import { enqueue, enqueueReborn } from './group-actor.js';
+import { wake, type Host, type Life } from './host.js';
+import { endHost, finish } from './leave.js';
+import { newIncarnation } from './options.js';
+import { createOutbox, failRest, type Outbox } from './receipts.js';
+import { openTrace, type TraceWriter } from './trace-writer.js';
+
+/** A tick later than this tells of a stall, in milliseconds. */
+const overdueMillis = 50;
+/** A flood of datagrams must not keep a node from ever judging. */
+const overdueTurnsMax = 500;
+/** Own bytes under way: a part of what one socket holds, since all members send at once. */
+const windowShare = 8;
+const windowBytesMin = 64 * 1024;
+const windowBytesMax = 1024 * 1024;
+/** This many lives ended by bugs within a minute: it will not get better. */
+const bugsMax = 5;
+const bugsMillis = 60_000;
+/** How often a traced node writes down what it buffers, in milliseconds. */
+const gaugeMillis = 1000;
+
+/** A life at its start. The core follows when the transport is open. */
+export function newLife(options: Host['options']): Life {
+  const incarnation = newIncarnation();
+  const id = `${options.name}#${incarnation}`;
+  const trace = options.trace === undefined ? undefined : openTrace(options.trace, id);
+  if (trace?.file && trace.file !== options.trace) options.logger.info(`the trace of ${id} goes to ${trace.file}`);
+  return { id, incarnation, outboxes: new Map(), trace, core: undefined };
+}
+
+/** This life's numbering of own multicasts in a group. */
+export function outboxOf(host: Host, group: string): Outbox {
+  let outbox = host.life.outboxes.get(group);
+  if (!outbox) {
+    const { queueLengthMax } = host.options;
+    outbox = createOutbox(host.life.id, group, queueLengthMax, (what) => guard(host, group, what));
+    host.life.outboxes.set(group, outbox);
+  }
+  return outbox;
+}
+
+/** Opens the transport and starts the core. Errors end the host; `ready` rejects with them. */
+export async function openHost(host: Host): Promise<void> {
+  try {
+    const transport = await host.options.transport(host.options.domain, handlers(host));
+    if (host.phase !== 'opening') {
+      await transport.close();
+      return;
+    }
+    host.transport = transport;
+    host.phase = 'running';
+    host.log.info(`${host.life.id} opens domain '${host.options.domain}': ${transport.description}`);
+    startCore(host);
+    wake(host);
+  } catch (error) {
+    const failure = error instanceof Error ? error : new Error(String(error));
+    host.log.error(`${host.life.id} cannot open domain '${host.options.domain}': ${failure.message}`);
+    endHost(host, failure);
+  }
+}
+
+function handlers(host: Host): TransportHandlers {
+  return {
+    datagram(bytes, from) {
+      host.inbox.push({ kind: 'datagram', bytes, from });
+      host.datagramsTaken += 1;
+      wake(host);
+    },
+    stream(bytes, from) {
+      host.inbox.push({ kind: 'stream', bytes, from });
+      host.datagramsTaken += 1;
+      wake(host);
+    },
+    streamDown(to, why) {
+      host.log.debug(`stream to ${to} is down: ${why}`, { node: host.life.id });
+      host.inbox.push({ kind: 'stream-down', to });
+      wake(host);
+    },
+    error(error) {
+      host.log.warn(`transport: ${error.message}`, { node: host.life.id });
+    },
+  };
+}
+
+function startCore(host: Host): void {
+  const { options, life, transport } = host;
+  if (!transport) return;
+  const share = Math.floor(transport.receiveBufferBytes / windowShare);
+  life.core = createNode(
+    {
+      domain: options.domain,
+      name: options.name,
+      incarnation: life.incarnation,
+      address: transport.address,
+      seed: randomInt(2 ** 31),
+      trace: life.trace !== undefined,
+      minimumNodes: options.minimumNodes,
+      heartbeat: options.heartbeat,
+      timeout: options.timeout,
+      discovery: options.discovery,
+      datagramBytesMax: transport.datagramBytesMax,
+      windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),
+      queueLengthMax: options.queueLengthMax,
+      messageBytesMax: options.messageBytesMax,
+      backlogBytesMax: options.backlogBytesMax,
+    },
+    performance.now(),
+  );
+  host.timerDue = Infinity;
+}
+
+/** One nact message: everything that came since the last. */
+export function turn(host: Host): void {
+  host.woken = false;
+  const { core } = host.life;
+  if (!core) return;
+  try {
+    const events = host.inbox;
+    host.inbox = [];
+    const now = performance.now();
+    for (const event of events) step(core, event, now);
+    if (isTickDue(host, nextTick(core), now)) step(core, { kind: 'tick' }, now);
+    const effects = ready(core, now);
+    if (host.life.trace && now - host.gaugedAt >= gaugeMillis) traceGauge(host, core, host.life.trace, now);
+    perform(host, effects);
+  } catch (error) {
+    bug(host, error);
+  }
+  if (host.life.core) armTimer(host, nextTick(host.life.core));
+}
+
+/** Traces the buffers. Written with the next batch. */
+function traceGauge(host: Host, core: Node, trace: TraceWriter, now: number): void {
+  host.gaugedAt = now;
+  const rss = process.memoryUsage.rss();
+  trace.record({ e: 'gauge', ...gauge(core), rss, lagMs: Math.round(host.lag * 1000) / 1000 });
+}
+
+/** Whether to tick now; an overdue tick waits until everything queued is read. */
+function isTickDue(host: Host, due: number, now: number): boolean {
+  const taken = host.datagramsTaken;
+  host.datagramsTaken = 0;
+  if (now < due) {
+    host.overdueTurns = 0;
+    return false;
+  }
+  const late = now - due;
+  if (host.overdueTurns === 0) host.lag = late;
+  if (late <= overdueMillis && host.overdueTurns === 0) return true;
+  host.overdueTurns += 1;
+  // at least one turn, for the sockets to be looked at since
+  if (host.overdueTurns === 1 || (taken > 0 && host.overdueTurns < overdueTurnsMax)) {
+    wake(host);
+    return false;
+  }
+  host.overdueTurns = 0;
+  return true;
+}
+
+/** Wakes the actor at `due`; an earlier alarm than needed is left alone, it costs less than setting a new one. */
+function armTimer(host: Host, due: number): void {
+  if (host.timerDue <= due + 0.5 && host.timerDue !== 0) return;
+  clearTimeout(host.timer);
+  host.timer = undefined;
+  host.timerDue = due;
+  if (due === Infinity) return;
+  host.timer = setTimeout(
+    () => {
+      host.timerDue = Infinity;
+      wake(host);
+    },
+    Math.max(0, Math.ceil(due - performance.now())),
+  );
+}
+
+function perform(host: Host, effects: readonly Effect[]): void {
+  const { trace } = host.life;
+  if (trace) {
+    for (const effect of effects) if (effect.kind === 'trace') trace.record(effect.record);
+    trace.flush();
+  }
+  const { transport } = host;
+  if (!transport) return;
+  for (const effect of effects) {
+    switch (effect.kind) {
+      case 'multicast':
+        transport.multicast(effect.bytes);
+        break;
+      case 'unicast':
+        transport.unicast(effect.to, effect.bytes);
+        break;
+      case 'stream':
+        transport.stream(effect.to, effect.bytes);
+        break;
+      case 'deliver': {
+        const member = host.members.get(effect.group);
+        if (member) enqueue(member, effect.items);
+        break;
+      }
+      case 'trace':
+        break;
+      case 'log':
+        host.log.log(effect.level, effect.message, { node: host.life.id, ...effect.fields });
+        break;
+      case 'domain':
+        host.domain.next(effect.state);
+        break;
+      case 'joined':
+        host.log.info(`${host.life.id} is in domain '${host.options.domain}'`);
+        host.ready.resolve();
+        break;
+      case 'refused':
+        host.log.error(`${host.life.id} is not let into domain '${host.options.domain}': ${effect.why}`);
+        endHost(host, new DomainRefused(host.options.domain, effect.why));
+        return;
+      case 'group-refused':
+        refuse(host, effect.group, effect.why);
+        break;
+      case 'left':
+        host.log.info(`${host.life.id} has left domain '${host.options.domain}'`);
+        endHost(host, undefined);
+        return;
+      case 'restart':
+        restart(host, effect.why);
+        return;
+      default:
+        assertNever(effect);
+    }
+  }
+}
+
+function refuse(host: Host, group: string, why: string): void {
+  const member = host.members.get(group);
+  if (!member) return;
+  const error = new GroupRefused(group, why);
+  host.log.error(error.message, { node: host.life.id });
+  failRest(member.outbox, error.message);
+  finish(member, error);
+}
+
+/** A new life under the same name: new core, all groups joined again, receipts of the old life settled. */
+function restart(host: Host, why: string): void {
+  if (host.phase !== 'running' || !host.options.rejoin) {
+    endHost(host, host.phase === 'running' ? new DomainRefused(host.options.domain, why) : undefined);
+    return;
+  }
+  const old = host.life;
+  host.life = newLife(host.options);
+  host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}`);
+  old.trace?.close();
+  old.core = undefined;
+  host.inbox = [];
+  for (const member of host.members.values()) {
+    if (member.phase === 'leaving') {
+      finish(member, new GroupRefused(member.group, why));
+      continue;
+    }
+    enqueueReborn(member);
+    member.phase = 'member';
+    member.discarding = false;
+  }
+  for (const outbox of old.outboxes.values()) failRest(outbox, why);
+  startCore(host);
+  for (const member of [...host.members.values(), ...host.successors.values()]) {
+    member.outbox = outboxOf(host, member.group);
+    member.outgoing.clear();
+    member.held = [];
+    if (member.phase === 'member') {
+      host.inbox.push({ kind: 'join-group', group: member.group, settings: member.settings });
+    }
+  }
+  wake(host);
+}
+
+/** An assertion of the core failed: fail-stop, then a new life. */
+function bug(host: Host, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  host.log.error(`${host.life.id} stops for a bug in the protocol: ${text}`);
+  host.life.core = undefined;
+  const now = performance.now();
+  host.bugs = [...host.bugs.filter((at) => now - at < bugsMillis), now];
+  if (host.bugs.length >= bugsMax) {
+    endHost(host, new DomainRefused(host.options.domain, `gave up after ${bugsMax} bugs within a minute: ${text}`));
+    return;
+  }
+  restart(host, 'a bug in the protocol');
+}

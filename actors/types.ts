@@ -1,0 +1,295 @@
+/**
+ * The types users hold: views and members, contexts, props, events, options.
+ */
+import type { ActorPath, Logger as ActorLogger, Ref } from 'nact';
+import type { Logger } from 'winston';
+import type { GroupStatus } from '../lib/events.js';
+import type { LeaveCause, Order } from '../lib/membership/state.js';
+import type { Traced } from '../lib/trace/format.js';
+import type { TransportFactory } from '../transport/transport.js';
+
+declare const stateOf: unique symbol;
+
+/**
+ * A ref to this node's member of a group. nact's `dispatch` multicasts to the group with its defaults, `query` works
+ * through it, `stop` leaves. Inside a message it stands for the group, wherever it arrives.
+ */
+export interface GroupRef<Msg, State = unknown> extends Ref<Msg> {
+  /** Phantom: carries the state's type to `read`. */
+  readonly [stateOf]?: State;
+}
+
+/** One member of a view. */
+export interface Member {
+  /** The node's name. */
+  readonly name: string;
+  /** `name#incarnation`: this life of that node, never used again. */
+  readonly id: string;
+  /** Point to point, first in first out, to the member's `onDirect`. */
+  readonly ref: Ref<unknown>;
+}
+
+/** A member that is no longer there, and why. */
+export interface Departure extends Member {
+  readonly cause: LeaveCause;
+}
+
+/** An agreed membership of a group: the same at every member. Immutable. */
+export interface View {
+  /** Grows from view to view and may skip. */
+  readonly id: string;
+  readonly group: string;
+  /** Oldest first. */
+  readonly members: readonly Member[];
+  /** This node's index in `members`. */
+  readonly rank: number;
+  /** The oldest member. */
+  readonly coordinator: Member;
+  readonly joined: readonly Member[];
+  readonly left: readonly Departure[];
+  /** In words: `founded`, `joined: b`, `failed: c`, `left: a; joined: d`. */
+  readonly cause: string;
+  /** Whether multicasts are delivered in it. */
+  readonly primary: boolean;
+  /** The view before it at this member; null for its first. */
+  readonly previous: string | null;
+}
+
+/** What a group actor's function gets besides state and message: nact's context and the group's. Fresh for each call. */
+export interface Context<Msg = unknown> {
+  readonly parent: Ref<unknown>;
+  readonly path: ActorPath;
+  readonly self: Ref<Msg>;
+  readonly name: string;
+  readonly children: Map<string, Ref<unknown>>;
+  /** Who is to be answered, if this node's own `query` or `dispatch` said so; else nobody. */
+  readonly sender: Ref<unknown>;
+  /** nact's logger if the system has one, else the library's. */
+  readonly log: ActorLogger;
+  /** The view of delivery. */
+  readonly view: View;
+  /** The sending member; in `onView` the coordinator. */
+  readonly from: Member;
+  /** In the group's total order, from 1; 0 for messages of other orders, and in `onView` the last one before it. */
+  readonly position: number;
+  /** This member's index in the view. */
+  readonly rank: number;
+  /** This member. */
+  readonly me: Member;
+  /** True at one replica: the sender's, else the oldest member's. For effects that must happen once. */
+  readonly mine: boolean;
+}
+
+/** What a supervisor gets: nact's own actions, and the messages that wait. */
+export interface SupervisionContext<Msg = unknown> {
+  readonly parent: Ref<unknown>;
+  readonly path: ActorPath;
+  readonly self: Ref<Msg>;
+  readonly name: string;
+  readonly mailbox: readonly Msg[];
+  readonly stop: symbol;
+  readonly stopAll: symbol;
+  readonly stopChild: symbol;
+  readonly stopAllChildren: symbol;
+  readonly escalate: symbol;
+  readonly resume: symbol;
+  readonly reset: symbol;
+  readonly resetAll: symbol;
+  readonly resetChild: symbol;
+  readonly resetAllChildren: symbol;
+}
+
+/** Turns messages into bytes and back; for those who do not want the default. Members must agree on the name. */
+export interface Codec {
+  /** Agreed on by all members. */
+  readonly name: string;
+  /** The bytes are the library's from then on. Throws if the message cannot be sent. */
+  encode(message: unknown): Uint8Array;
+  /** Must copy what it keeps. Throws if the bytes are no message. */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** How far a transfer of state has come. */
+export interface TransferProgress {
+  /** The member that sends it. */
+  readonly from: string;
+  readonly bytes: number;
+  readonly done: boolean;
+}
+
+/** What plain and replicated members have in common. */
+export interface CommonProps<State, Msg> {
+  readonly initialState?: State;
+  /** Called instead of `initialState` being used, with nact's context. */
+  readonly initialStateFunc?: (ctx: Context<Msg>) => State;
+  /** The default order of the group's multicasts, agreed by all its members; default `total`. */
+  readonly order?: Order;
+  /** Called for each view, in the same order as the messages. Returns the new state; nothing: the state stays. */
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+  readonly onView?: (state: State, view: View, ctx: Context<Msg>) => State | void | Promise<State | void>;
+  /** What to do when a function throws: sees the one message that did it, undefined if it was none. nact's actions. */
+  readonly onCrash?: (
+    msg: Msg | undefined,
+    error: unknown,
+    ctx: SupervisionContext<Msg>,
+    child?: Ref<unknown>,
+  ) => symbol | Promise<symbol>;
+  /** Called once the member has left its group. */
+  readonly afterStop?: (state: State, ctx: Context<Msg>) => void | Promise<void>;
+  /** Leaves after so long without a message, in milliseconds. */
+  readonly shutdownAfter?: number;
+  /** Multicasts that may wait to be let in, of this member; default 65,536. */
+  readonly mailboxLimit?: number;
+  /** Default: the library's, on cbor-x. */
+  readonly codec?: Codec;
+}
+
+/** Props of a replicated actor. */
+export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
+  /** Direct messages do not change a replicated state: what it returns is ignored. */
+  readonly onDirect?: (state: State, msg: unknown, ctx: Context<Msg>) => void | Promise<void>;
+  /**
+   * What is sent to a joiner: a value that does not change any more, or an iterable of chunks. Default: the state itself.
+   * Needed if the function changes its state in place, or if the state holds what a message could not.
+   */
+  readonly snapshot?: (state: State) => unknown;
+  /** The state from what `snapshot` returned: the value, or an async iterable of the chunks. */
+  readonly restore?: (snapshot: never) => State | Promise<State>;
+  /** Called at a joiner as its state comes in. */
+  readonly onTransfer?: (progress: TransferProgress) => void;
+}
+
+/** Props of a plain member. */
+export interface MemberProps<State, Msg> extends CommonProps<State, Msg> {
+  /** A message to this member alone. Returns the new state; nothing: the state stays. */
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+  readonly onDirect?: (state: State, msg: unknown, ctx: Context<Msg>) => State | void | Promise<State | void>;
+}
+
+/** The function of a group's actor. */
+export type GroupFunc<State, Msg> = (state: State, msg: Msg, ctx: Context<Msg>) => State | Promise<State>;
+
+/** What a call of `multicast` may ask for. */
+export interface MulticastOptions {
+  /** Default: the group's. */
+  readonly order?: Order;
+  /** Delivered nowhere before all members of the view have received it. */
+  readonly uniform?: boolean;
+}
+
+/** What became of a multicast. The promises are made when first touched, and only then. */
+export interface Receipt {
+  /** Names the multicast for ever: the node's id and a number. */
+  readonly id: string;
+  /** Flow control has let it in. Await it to keep pace. Rejects with {@link MulticastFailed}. */
+  readonly accepted: Promise<void>;
+  /** This node's own actor has applied it: resolves with its position, 0 if it has none. Rejects with {@link MulticastFailed}. */
+  readonly delivered: Promise<number>;
+  /** Every member of the view has received it, and all it depends on. Rejects with {@link MulticastFailed}. */
+  readonly stable: Promise<void>;
+}
+
+/** One event of a group at this member, in the order in which they happen. */
+export type GroupEvent<Msg = unknown> =
+  | { readonly kind: 'view'; readonly view: View }
+  | {
+      readonly kind: 'delivery';
+      readonly message: Msg;
+      readonly from: Member;
+      readonly position: number;
+      readonly order: Order;
+      readonly view: View;
+    }
+  /** This node's own multicasts up to this id are stable. */
+  | { readonly kind: 'stable'; readonly id: string }
+  | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string };
+
+/** A delivery, after the actor's function has run. */
+export type DeliveryEvent<Msg = unknown> = Extract<GroupEvent<Msg>, { kind: 'delivery' }>;
+
+/** A node of the domain. */
+export interface DomainNode {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string;
+}
+
+/** An agreed state of the domain. */
+export interface DomainView {
+  /** Grows by one with each agreed change. */
+  readonly number: number;
+  /** Oldest first. */
+  readonly nodes: readonly DomainNode[];
+}
+
+/** A group of the domain, as every node knows it. */
+export interface DomainGroup {
+  readonly name: string;
+  readonly kind: 'replicated' | 'plain';
+  readonly order: Order;
+  /** Ids of the nodes with a member, oldest first. */
+  readonly members: readonly string[];
+}
+
+/** Why nothing moves, as far as this node knows. */
+export interface Explanation {
+  readonly group: string;
+  readonly status: GroupStatus;
+  /** What was said when the status was taken on. */
+  readonly why: string;
+  /** When the status was taken on. */
+  readonly since: Date;
+  readonly view: string | null;
+  /** Own multicasts that are not let in yet: flow control, a view change, or no view. */
+  readonly queued: number;
+  /** Own multicasts that are let in and not stable yet. */
+  readonly unstable: number;
+  /** Items that wait for the actor's function. */
+  readonly mailbox: number;
+  /** In words, worst first. */
+  readonly waiting: readonly string[];
+}
+
+/** Times of the failure detector, in milliseconds. */
+export interface DetectorOptions {
+  /** A node that says nothing for so long says that it lives; default 100. */
+  readonly heartbeat?: number;
+  /** A node that is not heard for so long is suspected; default 1000. */
+  readonly timeout?: number;
+  /** How long a starting node looks for its domain before it founds one; default 400. */
+  readonly discovery?: number;
+}
+
+/** Bounds of a node. */
+export interface LimitOptions {
+  /** Own bytes under way at a time; default: an eighth of the socket's receive buffer, 64 KiB to 1 MiB. */
+  readonly windowBytes?: number;
+  /** Multicasts that wait to be let in, per group; default 65,536. */
+  readonly queueLengthMax?: number;
+  /** Bytes of these, per group; default 64 MiB. */
+  readonly queueBytesMax?: number;
+  /** One message, encoded; default 16 MiB. */
+  readonly messageBytesMax?: number;
+  /** Bytes delivered to an actor and not yet applied above which senders wait; default 4 MiB. */
+  readonly backlogBytesMax?: number;
+}
+
+/** Options of `groups`. */
+export interface GroupsOptions {
+  /** The domain to join: nodes that share its name and its transport find each other. */
+  readonly domain: string;
+  /** This node's name, unique in the domain while it lives; default: host name and process id. */
+  readonly name?: string;
+  /** Default: `udpMulticast()`, on the loopback interface. */
+  readonly transport?: TransportFactory;
+  /** No group forms before this many nodes are in; default 1. */
+  readonly minimumNodes?: number;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: Logger;
+  /** The protocol trace: a file (of the first life; later lives get a number), or a function. */
+  readonly trace?: string | ((record: Traced) => void);
+  readonly limits?: LimitOptions;
+  readonly detector?: DetectorOptions;
+  /** Whether an excluded node comes back as a new incarnation; default true. */
+  readonly rejoin?: boolean;
+}
