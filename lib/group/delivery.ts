@@ -195,7 +195,7 @@ function hasPast(state: ViewState, head: Pending): boolean {
 }
 
 function deliver(host: Host, group: Group, pending: Pending): void {
-  if (pending.fromRank === pending.view.rank) group.deliveredMessage = pending.message;
+  if (pending.fromRank === pending.view.rank) group.undelivered--;
   emit(host, group, pending);
 }
 

@@ -36,7 +36,7 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     lastMessage,
     acceptedMessage: lastMessage,
     stableMessage: lastMessage,
-    deliveredMessage: lastMessage,
+    undelivered: 0,
     toldAccepted: lastMessage,
     toldStable: lastMessage,
     backlogBytes: 0,
@@ -110,8 +110,7 @@ export function leaveGroup(host: Host, group: Group): void {
 /** Whether a leaver may go: nothing of its own is left to do. */
 function isDrained(group: Group): boolean {
   if (!group.current) return true;
-  const { lastMessage } = group;
-  return group.queue.length === 0 && group.stableMessage === lastMessage && group.deliveredMessage === lastMessage;
+  return group.queue.length === 0 && group.stableMessage === group.lastMessage && group.undelivered === 0;
 }
 
 /** It is over: says so, and what becomes of multicasts that are not stable. Nothing comes after. */

@@ -219,7 +219,8 @@ export interface Group {
   lastMessage: MessageNumber;
   acceptedMessage: MessageNumber;
   stableMessage: MessageNumber;
-  deliveredMessage: MessageNumber;
+  /** Own multicasts that were let in and are not delivered here. */
+  undelivered: number;
   /** As last told to the actor. */
   toldAccepted: MessageNumber;
   toldStable: MessageNumber;

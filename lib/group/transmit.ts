@@ -146,6 +146,7 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
   }
   group.queue.shift();
   group.acceptedMessage = next.message;
+  group.undelivered++;
   if (!host.options.trace) return;
   const id = `${host.self}:${next.message}`;
   const v = String(state.view.id);
