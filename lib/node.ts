@@ -121,6 +121,7 @@ function createHost(node: Node, now: Millis): Host {
     out: node.out,
     now,
     ownUnstableBytes: 0,
+    waitForWindow: new Set(),
     quorate: true,
     window: () => (options.windowBytes * 4) / Math.max(4, node.domain?.nodes.length ?? 0),
     address: (id) => node.addresses.get(id),

@@ -16,6 +16,7 @@ import type { Group, Host, ViewState } from './state.js';
 import { continueGiving } from './transfer.js';
 import { traceQueued, transmit } from './transmit.js';
 import { viewOf } from './view.js';
+import { openWindow } from './window.js';
 
 /** A group that this node wants to be in; `lastMessage` continues the numbers of an earlier membership. */
 export function createGroup(name: string, settings: GroupSettings, lastMessage: number): Group {
@@ -131,7 +132,7 @@ export function endGroup(host: Host, group: Group, status: 'left' | 'excluded', 
     if (status === 'left') host.trace({ e: 'left', g: group.name });
     else host.trace({ e: 'excluded', g: group.name, v: String(current?.view.id ?? 0), why });
   }
-  if (current) host.ownUnstableBytes -= current.streams[current.rank]?.unstableBytes ?? 0;
+  if (current) openWindow(host, must(current.streams[current.rank], 'own stream').unstableBytes);
   group.status = status;
   group.ended = true;
   group.current = null;

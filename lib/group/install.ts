@@ -17,6 +17,7 @@ import { emit, updateStatus } from './replica.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import { beginTransfers, replayEarly } from './transfer.js';
 import { createViewState } from './view-state.js';
+import { openWindow } from './window.js';
 import { type View, rankIn } from './view.js';
 
 /** Installs a target as its install record says; `position` is what the cut must end at, null where nobody knows yet. */
@@ -58,7 +59,7 @@ function closeView(host: Host, group: Group, state: ViewState, record: InstallRe
     assert(stream.received === record.cut[rank], `stream ${rank} is received up to the cut`);
   });
   deliverRest(host, group, state);
-  host.ownUnstableBytes -= must(state.streams[state.rank], 'own stream').unstableBytes;
+  openWindow(host, must(state.streams[state.rank], 'own stream').unstableBytes);
   noteStable(host, group, group.acceptedMessage);
 }
 

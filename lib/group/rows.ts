@@ -7,6 +7,7 @@ import { repeatDelay } from '../limits.js';
 import { Malformed } from '../wire/bytes.js';
 import type { Group, Host, ViewState } from './state.js';
 import { release } from './stream.js';
+import { openWindow } from './window.js';
 
 /** Set in a frame's or a row's flags while its sender's actor is behind. */
 export const pausedFlag = 1;
@@ -31,6 +32,6 @@ export function raise(host: Host, group: Group, state: ViewState, observer: Rank
   state.repeatAt = Infinity;
   const before = stream.unstableBytes;
   release(stream, state.stability.stable(sender));
-  if (sender === state.rank) host.ownUnstableBytes -= before - stream.unstableBytes;
+  if (sender === state.rank) openWindow(host, before - stream.unstableBytes);
   host.touch(group);
 }

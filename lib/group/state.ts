@@ -37,6 +37,8 @@ export interface Host {
   now: Millis;
   /** Own unstable bytes over all groups; what the window bounds. */
   ownUnstableBytes: number;
+  /** Groups that would send if the window had room. */
+  readonly waitForWindow: Set<Group>;
   /** Whether the nodes that can be heard are a quorum: without one nothing new is sent. */
   quorate: boolean;
   /** Bytes that may be unstable at once. */

@@ -28,6 +28,7 @@ import { deliverReady, scan } from './delivery.js';
 import { isPaused, pausedFlag, raise } from './rows.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
+import { hasWindow } from './window.js';
 
 const countBytes = 2;
 const countMax = 0xffff;
@@ -50,14 +51,8 @@ export function transmit(host: Host, group: Group, state: ViewState): void {
 }
 
 function maySend(host: Host, group: Group, state: ViewState): boolean {
-  if (
-    group.queue.length === 0 ||
-    group.replica.kind !== 'present' ||
-    !host.quorate ||
-    host.ownUnstableBytes >= host.window()
-  )
-    return false;
-  return !state.paused.includes(1) && !isPaused(host, group);
+  if (group.queue.length === 0 || group.replica.kind !== 'present' || !host.quorate) return false;
+  return !state.paused.includes(1) && !isPaused(host, group) && hasWindow(host, group);
 }
 
 function sendFrame(host: Host, group: Group, state: ViewState): void {
