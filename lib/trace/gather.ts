@@ -65,19 +65,18 @@ function take(history: History, process: Process, record: Traced, at: number): v
     case 'blocked':
       return takeBlocked(history, trackOf(history, process, record.g), record);
     case 'hash':
-      return takeHash(history, trackOf(history, process, record.g), record);
+      return takeHash(trackOf(history, process, record.g), record);
     case 'state-in':
-      return takeStateIn(history, trackOf(history, process, record.g), record, at);
+      return takeStateIn(trackOf(history, process, record.g), record, at);
     case 'state-out':
-      return takeStateOut(history, trackOf(history, process, record.g), record);
+      return takeStateOut(history, groupOf(history, record.g), record);
     case 'sendfail':
       multicastOf(history, groupOf(history, record.g), record.id).failed = true;
       return;
     case 'ask':
       return void history.asks.push(record);
     case 'answered':
-      if (stillThere(history, trackOf(history, process, record.g), record)) history.answers.push(record);
-      return;
+      return void history.answers.push(record);
     case 'asked': {
       const life = trackOf(history, process, record.g).life;
       return void history.asked.push({ record, view: life?.stays.at(-1)?.view ?? null });
@@ -154,6 +153,10 @@ function transmit(track: Track, multicast: Multicast, record: Of<'send'> | Of<'x
   multicast.transmission = record;
   multicast.blocked = track.blocked;
   multicast.current = track.life?.stays.at(-1) ?? null;
+  if (track.life === null) {
+    multicast.ahead = true;
+    track.ahead.push(multicast);
+  }
   multicast.stay = stayIn(track.life, view);
   multicast.stay?.transmitted.push(multicast);
   track.transmitted.push(multicast);
@@ -188,22 +191,24 @@ function isLate(life: Life, stay: Stay): boolean {
   return !waited || (life.deliveredLast !== null && life.deliveredLast.at > stay.at);
 }
 
-function takeHash(history: History, track: Track, record: Of<'hash'>): void {
-  if (!stillThere(history, track, record)) return;
+function takeHash(track: Track, record: Of<'hash'>): void {
   track.group.replicated = true;
-  stayIn(track.life, record.v)?.hashes.push(record);
+  stayIn(track.life ?? track.lives.at(-1) ?? null, record.v)?.hashes.push(record);
 }
 
-function takeStateIn(history: History, track: Track, record: Of<'state-in'>, at: number): void {
-  if (track.process.ended !== null) return void history.afterEnd.push({ record, other: track.process.ended });
+/** The actor traces this, at a distance behind the protocol: views and deliveries, even the end, may stand before it. */
+function takeStateIn(track: Track, record: Of<'state-in'>, at: number): void {
   track.group.replicated = true;
-  const state: StateIn = { record, at, after: track.life?.deliveredLast ?? null };
-  (track.life?.statesIn ?? track.statesAhead).push(state);
+  track.group.transfers = true;
+  const over = track.lives.at(-1)?.byView.has(record.v) === true ? track.lives.at(-1) : undefined;
+  const life = track.life ?? over;
+  const state: StateIn = { record, at, after: life?.deliveredLast ?? null };
+  (life?.statesIn ?? track.statesAhead).push(state);
 }
 
-function takeStateOut(history: History, track: Track, record: Of<'state-out'>): void {
-  if (!stillThere(history, track, record)) return;
-  track.group.replicated = true;
+function takeStateOut(history: History, group: Group, record: Of<'state-out'>): void {
+  group.replicated = true;
+  group.transfers = true;
   history.statesOut.push(record);
 }
 
@@ -215,11 +220,12 @@ function takeEnd(history: History, process: Process, record: Of<'left'> | Of<'ex
     return;
   }
   const track = trackOf(history, process, record.g);
+  track.blocked = null;
+  track.sendsOfOldLives = track.sends.length;
+  track.ahead = [];
   if (track.life === null) return;
   track.life.ended = record;
   track.life = null;
-  track.blocked = null;
-  track.sendsOfOldLives = track.sends.length;
 }
 
 /** Whether the member may still trace this; if not, that is noted. */
@@ -248,7 +254,7 @@ function processIn(history: History, id: string): Process {
 function groupOf(history: History, name: string): Group {
   let group = history.groups.get(name);
   if (group === undefined) {
-    group = { name, lineages: new Map(), multicasts: new Map(), replicated: false, mixed: false };
+    group = { name, lineages: new Map(), multicasts: new Map(), replicated: false, transfers: false, mixed: false };
     history.groups.set(name, group);
   }
   return group;
@@ -268,6 +274,7 @@ function trackOf(history: History, process: Process, name: string): Track {
       blocked: null,
       sendsOfOldLives: 0,
       statesAhead: [],
+      ahead: [],
     };
     process.tracks.set(name, track);
   }
@@ -279,10 +286,13 @@ function newLife(track: Track): Life {
     track,
     stays: [],
     byView: new Map(),
-    statesIn: track.statesAhead.splice(0),
+    statesIn: track.statesAhead,
+    ahead: track.ahead,
     ended: null,
     deliveredLast: null,
   };
+  track.statesAhead = [];
+  track.ahead = [];
   track.lives.push(life);
   track.life = life;
   return life;
@@ -366,6 +376,7 @@ function newMulticast(index: number, id: string, group: Group): Multicast {
     current: null,
     blocked: null,
     failed: false,
+    ahead: false,
     own: null,
     ownAt: -1,
     order: '',

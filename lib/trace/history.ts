@@ -42,7 +42,9 @@ export interface Track {
   /** How many of `sends` belong to lives that are over. */
   sendsOfOldLives: number;
   /** States received before the first view of the life that they begin. */
-  readonly statesAhead: StateIn[];
+  statesAhead: StateIn[];
+  /** Multicasts transmitted before that view was traced. */
+  ahead: Multicast[];
 }
 
 /** One membership of a process in a group, from its first view there until it leaves, is excluded or its trace ends. */
@@ -52,6 +54,8 @@ export interface Life {
   /** The same by view id. */
   readonly byView: Map<string, Stay>;
   readonly statesIn: StateIn[];
+  /** Multicasts transmitted before its first view was traced: a joiner's views are told after its state. */
+  readonly ahead: readonly Multicast[];
   ended: Traced | null;
   /** The stay of the last delivery so far. */
   deliveredLast: Stay | null;
@@ -126,6 +130,8 @@ export interface Group {
   readonly multicasts: Map<string, Multicast>;
   /** Its members replicate a state: somebody has traced a digest or a transfer. */
   replicated: boolean;
+  /** Somebody has traced a transfer of state. */
+  transfers: boolean;
   /** Somebody has delivered a multicast outside the total order, so a position does not say what a state contains. */
   mixed: boolean;
 }
@@ -149,6 +155,8 @@ export interface Multicast {
   current: Stay | null;
   blocked: Of<'blocked'> | null;
   failed: boolean;
+  /** It was transmitted before the sender's first view was traced. */
+  ahead: boolean;
   /** The stay in which its own sender delivered it, and where in the input. */
   own: Stay | null;
   ownAt: number;

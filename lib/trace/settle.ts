@@ -12,6 +12,7 @@ export function settle(history: History): void {
     for (const track of process.tracks.values()) {
       const replicated = track.group.replicated && track.group.name !== domainGroup;
       for (const life of track.lives) {
+        placeAhead(life);
         if (replicated) coverByState(life);
         for (const stay of life.stays) stay.until = untilOf(stay);
       }
@@ -24,17 +25,27 @@ export function settle(history: History): void {
   }
 }
 
+/** What was transmitted before the views were traced belongs to the stays that are known now. */
+function placeAhead(life: Life): void {
+  for (const multicast of life.ahead) {
+    multicast.stay = life.byView.get(multicast.transmission?.v ?? '') ?? null;
+    multicast.stay?.transmitted.push(multicast);
+  }
+}
+
 /** Marks the stays whose deliveries are, all or in part, in a state that the member received or still waits for. */
 function coverByState(life: Life): void {
   if (life.statesIn.length === 0) return coverWhileWaiting(life);
-  for (const state of life.statesIn) {
+  const joins = life.stays[0] !== undefined && joinsOthers(life.stays[0]);
+  for (const [i, state] of life.statesIn.entries()) {
     const to = life.stays.findIndex((stay) => stay.view.id === state.record.v);
     if (to < 0) continue;
     const from = state.after === null ? -1 : life.stays.indexOf(state.after);
-    if (from < 0) {
-      for (let i = 0; i < to; i++) life.stays[i]!.covered = true;
+    // a joiner's first state comes before its deliveries, though the actor may trace it after them
+    if (from < 0 || (i === 0 && joins)) {
+      for (const stay of life.stays.slice(0, to)) stay.covered = true;
     } else {
-      for (let i = from; i < Math.max(to, from + 1); i++) life.stays[i]!.patched = true;
+      for (const stay of life.stays.slice(from, Math.max(to, from + 1))) stay.patched = true;
     }
   }
 }
@@ -42,11 +53,16 @@ function coverByState(life: Life): void {
 /** A joiner without state delivers nothing, unless everybody who had the state is gone and it founds the group anew. */
 function coverWhileWaiting(life: Life): void {
   const first = life.stays[0];
-  if (first === undefined || !first.view.stays.some((stay) => stay.previous !== null)) return;
+  if (first === undefined || !joinsOthers(first)) return;
   for (const stay of life.stays) {
-    if (stay.delivered.length > 0 || stay.view.members[0] === life.track.process.id) return;
+    if (stay.delivered.length > 0 || stay.hashes.length > 0 || stay.view.members[0] === life.track.process.id) return;
     stay.covered = true;
   }
+}
+
+/** Whether others in a member's first view were there before. */
+function joinsOthers(first: Stay): boolean {
+  return first.view.stays.some((stay) => stay.previous !== null);
 }
 
 function untilOf(stay: Stay): Stay['until'] {

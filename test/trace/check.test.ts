@@ -125,6 +125,26 @@ test('a joiner installs views while it waits and delivers later, in the order of
   t.deepEqual(check(w.records.slice(0, early)).violations, [], 'killed before it delivers');
 });
 
+test('a joiner multicasts while it waits, and its views are told after that', (t) => {
+  t.deepEqual(check(busyJoiner([a, b]), { quiesced: true, alive: [a, b] }).violations, []);
+  // that it joined excuses nothing that came after
+  t.deepEqual(names(check(busyJoiner([a]), { quiesced: true, alive: [a, b] })), [
+    'VSYNC',
+    'SELF-DEL',
+    'TOTAL',
+    'LIVE-DEL',
+  ]);
+});
+
+test('an actor may be at its deliveries when the protocol has left', (t) => {
+  const records = goodTrace();
+  records.push({ e: 'hash', g: 'stock', v: '8', pos: 3, h: 'S3', t: 99, p: d });
+  records.push({ e: 'answered', g: 'chat', r: 'a#1:9', t: 100, p: d });
+  records.push({ e: 'ask', g: 'chat', r: 'a#1:9', id: 'a#1:7', want: 'one', t: 99, p: a });
+  records.push({ e: 'asked', g: 'chat', r: 'a#1:9', outcome: 'timeout', got: [], missing: [b], t: 100, p: a });
+  t.deepEqual(check(records, goodOptions).violations, []);
+});
+
 test('a member that resets its state in the midst of a view may miss what that state contains', (t) => {
   const w = writing();
   install(w, { g: 'stock', k: 1, m: [a, b], prev: null, h: 'S0' });
@@ -184,6 +204,22 @@ function divergence(u: boolean): Traced[] {
   multicast(w, { ...chat, id: 'c#3:1', pos: 1 }, [c]);
   multicast(w, { ...chat, id: 'a#1:1', pos: 1 }, [a, b]);
   install(w, { g: 'chat', k: 2, m: [a, b], prev: 1, left: [[c, 'failed']] });
+  return w.records;
+}
+
+/** b joins, multicasts before it has its state, and traces that state when it has already delivered. */
+function busyJoiner(deliveredAt: readonly string[]): Traced[] {
+  const w = writing();
+  const own = { g: 'stock', id: 'b#2:1', v: 2, o: 'total', pos: 1 } as const;
+  install(w, { g: 'stock', k: 1, m: [a], prev: null, h: 'S0' });
+  install(w, { g: 'stock', k: 2, m: [a, b], prev: 1, joined: [b] }, [a]);
+  write(w, a, { e: 'state-out', g: 'stock', for: b, v: '2', h: 'S0' });
+  send(w, own);
+  install(w, { g: 'stock', k: 2, m: [a, b], prev: 1, joined: [b] }, [b]);
+  deliver(w, own, deliveredAt);
+  multicast(w, { g: 'stock', id: 'a#1:1', v: 2, o: 'total', pos: 2 }, deliveredAt);
+  write(w, b, { e: 'state-in', g: 'stock', from: a, v: '2', h: 'S0' });
+  install(w, { g: 'stock', k: 3, m: [a, b], prev: 2 });
   return w.records;
 }
 

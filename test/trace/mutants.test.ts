@@ -245,7 +245,7 @@ const mutants: readonly Mutant[] = [
   { property: 'STATE', what: 'another state on arrival', mutate: alter('state-in', { p: d }, { h: 'X' }) },
   { property: 'STATE', what: 'a state that nobody gave', mutate: drop('state-out', { for: d }) },
   { property: 'STATE', what: 'another state at a position', mutate: alter('hash', { p: b }, { h: 'X' }) },
-  { property: 'STATE', what: 'a joiner without state', mutate: drop('state-in', { p: d }) },
+  { property: 'STATE', what: 'a joiner without state', mutate: drop('state-in', { p: b }) },
   {
     property: 'STATE',
     what: 'a state of a view it was not in',

@@ -4,9 +4,9 @@ import { finding, violate } from '../finding.js';
 import type { History } from '../history.js';
 
 /**
- * AFTER-LEAVE: after `left` or `excluded` a process traces nothing of that group, or of any if the end was of the whole
- * incarnation, but how what it had begun ends (`sendfail`, `asked`) and what it queues for a membership to come.
- * A group, not a domain, may be joined again: a view that lets the process in begins a new membership.
+ * AFTER-LEAVE: after `left` or `excluded` a process installs no view of that group, or of any if the end was of the
+ * whole incarnation, and transmits and delivers nothing there. What it had begun may end (`sendfail`, `asked`), its
+ * actor may still be at what was delivered before (`hash`, `answered`), and multicasts wait for a membership to come. A group, not a domain, may be joined again: a view that lets the process in begins a new membership.
  */
 export function afterLeave(history: History): Finding {
   const found = finding('AFTER-LEAVE');

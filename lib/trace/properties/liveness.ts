@@ -69,7 +69,8 @@ export function liveDelivery(history: History): Finding {
       if (track.life === null) continue;
       for (const multicast of track.sends.slice(track.sendsOfOldLives)) {
         // what a joiner multicasts while it waits for its state may be a part of that state
-        const inState = multicast.stay !== null && (multicast.stay.covered || multicast.stay.patched);
+        const { stay, ahead } = multicast;
+        const inState = stay === null ? ahead && track.group.replicated : stay.covered || stay.patched;
         if (multicast.failed || inState) continue;
         found.held += 1;
         if (multicast.own !== null) continue;

@@ -113,8 +113,10 @@ export function primaryChain(history: History): Finding {
 
 /** More than half of those who did not leave gracefully, or half of them with the oldest (dynamic linear voting). */
 function keepsQuorum(before: View, view: View): boolean {
+  // who comes from an older state sums up what happened since
+  const fromBefore = view.stays.filter(({ record }) => record.prev === before.id);
   const leavers = new Set<string>();
-  for (const { record } of view.stays) {
+  for (const { record } of fromBefore.length > 0 ? fromBefore : view.stays) {
     for (const [member, cause] of record.left) {
       if (cause === 'left' && !view.ranks.has(member)) leavers.add(member);
     }
