@@ -20,7 +20,11 @@ import { createViewState } from './view-state.js';
 import { openWindow } from './window.js';
 import { type View, rankIn } from './view.js';
 
-/** Installs a target as its install record says; `position` is what the cut must end at, null where nobody knows yet. */
+/**
+ * Installs a target as its install record says; `position` is what the cut must end at, null where nobody knows yet.
+ *
+ * A joiner whose donor is replaced forgets the views that it held back: the actor's first view is then this one.
+ */
 export function install(
   host: Host,
   group: Group,
@@ -33,14 +37,16 @@ export function install(
   if (before) closeView(host, group, before, record);
   else group.position = record.position;
   assert(position === null || group.position === position, 'members that go on together have delivered the same');
-  const view = describe(group, target, record, rank, before);
+  const waited = group.replica;
+  const snapshots = beginTransfers(host, group, target, record, rank);
+  const isSequel = waited.kind === 'present' || waited === group.replica;
+  const view = describe(group, target, record, rank, isSequel ? before : null);
   group.lastInstall = { ...record, position: group.position };
   group.current = createViewState(target, view, rank);
   group.targets = group.targets.filter(({ id }) => id > target.id);
   forgetDepartures(group, target);
   group.flush = null;
   group.wedged = false;
-  const snapshots = beginTransfers(host, group, target, record, rank);
   emit(host, group, { kind: 'view', view, snapshots });
   host.log('info', 'view', {
     group: group.name,
