@@ -29,6 +29,8 @@ export interface Stage {
   readonly ids: Map<string, string>;
   /** Names of lives by node id. */
   readonly lives: Map<string, string>;
+  /** The nodes in the domain as each life last showed them. */
+  readonly nodesKnown: Map<string, string>;
   readonly rules: Map<string, Rule>;
   readonly held: Map<string, Packet[]>;
   readonly cuts: (readonly [string, string])[];
@@ -70,6 +72,7 @@ export function createStage(core: Core): Stage {
     labels: new Map(),
     ids: new Map(),
     lives: new Map(),
+    nodesKnown: new Map(),
     rules: new Map(),
     held: new Map(),
     cuts: [],
@@ -174,8 +177,13 @@ function goldenLine(stage: Stage, record: Traced): string | undefined {
   }
 }
 
-function viewLine(stage: Stage, record: Traced & { readonly e: 'view' }): string {
+/** Of the domain's states only those that change who is in it: a state that changes groups shows in their views. */
+function viewLine(stage: Stage, record: Traced & { readonly e: 'view' }): string | undefined {
   const members = livesOf(stage, record.m);
+  if (record.g === '$domain') {
+    if (stage.nodesKnown.get(record.p) === members) return undefined;
+    stage.nodesKnown.set(record.p, members);
+  }
   const name = record.g === '$domain' ? 'domain' : `view ${record.g}`;
   return `${name} ${record.v}: ${members}${record.primary ? '' : ' (not primary)'}`;
 }

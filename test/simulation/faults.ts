@@ -82,22 +82,40 @@ function living(world: World): Process[] {
   return world.processes.filter((process) => process.node !== null);
 }
 
-/** Whether the living, without these, are a quorum of every state of the domain that is the last of its founding. */
-export function hasQuorum(faults: Faults, without: readonly Process[] = []): boolean {
-  const alive = new Set<string>();
-  for (const process of living(faults.world)) if (!without.includes(process)) alive.add(process.id);
-  for (const state of faults.states.values()) {
-    const there = state.m.filter((id) => alive.has(id));
-    const everSeen = state.m.some((id) => living(faults.world).some((process) => process.id === id));
-    if (!everSeen) continue;
-    const half = 2 * there.length === state.m.length && there.includes(state.m[0] ?? '');
-    if (2 * there.length <= state.m.length && !half) return false;
-  }
-  return alive.size > 0;
+/** Whether those of these that are in a state are a quorum of it. */
+function isQuorumOf(state: ViewRecord, alive: ReadonlySet<string>): boolean {
+  const count = state.m.filter((id) => alive.has(id)).length;
+  return 2 * count > state.m.length || (2 * count === state.m.length && alive.has(state.m[0] ?? ''));
 }
 
+function idsOf(processes: readonly Process[]): Set<string> {
+  return new Set(processes.map((process) => process.id));
+}
+
+/**
+ * Whether the living could go on: the last state of each domain that any of them knows has a quorum among them. If not,
+ * they wait, by design: those who knew more, or whose votes are needed, are dead.
+ */
+export function canGoOn(faults: Faults): boolean {
+  const alive = living(faults.world);
+  const ids = idsOf(alive);
+  const last = new Map<string, ViewRecord>();
+  for (const { views } of alive) {
+    const state = views.get('$domain');
+    if (state !== undefined && state.k > (last.get(state.dom)?.k ?? 0)) last.set(state.dom, state);
+  }
+  return [...last.values()].every((state) => isQuorumOf(state, ids));
+}
+
+/** Whether every state that is the last of its domain, or that somebody is in, keeps a quorum of the living without this one. */
 function mayDie(faults: Faults, process: Process): boolean {
-  return process.node !== null && living(faults.world).length > 1 && hasQuorum(faults, [process]);
+  const alive = living(faults.world).filter((other) => other !== process);
+  if (process.node === null || alive.length === 0) return false;
+  const ids = idsOf(alive);
+  const everIds = new Set([...ids, process.id]);
+  const known = alive.flatMap(({ views }) => views.get('$domain') ?? []);
+  const last = [...faults.states.values()].filter((state) => state.m.some((id) => everIds.has(id)));
+  return [...known, ...last].every((state) => isQuorumOf(state, ids));
 }
 
 function victim(faults: Faults): Process | undefined {

@@ -7,13 +7,16 @@ import type { Checker } from './run.js';
 
 export const libraryCore: Core = { createNode, step, ready, nextTick, gauge, describePacket };
 
-export const libraryChecker: Checker = (records) => {
-  const { violations, antecedents } = check(records);
+/** Records shown with a violation; one multicast has as many as there are members. */
+const eventsMax = 12;
+
+export const libraryChecker: Checker = (records, ending) => {
+  const { violations, antecedents } = check(records, ending);
   return {
+    antecedents,
     violations: violations.map(({ property, sentence, events }) => ({
       property,
-      detail: [sentence, ...events.map((event) => `    ${JSON.stringify(event)}`)].join('\n'),
+      detail: [sentence, ...events.slice(0, eventsMax).map((event) => `    ${JSON.stringify(event)}`)].join('\n'),
     })),
-    antecedents,
   };
 };

@@ -4,7 +4,7 @@
  */
 import type { Traced } from '../../lib/trace/format.js';
 import type { Core } from './core.js';
-import { type Faults, createFaults, hasQuorum, heal, nextProcess, startFaults, startLoss } from './faults.js';
+import { type Faults, canGoOn, createFaults, heal, nextProcess, startFaults, startLoss } from './faults.js';
 import { missingDeliveries, missingDrain, missingEquality, missingViews } from './liveness.js';
 import { type Plan, drawPlan } from './plan.js';
 import { between, createRandom, fork } from './random.js';
@@ -56,6 +56,8 @@ export interface RunResult extends Verdict {
 const livenessBound = 30_000;
 /** How often it is looked for. */
 const lookEvery = 50;
+/** Repetitions whose acknowledgement was lost may go on for so long. */
+const calmBeforeSilence = 1500;
 /** The silence that is listened to at the end. */
 const silenceWindow = 400;
 
@@ -125,7 +127,7 @@ function converge(world: World, faults: Faults, random: ReturnType<typeof create
         return false;
       }
       runUntil(world, world.now + lookEvery);
-      if (world.now > deadline - livenessBound + 5000 && !hasQuorum(faults)) return false;
+      if (world.now > deadline - livenessBound + 5000 && !canGoOn(faults)) return false;
     }
     return false;
   };
@@ -156,7 +158,7 @@ function traceGauges(world: World): void {
 
 /** QUIET: after a while of nothing to do there is nothing on the wire but heartbeats. */
 function listen(world: World): void {
-  runUntil(world, world.now + 2 * silenceWindow);
+  runUntil(world, world.now + calmBeforeSilence);
   const heard = new Map<string, number>();
   const listener = (_process: unknown, bytes: Uint8Array): void => {
     for (const kind of world.core.describePacket(bytes)) heard.set(kind, (heard.get(kind) ?? 0) + 1);
