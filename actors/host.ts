@@ -2,9 +2,10 @@
  * What a system with groups consists of, as plain state: the host (one per nact system), its life (one per incarnation)
  * and its members (one per group).
  */
+import type { Hash } from 'node:crypto';
 import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
-import { BehaviorSubject } from 'rxjs';
+import type { BehaviorSubject } from 'rxjs';
 import type { GroupItem, NodeEvent, ViewInfo } from '../lib/events.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
@@ -113,6 +114,8 @@ export interface Waiter {
 export interface Outgoing {
   readonly encoder: SnapshotEncoder;
   readonly ahead: Snapshot[];
+  /** Over the chunks sent, for the trace. */
+  readonly hash: Hash | undefined;
 }
 
 /** This node's member of a group: the cell behind its nact actor. */
@@ -168,6 +171,8 @@ export interface Member {
   /** By `view/joiner`; undefined: ended before it began. */
   readonly outgoing: Map<string, Outgoing | undefined>;
   incoming: SnapshotDecoder | undefined;
+  /** Over the chunks that came in, for the trace. */
+  incomingHash: Hash | undefined;
 }
 
 /** Living systems with groups, by the name of the nact system. */
@@ -189,10 +194,10 @@ export function registerMember(member: Member): void {
 
 /** The host of a system's, or any actor's, ref. Throws {@link NotInDomain}. */
 export function hostOf(ref: object): Host {
-  const host = hostsByRef.get(ref) ?? hosts.get(inside(ref as never).system.name);
+  const host = hostsByRef.get(ref) ?? hosts.get(inside(ref).system.name);
   if (!host) {
     throw new NotInDomain(
-      `system '${inside(ref as never).system.name}' is in no domain: start it with start(groups({ domain })), and before stop`,
+      `system '${inside(ref).system.name}' is in no domain: start it with start(groups({ domain })), and before stop`,
     );
   }
   return host;
@@ -200,8 +205,8 @@ export function hostOf(ref: object): Host {
 
 /** The member behind a group's ref. Throws {@link NotAMember}. */
 export function memberOf(ref: object): Member {
-  const member = membersByRef.get(ref) ?? memberAt(inside(ref as never));
-  if (!member) throw new NotAMember(inside(ref as never).name, 'the ref is not one that spawnReplicated or spawnMember returned');
+  const member = membersByRef.get(ref) ?? memberAt(inside(ref));
+  if (!member) throw new NotAMember(inside(ref).name, 'the ref is not one that spawnReplicated or spawnMember returned');
   return member;
 }
 

@@ -91,7 +91,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
 
 function nameOption(option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new InvalidOption(`${option} must be a name, not ${String(value)}`);
-  // eslint-disable-next-line no-control-regex
+   
   if (/[#\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > nameBytesMax) {
     throw new InvalidOption(`${option} must be at most ${nameBytesMax} bytes without '#' or control characters: ${value}`);
   }

@@ -74,7 +74,7 @@ function valueEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
 
 function iterableEncoder(values: AsyncIterable<unknown> | Iterable<unknown>, refs: RefCodec): SnapshotEncoder {
   const iterator =
-    Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : (values as Iterable<unknown>)[Symbol.iterator]();
+    Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : (values)[Symbol.iterator]();
   const out = new Chunks();
   out.push(part(partIterable));
   let done = false;

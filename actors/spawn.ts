@@ -31,7 +31,7 @@ export function spawnReplicated<State, Msg>(
   name: string,
   props: ReplicatedProps<NoInfer<State>, NoInfer<Msg>> = {},
 ): GroupRef<Msg, State> {
-  return spawnGroup('replicated', parent, f as Behavior['f'], name, props as AnyProps) as GroupRef<Msg, State>;
+  return spawnGroup('replicated', parent, f as Behavior['f'], name, props as AnyProps);
 }
 
 /**
@@ -43,7 +43,7 @@ export function spawnMember<State, Msg>(
   name: string,
   props: MemberProps<NoInfer<State>, NoInfer<Msg>> = {},
 ): GroupRef<Msg, State> {
-  return spawnGroup('plain', parent, f as Behavior['f'], name, props as AnyProps) as GroupRef<Msg, State>;
+  return spawnGroup('plain', parent, f as Behavior['f'], name, props as AnyProps);
 }
 
 type AnyProps = CommonProps<unknown, unknown> & Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer'> & Loose;
@@ -159,6 +159,7 @@ function createMember(
     waiters: [],
     outgoing: new Map(),
     incoming: undefined,
+    incomingHash: undefined,
   };
 }
 

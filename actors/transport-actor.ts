@@ -18,6 +18,7 @@ import { wake, type Host, type Life } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
+import { traceState } from './transfer.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -190,10 +191,7 @@ function armTimer(host: Host, due: number): void {
 
 function perform(host: Host, effects: readonly Effect[]): void {
   const { trace } = host.life;
-  if (trace) {
-    for (const effect of effects) if (effect.kind === 'trace') trace.record(effect.record);
-    trace.flush();
-  }
+  if (trace) traceAll(host, trace, effects);
   const { transport } = host;
   if (!transport) return;
   for (const effect of effects) {
@@ -242,6 +240,17 @@ function perform(host: Host, effects: readonly Effect[]): void {
         assertNever(effect);
     }
   }
+}
+
+/** One write for the batch, before any of it takes effect. */
+function traceAll(host: Host, trace: TraceWriter, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.kind !== 'deliver') continue;
+    const member = host.members.get(effect.group);
+    for (const item of effect.items) if (item.kind === 'state' && member) traceState(member, item);
+  }
+  for (const effect of effects) if (effect.kind === 'trace') trace.record(effect.record);
+  trace.flush();
 }
 
 function refuse(host: Host, group: string, why: string): void {

@@ -61,7 +61,7 @@ const encoder = new Encoder(options);
 const decoder = new Decoder(options);
 
 /** Thrown while surveying; replaced by an error with a path. */
-const refused = Symbol('refused');
+const refused = new Error('refused');
 
 const asIs = 0;
 const convert = 1;
@@ -209,7 +209,7 @@ function revived(value: unknown, refs: RefCodec): unknown {
 }
 
 function untagged(found: Tag, refs: RefCodec): unknown {
-  const { value, tag } = found as { value: unknown; tag: number };
+  const { value, tag } = found;
   switch (tag) {
     case tagDate:
       if (typeof value === 'number') return new Date(value);

@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+/**
+ * The command line: `nact-groups demo | member | check`. Exit status 0 only on success: 1 if what was asked for failed, 2
+ * if it was not understood.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { runCheck } from './check.js';
+import { runDemo } from './demo.js';
+import { runMember } from './member.js';
+
+const misunderstood = 2;
+const failed = 1;
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+function endpoint(text: string): { address: string; port: number } {
+  const found = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
+  if (!found || Number(found[2]) > 65_535) throw new InvalidArgumentError('Must be an IPv4 address and a port, ADDR:PORT.');
+  return { address: found[1] as string, port: Number(found[2]) };
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function program(done: (code: number) => void): Command {
+  const cli = new Command('nact-groups')
+    .description('Virtually synchronous process groups for nact.')
+    .version(version())
+    .showHelpAfterError('(--help shows what there is)');
+
+  cli
+    .command('demo')
+    .description('replicates a stream of events over several processes, kills the coordinator, adds a late joiner, compares')
+    .addOption(new Option('--nodes <N>', 'processes to start with').argParser(wholeNumber(3, 16)).default(4))
+    .option('--input <FILE.jsonl>', 'events to replicate, one JSON value a line (default: the flights of vega-datasets)')
+    .addOption(
+      new Option('--events <N>', 'events in the stream; the input is repeated as needed (default: 200000, or the input once)')
+        .argParser(wholeNumber(30, 10_000_000)),
+    )
+    .option('--json', 'one JSON object a line')
+    .action(async (options: Parameters<typeof runDemo>[0]) => done((await runDemo(options)) ? 0 : failed));
+
+  cli
+    .command('member')
+    .description('one member to play with or to script; reads commands from standard input, one a line')
+    .requiredOption('--domain <NAME>', 'the domain to join')
+    .requiredOption('--group <NAME>', 'the group to join')
+    .option('--name <NAME>', "this node's name (default: host name and process id)")
+    .addOption(new Option('--transport <KIND>', 'how nodes reach each other').choices(['udp']).default('udp'))
+    .option('--interface <IP>', 'network interface, by address or name (default: loopback)')
+    .addOption(new Option('--multicast <ADDR:PORT>', "default: from the domain's name").argParser(endpoint))
+    .addOption(new Option('--minimum-nodes <N>', 'no group before so many').argParser(wholeNumber(1, 1024)).default(1))
+    .option('--trace <FILE>', 'write the protocol trace')
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', memberHelp)
+    .action(async (options: Parameters<typeof runMember>[0]) => done(await runMember(options)));
+
+  cli
+    .command('check')
+    .description('checks traces against every property of virtual synchrony')
+    .argument('<trace...>', 'trace files of all nodes, those of the dead included')
+    .option('--quiesced', 'the run ended healed and idle: check liveness too')
+    .option('--json', 'the report as one JSON object')
+    .action((files: string[], options: Parameters<typeof runCheck>[1]) => done(runCheck(files, options)));
+
+  // subcommands get it too: errors are thrown, not exited on
+  for (const command of [cli, ...cli.commands]) command.exitOverride();
+  return cli;
+}
+
+const memberHelp = `
+Commands on standard input, one a line:
+  send N [--size B] [--order fifo|causal|total] [--uniform] [--rate R]   N multicasts of B bytes, R a second
+  say TEXT                   a text to all
+  set KEY VALUE | get KEY    the group's key-value map
+  digest                     of the map and of what came in total order
+  leave | join               the group
+  slow MS                    takes so long for each delivery
+  burn MS                    blocks the event loop
+  stop                       ends running sends
+  stat                       counters
+  exit                       leaves and ends`;
+
+let code = 0;
+try {
+  await program((result) => {
+    code = result;
+  }).parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : misunderstood;
+  else {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    code = failed;
+  }
+}
+process.exitCode = code;
