@@ -77,10 +77,13 @@ function datagramTests({ name, network }: Spec): void {
   test(`${name}: what was received is the receiver's own`, async (t) => {
     const [a, b, c] = await nodes(t, network(), 3, freshDomain());
     const count = 50;
+    const sent: Uint8Array[] = [];
     for (let i = 0; i < count; i++) {
-      a.transport.multicast(pattern(500, i));
-      a.transport.stream(b.address, pattern(500, i));
-      a.transport.stream(c.address, pattern(70_000, i));
+      const [small, large] = [pattern(500, i), pattern(70_000, i)];
+      sent.push(small, large);
+      a.transport.multicast(small);
+      a.transport.stream(b.address, small);
+      a.transport.stream(c.address, large);
     }
     await b.until(() => b.datagrams.length === count && b.messages.length === count);
     await c.until(() => c.datagrams.length === count && c.messages.length === count);
@@ -88,11 +91,12 @@ function datagramTests({ name, network }: Spec): void {
       for (const received of [node.datagrams, node.messages]) {
         for (const [i, { bytes }] of received.entries()) {
           t.true(same(bytes, pattern(bytes.length, i)));
-          // neither those after it here nor the other node's may see this
+          // neither those after it here, nor the other node's, nor the sender's may see this
           bytes.fill(0xee);
         }
       }
     }
+    for (const [i, bytes] of sent.entries()) t.true(same(bytes, pattern(bytes.length, Math.floor(i / 2))));
   });
 
   test(`${name}: a datagram or a message beyond the limit is a bug of the caller`, async (t) => {

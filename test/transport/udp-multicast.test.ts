@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -86,6 +87,83 @@ test('udp: a greeting and messages may come in any pieces', async (t) => {
   t.is(a.downs[0]?.to, '127.0.0.1:9');
 });
 
+/** A peer made by hand: a server with the test's own connection to the node, so that each end can be broken by itself. */
+async function handmade(t: ExecutionContext, to: string, domain: string) {
+  const accepted: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    accepted.push(socket);
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const bound = server.address();
+  const address = `127.0.0.1:${bound !== null && typeof bound === 'object' ? bound.port : 0}`;
+  const { host, port } = parseAddress(to);
+  const socket = connect({ host, port, noDelay: true });
+  socket.on('error', () => {});
+  t.teardown(() => {
+    for (const each of [socket, ...accepted]) each.destroy();
+  });
+  const say = (text: string): void => {
+    socket.write(Buffer.concat([header(text.length), bytesOf(text)]));
+  };
+  socket.write(encodeGreeting(domainTag(domain), address));
+  return { server, address, accepted, socket, say };
+}
+
+test('udp: an incoming connection is read to its end although the outgoing one has broken', async (t) => {
+  const domain = freshDomain();
+  const [a] = await nodes(t, udpMulticast(), 1, domain);
+  const peer = await handmade(t, a.address, domain);
+  peer.say('hello');
+  await a.until(() => a.messages.length === 1);
+  a.transport.stream(peer.address, bytesOf('hello'));
+  await once(peer.server, 'connection');
+  peer.accepted[0]?.resetAndDestroy();
+  await a.until(() => a.downs.length === 1);
+  peer.say('last words');
+  await a.until(() => a.messages.length === 2);
+  t.is(textOf(a.messages[1]), 'last words');
+  peer.socket.end();
+  await once(peer.socket.resume(), 'close');
+  t.is(a.downs.length, 1);
+});
+
+test('udp: a new outgoing connection makes a later break of the incoming one news again', async (t) => {
+  const domain = freshDomain();
+  const [a] = await nodes(t, udpMulticast(), 1, domain);
+  const peer = await handmade(t, a.address, domain);
+  peer.say('hello');
+  await a.until(() => a.messages.length === 1);
+  for (const times of [1, 2]) {
+    a.transport.stream(peer.address, bytesOf('hello'));
+    const [socket] = (await once(peer.server, 'connection')) as [Socket];
+    await once(socket, 'data');
+    if (times === 1) socket.resetAndDestroy();
+    else peer.socket.resetAndDestroy();
+    await a.until(() => a.downs.length === times);
+    if (times === 2) await once(socket.resume(), 'close');
+  }
+  t.deepEqual(
+    a.downs.map((each) => each.to),
+    [peer.address, peer.address],
+  );
+});
+
+test('udp: while it closes a node hears nothing, and a peer that takes nothing does not hold it up for ever', async (t) => {
+  const domain = freshDomain();
+  const [a, b] = await nodes(t, udpMulticast(), 2, domain);
+  const peer = await handmade(t, b.address, domain);
+  for (let i = 0; i < 30; i++) b.transport.stream(peer.address, new Uint8Array(1024 * 1024));
+  await once(peer.server, 'connection');
+  const closed = b.transport.close();
+  a.transport.unicast(b.address, bytesOf('too late'));
+  a.transport.multicast(bytesOf('too late'));
+  peer.say('too late');
+  await closed;
+  t.deepEqual([b.datagrams, b.messages, b.downs], [[], [], []]);
+});
+
 test('udp: silent connections make room for those that say whose they are', async (t) => {
   const [a, b] = await nodes(t, udpMulticast(), 2, freshDomain());
   const { host, port } = parseAddress(b.address);
@@ -154,17 +232,10 @@ test('udp: a datagram that the system refuses is an error that is told, not thro
 });
 
 test('udp: a stream that passes the limit of its backlog breaks, once', async (t) => {
-  // a server that never reads: the system's buffers fill, then ours
-  const [a] = await nodes(t, udpMulticast(), 1, freshDomain());
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    socket.pause();
-    t.teardown(() => socket.destroy());
-  }).listen(0, '127.0.0.1');
-  t.teardown(() => server.close());
-  await once(server, 'listening');
-  const bound = server.address();
-  const to = `127.0.0.1:${bound !== null && typeof bound === 'object' ? bound.port : 0}`;
+  const domain = freshDomain();
+  const [a] = await nodes(t, udpMulticast(), 1, domain);
+  // it never reads: the system's buffers fill, then ours
+  const { address: to } = await handmade(t, a.address, domain);
   for (let i = 0; i < 100; i++) a.transport.stream(to, new Uint8Array(1024 * 1024));
   t.deepEqual(a.downs, []);
   await a.until(() => a.downs.length > 0);
@@ -195,13 +266,13 @@ for (const [what, options, words] of [
 }
 
 test('udp: a multicast port that somebody has for himself is refused, with the remedy', async (t) => {
-  const domain = freshDomain();
-  const { port } = domainMulticast(domain);
   const other = createSocket('udp4');
   t.teardown(() => other.close());
-  other.bind(port, '0.0.0.0');
+  // a port of the system's choice is no domain's: the tests beside this one keep theirs
+  other.bind(0, '0.0.0.0');
   await once(other, 'listening');
-  await t.throwsAsync(udpMulticast()(domain, nowhere), {
+  const { port } = other.address();
+  await t.throwsAsync(udpMulticast({ port })(freshDomain(), nowhere), {
     instanceOf: TransportError,
     message: new RegExp(`${port}.*EADDRINUSE.*choose another port`),
   });
