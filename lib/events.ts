@@ -65,7 +65,7 @@ export type GroupItem =
     }
   /** The donor may go on with the next chunk. */
   | { readonly kind: 'snapshot-continue'; readonly token: TransferToken }
-  /** The last chunk was taken, or the joiner does not need it any more: the donor may forget about this transfer. */
+  /** The joiner has it all, or does not need it any more: the donor may forget about this transfer. */
   | { readonly kind: 'snapshot-end'; readonly token: TransferToken }
   | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string }
   /** All own multicasts numbered up to here were let in, or are stable (with everything they depend on). */

@@ -139,6 +139,10 @@ function createHost(node: Node, now: Millis): Host {
       const link = node.links.get(to);
       return link === undefined || hasRoom(link);
     },
+    linkIsIdle: (to) => {
+      const link = node.links.get(to);
+      return link === undefined || link.unacknowledged.length === 0;
+    },
     domainId: () => node.domain?.id ?? ('' as DomainId),
     trace: (record) => {
       if (options.trace) node.effects.push({ kind: 'trace', record });

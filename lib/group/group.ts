@@ -108,9 +108,10 @@ export function leaveGroup(host: Host, group: Group): void {
   host.touch(group);
 }
 
-/** Whether a leaver may go: nothing of its own is left to do. */
+/** Whether a leaver may go: nothing of its own is left to do, and no joiner waits for the state from it. */
 function isDrained(group: Group): boolean {
   if (!group.current) return true;
+  if (group.wedged || group.giving.size > 0) return false;
   return group.queue.length === 0 && group.stableMessage === group.lastMessage && group.undelivered === 0;
 }
 

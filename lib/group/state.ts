@@ -21,6 +21,7 @@ import type { GroupMember, GroupSettings, LeaveCause, Order } from '../membershi
 import type { Outbox } from '../outbox.js';
 import type { NodeOptions } from '../options.js';
 import type { Queue } from '../queue.js';
+import type { Digest } from '../trace/digest.js';
 import type { TraceRecord } from '../trace/format.js';
 import type { RankCount } from '../wire/record.js';
 import type { InstallRecord, LinkMessage, Report } from './messages.js';
@@ -53,6 +54,8 @@ export interface Host {
   link(to: NodeId, message: Uint8Array): void;
   /** Whether the link to a node has room for more state. */
   linkHasRoom(to: NodeId): boolean;
+  /** Whether all that was sent on the link to a node has arrived, or the node is gone. */
+  linkIsIdle(to: NodeId): boolean;
   /** The founding that views belong to, for the trace. */
   domainId(): DomainId;
   trace(record: TraceRecord): void;
@@ -178,7 +181,8 @@ export type ReplicaState =
   /** Nothing was installed yet. */
   | { readonly kind: 'absent' }
   /** It comes from the donor, as of the token's view; what was delivered since waits. */
-  | { readonly kind: 'transferring'; readonly token: TransferToken; readonly held: GroupItem[]; heldBytes: number };
+  | { readonly kind: 'transferring'; readonly token: TransferToken; readonly held: GroupItem[];
+      readonly digest: Digest; heldBytes: number };
 
 /** A transfer of state that this member gives: the actor makes chunks, the link takes them. */
 export interface Giving {
@@ -187,6 +191,10 @@ export interface Giving {
   waiting: boolean;
   /** The next chunk is the first. */
   first: boolean;
+  /** The last chunk was taken; the transfer ends when the joiner has it. */
+  complete: boolean;
+  /** Of all chunks, for the trace. */
+  readonly digest: Digest;
 }
 
 /** A frame for a view that is not installed yet. */

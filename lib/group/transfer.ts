@@ -10,10 +10,11 @@ import type { GroupItem, TransferToken } from '../events.js';
 import type { NodeId, Rank } from '../ids.js';
 import { must } from '../assert.js';
 import { earlyMax } from '../limits.js';
+import { type Digest, createDigest, spellDigest, update } from '../trace/digest.js';
 import { Writer } from '../wire/bytes.js';
 import { type InstallRecord, type LinkMessage, type Report, linkMessage } from './messages.js';
 import { emit, pass, updateStatus } from './replica.js';
-import type { Group, Host } from './state.js';
+import type { Giving, Group, Host } from './state.js';
 import type { View } from './view.js';
 
 /** At the coordinator: who gives the state to whom. A transfer whose donor goes on goes on; donors are spread by rank. */
@@ -69,8 +70,12 @@ export function beginTransfers(
     pass(host, group, { kind: 'snapshot-end', token });
   }
   const given = tokens.filter((token) => token.donor === host.self && token.view === target.id);
-  for (const token of given) group.giving.set(token.joiner, { token, waiting: false, first: true });
+  for (const token of given) group.giving.set(token.joiner, createGiving(token));
   return given;
+}
+
+function createGiving(token: TransferToken): Giving {
+  return { token, waiting: false, first: true, complete: false, digest: createDigest() };
 }
 
 /** Waits for a state; for another one than before, everything held for earlier views is forgotten. */
@@ -78,13 +83,13 @@ function awaitState(group: Group, token: TransferToken): void {
   const { replica } = group;
   if (replica.kind === 'transferring' && replica.token.view === token.view && replica.token.donor === token.donor)
     return;
-  group.replica = { kind: 'transferring', token, held: [], heldBytes: 0 };
+  group.replica = { kind: 'transferring', token, held: [], heldBytes: 0, digest: createDigest() };
 }
 
 /** At the donor: the actor has made a chunk. */
 export function giveChunk(host: Host, group: Group, token: TransferToken, chunk: Uint8Array, last: boolean): void {
   const giving = group.giving.get(token.joiner);
-  if (giving?.token.view !== token.view) return;
+  if (giving?.token.view !== token.view || giving.complete) return;
   sendLink(
     host,
     token.joiner,
@@ -93,17 +98,27 @@ export function giveChunk(host: Host, group: Group, token: TransferToken, chunk:
   );
   giving.first = false;
   giving.waiting = true;
-  if (last) {
-    group.giving.delete(token.joiner);
-    pass(host, group, { kind: 'snapshot-end', token });
+  giving.complete = last;
+  if (host.options.trace) {
+    update(giving.digest, chunk);
+    if (last) traceState(host, group, 'state-out', token, giving.digest);
   }
   host.touch(group);
 }
 
-/** At the donor: asks the actor for the next chunk when the link has room. */
+function traceState(host: Host, group: Group, e: 'state-out' | 'state-in', token: TransferToken, digest: Digest): void {
+  const record = { g: group.name, v: String(token.view), h: spellDigest(digest) };
+  host.trace(e === 'state-out' ? { e, for: token.joiner, ...record } : { e, from: token.donor, ...record });
+}
+
+/** At the donor: asks the actor for the next chunk when the link has room; ends what has arrived. */
 export function continueGiving(host: Host, group: Group): void {
   for (const giving of group.giving.values()) {
-    if (!giving.waiting || !host.linkHasRoom(giving.token.joiner)) continue;
+    if (giving.complete && host.linkIsIdle(giving.token.joiner)) {
+      group.giving.delete(giving.token.joiner);
+      pass(host, group, { kind: 'snapshot-end', token: giving.token });
+    }
+    if (giving.complete || !giving.waiting || !host.linkHasRoom(giving.token.joiner)) continue;
     giving.waiting = false;
     pass(host, group, { kind: 'snapshot-continue', token: giving.token });
   }
@@ -137,6 +152,10 @@ export function receiveLink(host: Host, group: Group, from: NodeId, message: Lin
       first: message.first,
       last: message.last,
     });
+    if (host.options.trace) {
+      update(replica.digest, payload);
+      if (message.last) traceState(host, group, 'state-in', replica.token, replica.digest);
+    }
     if (message.last) completeTransfer(host, group, replica.held);
   } else if (message.view > (group.current?.view.id ?? 0)) keepEarly(group, from, message, payload);
 }

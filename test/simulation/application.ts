@@ -215,7 +215,7 @@ function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
       replica.state = initialState();
       return;
     case 'state':
-      return handleState(replica, item, around);
+      return handleState(replica, item);
     case 'snapshot-continue':
       return sendChunk(replica, keyOf(item.token), around);
     case 'snapshot-end':
@@ -246,7 +246,6 @@ function handleView(replica: Replica, view: ViewInfo, snapshots: readonly Transf
   const h = digest(state);
   around.trace({ e: 'hash', g: group, v: String(view.id), pos: state.position, h });
   for (const token of snapshots) {
-    around.trace({ e: 'state-out', g: group, for: token.joiner, v: String(token.view), h });
     replica.outgoing.set(keyOf(token), { token, chunks: encode(state, replica.habits), sent: 0 });
     sendChunk(replica, keyOf(token), around);
   }
@@ -262,15 +261,12 @@ function sendChunk(replica: Replica, key: string, around: Surroundings): void {
   around.emit({ kind: 'snapshot', group: replica.group, token: outgoing.token, chunk, last });
 }
 
-function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state' }, around: Surroundings): void {
+function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state' }): void {
   if (item.first) replica.incoming = [];
   replica.incoming.push(item.chunk.slice());
   if (!item.last) return;
   replica.state = decode(replica.incoming);
   replica.incoming = [];
-  const { token } = item;
-  const h = digest(replica.state);
-  around.trace({ e: 'state-in', g: replica.group, from: token.donor, v: String(token.view), h });
 }
 
 function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'delivery' }, around: Surroundings): void {
