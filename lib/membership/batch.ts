@@ -9,7 +9,7 @@ import { applyChange, draftOf } from './decree.js';
 import { exclusions } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
-import { keepsQuorum } from './quorum.js';
+import { isQuorum, keepsQuorum } from './quorum.js';
 import type { Change, Decree, DomainState } from './state.js';
 
 /** The next decree, or null if nothing is waiting that can be done now. */
@@ -29,9 +29,26 @@ export function gather(m: Membership, state: DomainState, now: Millis): Decree |
   ];
   for (const departures of attempts) {
     const decree = compose(state, [...departures, ...others]);
-    if (keepsQuorum(state, decree)) return decree.changes.length > 0 ? decree : null;
+    if (keepsQuorum(state, decree) && leavesTheLiving(m, state, decree, now)) {
+      return decree.changes.length > 0 ? decree : null;
+    }
   }
   return null;
+}
+
+/**
+ * Whether a quorum of those who stay was heard just now. If not, some may be dead and not yet suspected, and without
+ * the leavers there would be too few to exclude them.
+ */
+function leavesTheLiving(m: Membership, state: DomainState, { changes }: Decree, now: Millis): boolean {
+  if (!changes.some((change) => change.kind === 'leave')) return true;
+  const gone = new Set(changes.map((change) => (change.kind === 'leave' || change.kind === 'exclude') && change.node));
+  const stay = state.nodes.filter((node) => !gone.has(node.id));
+  const recently = now - 3 * m.options.heartbeat;
+  const heard = new Set(
+    stay.filter((node) => (m.peers.get(node.incarnation)?.heardAt ?? now) >= recently).map(({ id }) => id),
+  );
+  return isQuorum(stay, (id) => heard.has(id));
 }
 
 /** The changes that change something, within the limits of a decree. */

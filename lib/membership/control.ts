@@ -292,7 +292,8 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
   let peer = m.peers.get(from.incarnation);
   if (peer === undefined) {
     if (m.peers.size >= peersMax) forgetOneStranger(m);
-    peer = { heardAt: now, claimedAt: null, address: from.address, tag: 0, number: 0, pushAt: null, pushFrom: now };
+    const signals = { heardAt: -Infinity, watchedAt: now, claimedAt: null };
+    peer = { ...signals, address: from.address, tag: 0, number: 0, pushAt: null, pushFrom: now };
     m.peers.set(from.incarnation, peer);
   }
   return peer;

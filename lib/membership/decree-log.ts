@@ -4,7 +4,7 @@
  */
 import type { DecreeNumber } from '../ids.js';
 import { assert } from '../assert.js';
-import { decreesBytesPerMessageMax, decreesPerMessageMax, logLengthMax } from './limits.js';
+import { messageBytesMax, decreesPerMessageMax, logLengthMax } from './limits.js';
 import { decreeBytes } from './messages.js';
 import type { Change, Decree } from './state.js';
 
@@ -32,7 +32,7 @@ export function decreesAfter(log: DecreeLog, number: DecreeNumber): readonly Dec
   let bytes = 0;
   for (const decree of log.slice(number + 1 - first.number, number + 1 - first.number + decreesPerMessageMax)) {
     bytes += decreeBytes(decree);
-    if (found.length > 0 && bytes > decreesBytesPerMessageMax) break;
+    if (found.length > 0 && bytes > messageBytesMax) break;
     found.push(decree);
   }
   return found;
@@ -44,7 +44,7 @@ export function tail(log: DecreeLog): readonly Decree[] {
   let from = log.length;
   while (from > 0 && log.length - from < decreesPerMessageMax) {
     bytes += decreeBytes(log[from - 1] as Decree);
-    if (from < log.length && bytes > decreesBytesPerMessageMax) break;
+    if (from < log.length && bytes > messageBytesMax) break;
     from -= 1;
   }
   return log.slice(from);

@@ -27,8 +27,10 @@ export interface Detector {
 
 /** What is known of one node. */
 export interface Signals {
-  /** Its last sign of life, or when it became one of those to be heard. */
+  /** Its last sign of life; -Infinity if there was none. */
   heardAt: Millis;
+  /** When it became one of those that ought to be heard. */
+  watchedAt: Millis;
   /** When a newer incarnation last claimed its address, or null. */
   claimedAt: Millis | null;
 }
@@ -46,11 +48,16 @@ export function awake(detector: Detector, now: Millis): boolean {
   return stalled;
 }
 
+/** Since when a node is silent. */
+export function silentSince({ heardAt, watchedAt }: Signals): Millis {
+  return Math.max(heardAt, watchedAt);
+}
+
 /** When a node becomes a suspect if nothing more is heard of it. */
 export function suspectAt(detector: Detector, signals: Signals): Millis {
   const { heartbeat, timeout } = detector.patience;
   const patience = signals.claimedAt !== null ? Math.min(timeout, 3 * heartbeat) : timeout;
-  return Math.max(signals.heardAt + patience, detector.judgeFrom);
+  return Math.max(silentSince(signals) + patience, detector.judgeFrom);
 }
 
 /** A pause of this process that is too long to be scheduling; also how long it then takes to hear everybody again. */

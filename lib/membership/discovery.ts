@@ -221,7 +221,7 @@ function whyNot(
   if (state.nodes.length >= nodesMax) return `the domain has its maximum of ${nodesMax} nodes`;
   const holder = state.nodes.find((node) => node.name === name || node.address === address);
   if (holder === undefined) return null;
-  const heardAt = m.peers.get(holder.incarnation)?.heardAt ?? 0;
+  const heardAt = m.peers.get(holder.incarnation)?.heardAt ?? -Infinity;
   // late packets of the dead do not count
   const { heartbeat, timeout } = m.options;
   if (holder.id !== m.id && heardAt <= firstAt + Math.max(2 * heartbeat, timeout / 2)) return null;

@@ -9,7 +9,7 @@ import type { Incarnation, Millis, NodeId } from '../ids.js';
 import { must } from '../assert.js';
 import { log, wake } from './control.js';
 import type { Membership, Outputs, Peer } from './control.js';
-import { suspectAt } from './detector.js';
+import { silentSince, suspectAt } from './detector.js';
 import { isQuorum } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Change, DomainState, NodeInfo } from './state.js';
@@ -46,7 +46,7 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
 }
 
 function suspect(m: Membership, node: NodeInfo, peer: Peer, now: Millis, out: Outputs): void {
-  const silence = `silent for ${Math.round(now - peer.heardAt)} ms`;
+  const silence = `silent for ${Math.round(now - silentSince(peer))} ms`;
   const why = peer.claimedAt === null ? silence : `${silence}, and its address is claimed by a newer incarnation`;
   m.suspects.add(node.id);
   m.news = true;
@@ -97,7 +97,7 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
     if (!m.suspects.has(older.id)) return false;
     const heard = heardBy(m, state, older.id);
     if (2 * (reportersOf(m, heard, older.id) + 1) > heard.length) return true;
-    return now - signalsOf(m, older).heardAt >= 4 * m.options.timeout;
+    return now - silentSince(signalsOf(m, older)) >= 6 * m.options.timeout;
   });
 }
 

@@ -58,7 +58,7 @@ function moveTo(m: Membership, state: DomainState, watched: readonly NodeInfo[],
   for (const node of watched) {
     if (node.id === m.id) continue;
     const peer = peerOf(m, node, now);
-    peer.heardAt = now;
+    peer.watchedAt = now;
     peer.address = node.address;
     m.offers.delete(node.incarnation);
     // whoever has not shown by then that it knows the state is told of it

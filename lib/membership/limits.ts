@@ -18,10 +18,10 @@ export const changesPerDecreeMax = 2048;
 export const decreeBytesMax = 16_384;
 /** Decrees kept to serve those who are behind. */
 export const logLengthMax = 1024;
-/** Decrees, and their bytes, in one answer to a node that is behind; it asks again for more. */
+/** Decrees in one answer to a node that is behind; it asks again for more. */
 export const decreesPerMessageMax = 256;
-/** See {@link decreesPerMessageMax}. */
-export const decreesBytesPerMessageMax = 32_768;
+/** Bytes of the decrees in one message, and of a state that is sent to all: both together fit one datagram as well. */
+export const messageBytesMax = 24_576;
 /** Incarnations remembered: those of the domain, those that were in it, those that look for one. */
 export const peersMax = 4096;
 /** Domains of the same name that are watched at a time. */

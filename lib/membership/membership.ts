@@ -5,14 +5,14 @@
  * detection, all timeouts and all quorums are here, and nowhere else. Stepped from outside: {@link receive}, {@link heard}
  * and {@link tick} take in what happened and add to `out` what is to be done.
  */
-import type { DecreeNumber, Incarnation, Millis, NodeId } from '../ids.js';
+import type { DecreeNumber, Millis } from '../ids.js';
 import { assert, assertNever } from '../assert.js';
 import { encodeUtf8 } from '../wire/utf8.js';
 import { catchUp, noteNumber, onAsk, onDecrees, onForgotten } from './catching-up.js';
-import { createControl, domainTag, lastResort, peerOf, wake } from './control.js';
+import { createControl, lastResort, peerOf, wake } from './control.js';
 import type { Membership, MembershipOptions, Outputs, Sender } from './control.js';
 import { departWhenKnown } from './departing.js';
-import { awake } from './detector.js';
+import { awake, silentSince } from './detector.js';
 import {
   forgetSightings,
   join,
@@ -29,7 +29,8 @@ import {
 import { beat } from './heartbeat.js';
 import { judge, takeReport, unsuspect } from './judging.js';
 import { addressBytesMax, nameBytesMax } from './limits.js';
-import type { ControlMessage, ControlMessageOf } from './messages.js';
+import { isInward } from './messages.js';
+import type { ControlMessage, ControlMessageOf, InwardMessage, OutwardMessage } from './messages.js';
 import { onAccept, onAccepted, onPrepare, onPromise, onRejected, propose } from './proposing.js';
 import { request, takeRequest } from './requesting.js';
 import { nodeByIncarnation } from './state.js';
@@ -69,8 +70,9 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
   unsuspect(m, from.incarnation, out);
-  if (tag !== peer.tag || number !== m.state?.number || peer.pushAt !== null)
-    noteNumber(m, peer, from, { tag, number }, now);
+  // in the steady state nothing is new, and this is all that a packet costs
+  const isNews = tag !== peer.tag || number !== peer.number || number !== m.state?.number || peer.pushAt !== null;
+  if (isNews) noteNumber(m, peer, from, { tag, number }, now);
   if (m.news) wake(m, now);
   if (m.phase.kind === 'departing') departWhenKnown(m, now, out);
 }
@@ -79,39 +81,37 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
 export function receive(m: Membership, from: Sender, message: ControlMessage, now: Millis, out: Outputs): void {
   if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
   awaken(m, now);
+  if (!isInward(message)) receiveOutward(m, from, message, now, out);
+  else if (message.domain === m.state?.id) receiveInward(m, from, message, now, out);
+}
+
+function receiveOutward(m: Membership, from: Sender, message: OutwardMessage, now: Millis, out: Outputs): void {
   switch (message.kind) {
     case 'hello':
-      onHello(m, from, message, now, out);
-      return;
+      return onHello(m, from, message, now, out);
     case 'invitation':
-      onInvitation(m, message, now);
-      return;
-    case 'welcome':
-      onWelcome(m, message, now, out);
-      break;
+      return onInvitation(m, message, now);
     case 'refusal':
-      onRefusal(m, message, out);
-      return;
+      return onRefusal(m, message, out);
     case 'expired':
-      onExpired(m, message, out);
-      return;
+      return onExpired(m, message, out);
+    case 'welcome':
+      return onWelcome(m, message, now, out);
     case 'heartbeat':
-      if (!onHeartbeat(m, from, message, now)) return;
-      break;
+      if (onHeartbeat(m, from, message, now)) propose(m, now, out);
+      return;
     default:
-      // all else is between nodes of one domain, or for it
-      if (m.state === null || message.domain !== m.state.id) return;
-      receiveInDomain(m, from, message, now, out);
+      assertNever(message);
   }
+}
+
+function receiveInward(m: Membership, from: Sender, message: InwardMessage, now: Millis, out: Outputs): void {
+  stepInward(m, from, message, now, out);
+  // a vote may have decided, a request may be waiting
   propose(m, now, out);
 }
 
-type InDomain = Exclude<
-  ControlMessage,
-  { kind: 'hello' | 'invitation' | 'welcome' | 'refusal' | 'expired' | 'heartbeat' }
->;
-
-function receiveInDomain(m: Membership, from: Sender, message: InDomain, now: Millis, out: Outputs): void {
+function stepInward(m: Membership, from: Sender, message: InwardMessage, now: Millis, out: Outputs): void {
   switch (message.kind) {
     case 'offer':
       return onOffer(m, message, now, out);
@@ -188,7 +188,7 @@ function prune(m: Membership, now: Millis): void {
   m.lastPruned = now;
   if (m.phase.kind !== 'joining') forgetSightings(m, now);
   for (const [incarnation, peer] of m.peers) {
-    if (now - peer.heardAt < lastResort(m)) continue;
+    if (now - silentSince(peer) < lastResort(m)) continue;
     if (m.state === null || nodeByIncarnation(m.state, incarnation) === undefined) m.peers.delete(incarnation);
   }
 }

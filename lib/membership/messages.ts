@@ -99,21 +99,26 @@ function readGroup(spelled: Of<typeof group>, nodes: readonly NodeInfo[]): Group
 const ballot = struct({ round: uint(0x7fffffff), rank: uint(nodesMax - 1) });
 const vote = struct({ ballot, decree });
 
-const messages = {
+/** Between a domain and those who are not in it. */
+const outward = {
   /** To all: I look for a domain. */
   hello: struct({ name, address }),
   /** To a seeker: here is a domain; `size` as in a heartbeat. Offer yourself to its proposer. */
   invitation: struct({ domain, number, size: uint(nodesMax), proposer: id, address }),
-  /** To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it. */
-  offer: struct({ domain, incarnation, name, address, seen: number }),
   /** To a joiner: not you, ever, and why. */
   refusal: struct({ domain, why: text(reasonBytesMax) }),
-  /** To a joiner: this incarnation may have been in and out already, come back as another. */
+  /** To a joiner: this incarnation may have been in the domain already, come back as another. */
   expired: struct({ domain }),
   /** To joiners: the state, and the decrees that led to it, for those who know less than you now do. */
   welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }),
   /** To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. */
   heartbeat: struct({ domain, number, size: uint(nodesMax), suspected: list(incarnation, nodesMax) }),
+} as const;
+
+/** To the nodes of the domain that is named. */
+const inward = {
+  /** To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it. */
+  offer: struct({ domain, incarnation, name, address, seen: number }),
   /** To the proposer: changes that concern me; `at` is the state that I see. */
   request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
   /** Phase one. Like `accept` it brings the decree before: an acceptor learns it before it votes. */
@@ -134,16 +139,26 @@ const messages = {
   forgotten: struct({ domain, number, member: oneOf('in', 'out') }),
 } as const;
 
-/** What one control plane says to another, or to all. */
-export type ControlMessage = {
-  [K in keyof typeof messages]: { readonly kind: K } & Of<(typeof messages)[K]>;
-}[keyof typeof messages];
+type Spoken<T extends Readonly<Record<string, Codec<unknown>>>> = {
+  [K in keyof T]: { readonly kind: K } & Of<T[K]>;
+}[keyof T];
 
+/** What is said between a domain and those who are not in it. */
+export type OutwardMessage = Spoken<typeof outward>;
+/** What is said to the nodes of one domain. */
+export type InwardMessage = Spoken<typeof inward>;
+/** What one control plane says to another, or to all. */
+export type ControlMessage = OutwardMessage | InwardMessage;
 /** The variant of this kind. */
 export type ControlMessageOf<K extends ControlMessage['kind']> = Extract<ControlMessage, { kind: K }>;
 
+/** Whether a message concerns the nodes of its domain alone. */
+export function isInward(message: ControlMessage): message is InwardMessage {
+  return message.kind in inward;
+}
+
 /** How a control message is written, read and bounded. */
-export const controlMessage: Codec<ControlMessage> = union(messages);
+export const controlMessage: Codec<ControlMessage> = union({ ...outward, ...inward });
 
 const scratch = new Writer();
 

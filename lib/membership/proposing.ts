@@ -23,7 +23,7 @@ import { jittered, multicast, replyTo, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
 import { isQuorate, mayPropose } from './judging.js';
 import { joinersOf, learn } from './learning.js';
-import { decreesBytesPerMessageMax } from './limits.js';
+import { messageBytesMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { isQuorum } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
@@ -216,7 +216,7 @@ function welcomeJoiners(m: Membership, now: Millis, out: Outputs): void {
   const joiners = joinersOf(state);
   if (joiners.length === 0) return;
   const welcome = welcomeOf(m, state);
-  if (joiners.length > 1 && roughBytes(state) < decreesBytesPerMessageMax) multicast(m, welcome, now, out);
+  if (joiners.length > 1 && roughBytes(state) < messageBytesMax) multicast(m, welcome, now, out);
   else for (const joiner of joiners) unicast(joiner, welcome, out);
 }
 

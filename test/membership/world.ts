@@ -48,6 +48,8 @@ export const calm: Weather = { loss: 0, duplication: 0, delayMin: 0.1, delayMax:
 
 /** One life of a node. */
 export interface Process {
+  /** What the world calls it. */
+  readonly key: string;
   readonly name: string;
   readonly address: string;
   readonly membership: Membership;
@@ -118,9 +120,9 @@ export class World {
     return Math.floor(this.random() * n);
   }
 
-  /** Starts a new life under a name, by default at the address of that name. */
-  start(name: string, address = `at-${name}`): Process {
-    if (this.processes.has(name)) throw new Error(`${name} is running`);
+  /** Starts a new life of a node; `key` is what this world calls it, if not by its name. */
+  start(name: string, address = `at-${name}`, key = name): Process {
+    if (this.processes.has(key)) throw new Error(`${key} is running`);
     const incarnation = (this.incarnations += 1 + this.below(3));
     const options = {
       heartbeat: 100,
@@ -134,6 +136,7 @@ export class World {
       seed: this.below(1_000_000),
     };
     const process: Process = {
+      key,
       name,
       address,
       membership: createMembership(options, this.now),
@@ -143,7 +146,7 @@ export class World {
       inbox: [],
       tickAt: Infinity,
     };
-    this.processes.set(name, process);
+    this.processes.set(key, process);
     this.schedule(process);
     return process;
   }
@@ -168,6 +171,7 @@ export class World {
 
   /** Stops and later continues a process: its timers fire before it reads what is queued. */
   stall(name: string, span: number): void {
+    // what its socket cannot hold meanwhile is lost
     const process = this.get(name);
     process.stalled = true;
     this.at(this.now + span, () => {
@@ -218,6 +222,7 @@ export class World {
 
   /** Whether all that live agree that they, and nobody else, are the domain. */
   settled(names: readonly string[] = [...this.processes.keys()]): boolean {
+    if (!names.every((name) => this.processes.has(name))) return false;
     const all = names.map((name) => this.get(name).membership);
     const first = all[0]?.state;
     if (first === undefined) return true;
@@ -233,13 +238,13 @@ export class World {
 
   describe(): string {
     return [...this.processes.values()]
-      .map(({ name, membership: m, stalled }) => {
+      .map(({ key, membership: m, stalled }) => {
         const nodes = m.state?.nodes.map((node) => node.id).join(' ') ?? '';
         const suspects = [...m.suspects].join(' ');
         const { kind } = m.phase;
         const proposer = m.instance.proposer.kind;
-        const what = `${kind}${stalled ? ' stalled' : ''} ${m.state?.id}:${m.state?.number}`;
-        return `  ${name} ${m.id}: ${what} [${nodes}] suspects [${suspects}] ${proposer} round ${m.instance.round}`;
+        const what = `${kind}${stalled ? ' stalled' : ''} ${m.state?.id ?? 'nowhere'}:${m.state?.number ?? 0}`;
+        return `  ${key} ${m.id}: ${what} [${nodes}] suspects [${suspects}] ${proposer} round ${m.instance.round}`;
       })
       .join('\n');
   }
@@ -271,10 +276,10 @@ export class World {
 
   private end(process: Process, kind: 'restart' | 'left' | 'refused'): void {
     process.alive = false;
-    if (this.processes.get(process.name) === process) this.processes.delete(process.name);
+    if (this.processes.get(process.key) === process) this.processes.delete(process.key);
     if (kind === 'restart' && this.restarts) {
       this.at(this.now + 1 + this.below(20), () => {
-        if (!this.processes.has(process.name)) this.start(process.name, process.address);
+        if (!this.processes.has(process.key)) this.start(process.name, process.address, process.key);
       });
     }
   }
@@ -292,9 +297,18 @@ export class World {
     }
   }
 
+  /** Has a process get a message that nobody sent. */
+  inject(from: string, to: string, message: ControlMessage): void {
+    const w = new Writer();
+    controlMessage.write(w, message);
+    const target = this.get(to);
+    const destination: Destination = { kind: 'node', id: target.membership.id, address: target.address };
+    this.arrive({ from: this.get(from), to: destination, tag: 0, number: 0, message, bytes: w.take() }, target);
+  }
+
   private carry(packet: Packet, target: Process): void {
     const { loss, duplication, delayMin, delayMax } = this.weather;
-    if (!this.reaches(packet.from.name, target.name) || this.rule(packet, target) === 'drop') return;
+    if (!this.reaches(packet.from.key, target.key) || this.rule(packet, target) === 'drop') return;
     const copies = this.random() < duplication ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       if (this.random() < loss) continue;
@@ -332,6 +346,7 @@ export class World {
   }
 
   private readonly known = new Map<NodeId, { number: number; over: boolean }>();
+  private readonly offered = new Map<NodeId, DomainId>();
 
   private check(process: Process, output: MembershipOutput): void {
     const id = process.membership.id;
@@ -339,7 +354,17 @@ export class World {
     const insist = (condition: boolean, what: string) => {
       if (!condition) throw new Error(`seed ${this.seed}, ${this.now} ms, ${id}: ${what}\n${this.describe()}`);
     };
+    if (
+      output.kind === 'send' &&
+      output.message.kind === 'offer' &&
+      output.message.incarnation === process.membership.options.incarnation
+    ) {
+      const { domain } = output.message;
+      insist((this.offered.get(id) ?? domain) === domain, 'offered one incarnation to two domains');
+      this.offered.set(id, domain);
+    }
     if (output.kind === 'installed') {
+      insist(output.state.number > 1 || !this.offered.has(id), 'founded with an incarnation that it had offered');
       const { state, decree } = output;
       insist(known?.over !== true, 'installed after its end');
       insist(

@@ -1,0 +1,123 @@
+import test from 'ava';
+import type { DomainId, NodeId } from '../../lib/ids.js';
+import { applyDecree } from '../../lib/membership/decree.js';
+import { isQuorum, keepsQuorum } from '../../lib/membership/quorum.js';
+import type { Change, DomainState, GroupSettings } from '../../lib/membership/state.js';
+
+const settings: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
+const idOf = (name: string) => `${name}#${name.charCodeAt(0)}` as NodeId;
+const join = (name: string, address = name): Change => ({
+  kind: 'join',
+  name,
+  incarnation: name.charCodeAt(0),
+  address,
+});
+const leave = (name: string): Change => ({ kind: 'leave', node: idOf(name) });
+const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed' });
+const enter = (group: string, name: string, as = settings): Change => ({
+  kind: 'group-join',
+  group,
+  node: idOf(name),
+  settings: as,
+});
+const withdraw = (group: string, name: string): Change => ({ kind: 'group-leave', group, node: idOf(name) });
+
+function after(state: DomainState, ...changes: Change[]): DomainState {
+  return applyDecree(state, { number: state.number + 1, changes });
+}
+
+function domainOf(...names: string[]): DomainState {
+  const [founder, ...others] = names as [string, ...string[]];
+  const info = { id: idOf(founder), name: founder, incarnation: founder.charCodeAt(0), address: founder, joined: 1 };
+  const founded: DomainState = { id: idOf(founder) as string as DomainId, number: 1, nodes: [info], groups: new Map() };
+  return others.reduce((state, name) => after(state, join(name)), founded);
+}
+
+const spell = (state: DomainState) => state.nodes.map((node) => node.name).join('');
+
+test('nodes are kept by age, with the decree that let them in', (t) => {
+  const state = domainOf('a', 'b', 'c');
+  t.is(spell(state), 'abc');
+  t.deepEqual(
+    state.nodes.map((node) => Number(node.joined)),
+    [1, 2, 3],
+  );
+  t.is(spell(after(state, leave('a'), join('d'))), 'bcd');
+});
+
+test('what cannot be applied is ignored', (t) => {
+  const state = domainOf('a', 'b');
+  for (const change of [join('a'), join('c', 'b'), leave('x'), exclude('x'), enter('red', 'x'), withdraw('red', 'a')]) {
+    const { nodes, groups } = after(state, change);
+    t.deepEqual({ nodes, groups }, { nodes: state.nodes, groups: state.groups });
+  }
+});
+
+test('a name is free again in the decree that removes who had it', (t) => {
+  const state = after(domainOf('a', 'b'), exclude('b'), { kind: 'join', name: 'b', incarnation: 200, address: 'b' });
+  t.is(state.nodes[1]?.id, 'b#200' as NodeId);
+});
+
+test('decrees apply in order', (t) => {
+  const state = domainOf('a', 'b');
+  t.throws(() => applyDecree(state, { number: 4, changes: [] }));
+  t.throws(() => applyDecree(state, { number: 2, changes: [] }));
+});
+
+test('a state is not touched by the decree that follows', (t) => {
+  const state = after(domainOf('a', 'b'), enter('red', 'a'));
+  const copy = structuredClone(state);
+  after(state, leave('a'), join('c'), enter('red', 'b'), enter('blue', 'c'));
+  t.deepEqual(state, copy);
+});
+
+test('a group changes its view when its members change, and only then', (t) => {
+  const one = after(domainOf('a', 'b', 'c'), enter('red', 'b'));
+  t.is(Number(one.groups.get('red')?.view), 4);
+  const two = after(one, exclude('c'));
+  t.is(Number(two.groups.get('red')?.view), 4);
+  const three = after(two, enter('red', 'a'));
+  t.is(Number(three.groups.get('red')?.view), 6);
+  t.deepEqual(
+    three.groups.get('red')?.members.map(({ node, joined }) => [node, Number(joined)]),
+    [
+      [idOf('b'), 4],
+      [idOf('a'), 6],
+    ],
+  );
+});
+
+test('a group without members is gone, and its id is never used again', (t) => {
+  const one = after(domainOf('a', 'b'), enter('red', 'a'), enter('blue', 'a'));
+  const ids = [...one.groups.values()].map(({ id }) => Number(id));
+  t.deepEqual(ids, [3 * 4096, 3 * 4096 + 1]);
+  const two = after(one, withdraw('red', 'a'), enter('red', 'b'));
+  t.is(Number(two.groups.get('red')?.id), 4 * 4096);
+  t.is(after(two, exclude('b')).groups.has('red'), false);
+});
+
+test('other settings do not join a group', (t) => {
+  const one = after(domainOf('a', 'b'), enter('red', 'a'), enter('red', 'b', { ...settings, order: 'total' }));
+  t.is(one.groups.get('red')?.members.length, 1);
+});
+
+test('exactly half is a quorum only with the oldest', (t) => {
+  const { nodes } = domainOf('a', 'b', 'c', 'd');
+  const is = (names: string) => isQuorum(nodes, (id) => names.includes(id.charAt(0)));
+  t.true(is('abc') && is('bcd') && is('ab') && is('ad'));
+  t.false(is('bc') || is('cd') || is('a') || is(''));
+});
+
+test('those who stay are a quorum of all but the leavers', (t) => {
+  const keeps = (names: string, ...changes: Change[]) =>
+    keepsQuorum(domainOf(...names.split('')), { number: names.length + 1, changes });
+  t.true(keeps('ab', exclude('b')));
+  t.false(keeps('ab', exclude('a')));
+  t.true(keeps('ab', leave('a')));
+  t.true(keeps('abcd', exclude('c'), exclude('d')));
+  t.false(keeps('abcd', exclude('a'), exclude('b')));
+  // b is the oldest of those who do not leave
+  t.true(keeps('abcd', leave('a'), leave('c'), exclude('d')));
+  t.false(keeps('abcd', leave('c'), leave('d'), exclude('a')));
+  t.false(keeps('abc', leave('a'), leave('b'), leave('c')));
+});

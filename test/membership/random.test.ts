@@ -1,0 +1,17 @@
+import test from 'ava';
+import { randomRun } from './random.js';
+
+/** More with SEEDS=n; a failure names its seed. */
+const seeds = Number(process.env['SEEDS'] ?? 300);
+
+test('whatever happens, the states agree, and afterwards all that live are one domain', (t) => {
+  let decrees = 0;
+  let exclusions = 0;
+  for (let seed = 0; seed < seeds; seed++) {
+    const outcome = randomRun(seed);
+    decrees += outcome.decrees;
+    exclusions += outcome.exclusions;
+  }
+  t.true(decrees > seeds);
+  t.true(exclusions > 0);
+});
