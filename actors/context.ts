@@ -46,13 +46,7 @@ class CallContext implements Context {
 }
 
 /** The context of a message. */
-export function contextOf(
-  member: Member,
-  from: ViewMember,
-  position: number,
-  mine: boolean,
-  sender: unknown,
-): Context {
+export function contextOf(member: Member, from: ViewMember, position: number, mine: boolean, sender: unknown): Context {
   return new CallContext(member, member.view as View, from, position, mine, (sender as Ref<unknown>) ?? nobody);
 }
 
@@ -69,13 +63,7 @@ const calls = new AsyncLocalStorage<Call>();
  * Runs a member's function. If it is known to be asynchronous, what it awaits can be told from what others await: see
  * {@link guard}. That costs, so synchronous functions go without: they cannot await.
  */
-export function call<A, B, C>(
-  member: Member,
-  f: (a: A, b: B, ctx: C) => unknown,
-  a: A,
-  b: B,
-  ctx: C,
-): unknown {
+export function call<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown, a: A, b: B, ctx: C): unknown {
   if (!member.asynchronous) {
     const result = f.call(ctx, a, b, ctx);
     if (isPromise(result)) member.asynchronous = true;

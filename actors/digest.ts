@@ -30,7 +30,9 @@ function feed(hash: Hash, value: unknown): void {
       if (value === null) hash.update('0');
       else feedObject(hash, value);
       return;
-    default:
+    case 'undefined':
+    case 'function':
+    case 'symbol':
       hash.update('u');
   }
 }

@@ -26,7 +26,9 @@ export class MessageTooLarge extends Error {
     readonly bytes: number,
     readonly limit: number,
   ) {
-    super(`the message takes ${bytes} bytes, the limit is ${limit}; send it in parts, or raise limits.messageBytesMax on all nodes`);
+    super(
+      `the message takes ${bytes} bytes, the limit is ${limit}; send it in parts, or raise limits.messageBytesMax on all nodes`,
+    );
   }
 }
 
@@ -58,7 +60,9 @@ export class MulticastFailed extends Error {
   ) {
     super(
       `multicast ${id} failed: ${why}; ` +
-        (mayHaveBeenDelivered ? 'members may have delivered it: read the state before sending it again' : 'nobody has delivered it'),
+        (mayHaveBeenDelivered
+          ? 'members may have delivered it: read the state before sending it again'
+          : 'nobody has delivered it'),
     );
   }
 }
@@ -142,7 +146,9 @@ export class NotInDomain extends Error {
 export class SystemNameTaken extends Error {
   override readonly name = 'SystemNameTaken';
   constructor(readonly system: string) {
-    super(`a system named '${system}' lives in this process already: give each its own name, start({ name }, groups(...))`);
+    super(
+      `a system named '${system}' lives in this process already: give each its own name, start({ name }, groups(...))`,
+    );
   }
 }
 

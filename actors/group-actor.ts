@@ -6,7 +6,7 @@
  * goes straight out) never waits behind deliveries. A batch is cut off after some milliseconds; others get their turn.
  * What the function has taken is reported back as credit, once per batch.
  */
-import type { Delivery, GroupItem, ViewInfo } from '../lib/events.js';
+import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
 import { call, contextOf, isPromise } from './context.js';
 import { digestOf } from './digest.js';
@@ -30,32 +30,31 @@ const stride = 32;
 /** Above this, the digest of a traced state would take longer than a view should. */
 const digestBytesMax = 1024 * 1024;
 
-const token = { type: 'drain' } as const;
+const drainToken = { type: 'drain' } as const;
 
 /** Puts what the core delivered into the member's mailbox. */
 export function enqueue(member: Member, items: readonly GroupItem[]): void {
   if (member.phase === 'gone') return;
   for (const item of items) {
-    switch (item.kind) {
-      case 'snapshot-continue':
-        // not in the mailbox: a slow actor must not hold up a joiner
-        try {
-          continueSnapshot(member, item.token);
-        } catch (error) {
-          member.log.error(`the state of '${member.group}' cannot be sent: ${String(error)}; the member leaves`);
-          member.actor.stop();
-        }
-        continue;
-      case 'snapshot-end':
-        endSnapshot(member, item.token);
-        continue;
-      case 'progress':
-        // the queue's limit goes by this, whatever the actor is busy with
-        noteAccepted(member.outbox, item.accepted);
+    // not in the mailbox: a slow actor must not hold up a joiner
+    if (item.kind === 'snapshot-continue') goOn(member, item.token);
+    else if (item.kind === 'snapshot-end') endSnapshot(member, item.token);
+    else {
+      // the queue's limit goes by this, whatever the actor is busy with
+      if (item.kind === 'progress') noteAccepted(member.outbox, item.accepted);
+      put(member, item);
     }
-    put(member, item);
   }
   if (member.head < member.items.length) schedule(member);
+}
+
+function goOn(member: Member, token: TransferToken): void {
+  try {
+    continueSnapshot(member, token);
+  } catch (error) {
+    member.log.error(`the state of '${member.group}' cannot be sent: ${String(error)}; the member leaves`);
+    member.actor.stop();
+  }
 }
 
 /** The node has a new life; what follows in the mailbox is of that one, and receipts are given their last word. */
@@ -79,7 +78,7 @@ function put(member: Member, item: Item): void {
 function schedule(member: Member): void {
   if (member.tokened || member.draining || member.phase === 'gone') return;
   member.tokened = true;
-  (Object.getPrototypeOf(member.actor) as NactActor).dispatch.call(member.actor, token);
+  (Object.getPrototypeOf(member.actor) as NactActor).dispatch.call(member.actor, drainToken);
 }
 
 /** What the nact actor does with a token. */
@@ -244,7 +243,8 @@ function direct(
     return undefined;
   }
   if (!member.view) return undefined;
-  const from = member.view.members.find(({ id }) => id === item.from.id) ?? memberMaker(member.host, member.group)(item.from);
+  const from =
+    member.view.members.find(({ id }) => id === item.from.id) ?? memberMaker(member.host, member.group)(item.from);
   const ctx = contextOf(member, from, member.position, true, undefined);
   return adopt(member, call(member, onDirect, member.state, message, ctx), member.settings.kind === 'plain');
 }
@@ -267,7 +267,9 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       if (member.settings.kind === 'plain') return undefined;
       member.founder = true;
       if (item.loud) {
-        member.log.error(`the state of '${member.group}' is lost with its last members; it starts from the initial state`);
+        member.log.error(
+          `the state of '${member.group}' is lost with its last members; it starts from the initial state`,
+        );
       }
       member.state = initialState(member);
       member.hasState = true;
@@ -310,9 +312,12 @@ function takeView(member: Member, info: ViewInfo): Promise<void> | undefined {
   member.view = view;
   member.viewInfo = info;
   member.me = view.members[view.rank];
-  host.log.info(`view ${view.id} of '${member.group}': ${view.members.map(({ name }) => name).join(', ')} (${view.cause})`, {
-    node: host.life.id,
-  });
+  host.log.info(
+    `view ${view.id} of '${member.group}': ${view.members.map(({ name }) => name).join(', ')} (${view.cause})`,
+    {
+      node: host.life.id,
+    },
+  );
   const { onView } = member.behavior;
   const ctx = contextOf(member, view.coordinator, member.position, view.rank === 0, undefined);
   const result = onView ? call(member, onView, member.state, view, ctx) : undefined;

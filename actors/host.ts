@@ -206,7 +206,8 @@ export function hostOf(ref: object): Host {
 /** The member behind a group's ref. Throws {@link NotAMember}. */
 export function memberOf(ref: object): Member {
   const member = membersByRef.get(ref) ?? memberAt(inside(ref));
-  if (!member) throw new NotAMember(inside(ref).name, 'the ref is not one that spawnReplicated or spawnMember returned');
+  if (!member)
+    throw new NotAMember(inside(ref).name, 'the ref is not one that spawnReplicated or spawnMember returned');
   return member;
 }
 

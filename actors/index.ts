@@ -3,7 +3,19 @@
  */
 import './nact-types.js';
 
-export { deliveries, domain, events, explain, leave, leaveDomain, multicast, read, ready, status, views } from './api.js';
+export {
+  deliveries,
+  domain,
+  events,
+  explain,
+  leave,
+  leaveDomain,
+  multicast,
+  read,
+  ready,
+  status,
+  views,
+} from './api.js';
 export type { Domain } from './api.js';
 export { digestOf } from './digest.js';
 export {

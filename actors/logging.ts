@@ -9,7 +9,9 @@ export function consoleLogger(): Logger {
   return winston.createLogger({
     level: 'warn',
     format: winston.format.combine(winston.format.timestamp(), winston.format.printf(line)),
-    transports: [new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'verbose', 'debug', 'silly'] })],
+    transports: [
+      new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'verbose', 'debug', 'silly'] }),
+    ],
   });
 }
 

@@ -90,10 +90,13 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
 }
 
 function nameOption(option: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new InvalidOption(`${option} must be a name, not ${String(value)}`);
-   
+  if (typeof value !== 'string' || value === '')
+    throw new InvalidOption(`${option} must be a name, not ${String(value)}`);
+
   if (/[#\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > nameBytesMax) {
-    throw new InvalidOption(`${option} must be at most ${nameBytesMax} bytes without '#' or control characters: ${value}`);
+    throw new InvalidOption(
+      `${option} must be at most ${nameBytesMax} bytes without '#' or control characters: ${value}`,
+    );
   }
   return value;
 }

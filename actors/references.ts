@@ -87,7 +87,8 @@ export function refCodec(host: Host): RefCodec {
 }
 
 function pack(ref: NactRef): unknown {
-  if (ref instanceof GroupsRef) return ref.type === 'groups-member' ? ['member', ref.group, ref.name] : ['group', ref.group];
+  if (ref instanceof GroupsRef)
+    return ref.type === 'groups-member' ? ['member', ref.group, ref.name] : ['group', ref.group];
   switch (ref.type) {
     case 'actor':
       try {

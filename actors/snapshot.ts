@@ -73,8 +73,7 @@ function valueEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
 }
 
 function iterableEncoder(values: AsyncIterable<unknown> | Iterable<unknown>, refs: RefCodec): SnapshotEncoder {
-  const iterator =
-    Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : (values)[Symbol.iterator]();
+  const iterator = Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
   const out = new Chunks();
   out.push(part(partIterable));
   let done = false;
@@ -158,8 +157,7 @@ export function sizeOf(value: unknown, most: number): number {
   if (Array.isArray(value) || value instanceof Set) {
     for (const item of value as Iterable<unknown>) if ((size += sizeOf(item, most - size)) > most) break;
   } else if (value instanceof Map) {
-    for (const [key, item] of value)
-      if ((size += sizeOf(key, most - size) + sizeOf(item, most - size)) > most) break;
+    for (const [key, item] of value) if ((size += sizeOf(key, most - size) + sizeOf(item, most - size)) > most) break;
   } else {
     for (const key in value)
       if ((size += 4 + key.length + sizeOf((value as Record<string, unknown>)[key], most - size)) > most) break;

@@ -46,7 +46,9 @@ export function spawnMember<State, Msg>(
   return spawnGroup('plain', parent, f as Behavior['f'], name, props as AnyProps);
 }
 
-type AnyProps = CommonProps<unknown, unknown> & Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer'> & Loose;
+type AnyProps = CommonProps<unknown, unknown> &
+  Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer'> &
+  Loose;
 /** What differs between the two kinds, or takes what only its user can type. */
 interface Loose {
   readonly onDirect?: (state: unknown, msg: unknown, ctx: unknown) => unknown;
@@ -62,8 +64,10 @@ function spawnGroup(
 ): Ref<unknown> {
   const host = hostOf(parent);
   const order = props.order ?? 'total';
-  if (!orders.includes(order)) throw new InvalidOption(`order must be one of ${orders.join(', ')}, not ${String(order)}`);
-  if (typeof group !== 'string' || group === '') throw new InvalidOption('a member of a group needs a name: the group\'s');
+  if (!orders.includes(order))
+    throw new InvalidOption(`order must be one of ${orders.join(', ')}, not ${String(order)}`);
+  if (typeof group !== 'string' || group === '')
+    throw new InvalidOption("a member of a group needs a name: the group's");
   if (host.phase === 'leaving' || host.phase === 'left' || host.phase === 'refused') {
     throw new NotAMember(group, 'the system has left its domain');
   }
@@ -73,16 +77,11 @@ function spawnGroup(
 
   const cell: { member?: Member } = {};
   const ref = inside(
-    spawn(
-      parent,
-      () => drain(cell.member as Member),
-      group,
-      {
-        ...(props.onCrash ? { onCrash: props.onCrash as never } : {}),
-        ...(props.afterStop ? { afterStop: props.afterStop as never } : {}),
-        ...(props.shutdownAfter === undefined ? {} : { shutdownAfter: props.shutdownAfter }),
-      },
-    ),
+    spawn(parent, () => drain(cell.member as Member), group, {
+      ...(props.onCrash ? { onCrash: props.onCrash as never } : {}),
+      ...(props.afterStop ? { afterStop: props.afterStop as never } : {}),
+      ...(props.shutdownAfter === undefined ? {} : { shutdownAfter: props.shutdownAfter }),
+    }),
   );
   const actor = host.system.find(ref) as NactActor;
   const member = createMember(host, kind, order, f, group, props, actor, ref);

@@ -39,7 +39,7 @@ function fileTrace(target: string, p: string): TraceWriter {
       if (lines === '') return;
       const bytes = Buffer.from(lines);
       lines = '';
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
     },
     close() {
       this.flush();

@@ -126,7 +126,6 @@ export function takeState(member: Member, item: StateItem): Promise<void> | unde
   return restored.then((state: unknown) => setState(member, state));
 }
 
- 
 async function* chunks(values: readonly unknown[]): AsyncGenerator<unknown, void> {
   yield* values;
 }

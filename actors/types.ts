@@ -125,7 +125,7 @@ export interface CommonProps<State, Msg> {
   /** The default order of the group's multicasts, agreed by all its members; default `total`. */
   readonly order?: Order;
   /** Called for each view, in the same order as the messages. Returns the new state; nothing: the state stays. */
-   
+
   readonly onView?: (state: State, view: View, ctx: Context<Msg>) => State | void | Promise<State | void>;
   /** What to do when a function throws: sees the one message that did it, undefined if it was none. nact's actions. */
   readonly onCrash?: (
@@ -162,7 +162,7 @@ export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
 /** Props of a plain member. */
 export interface MemberProps<State, Msg> extends CommonProps<State, Msg> {
   /** A message to this member alone. Returns the new state; nothing: the state stays. */
-   
+
   readonly onDirect?: (state: State, msg: unknown, ctx: Context<Msg>) => State | void | Promise<State | void>;
 }
 

@@ -133,7 +133,8 @@ function survey(value: unknown, depth: number, refs: RefCodec): number {
       return convert;
     case 'object':
       return value === null ? asIs : surveyObject(value, depth + 1, refs);
-    default:
+    case 'function':
+    case 'symbol':
       throw refused;
   }
 }
@@ -187,7 +188,11 @@ function converted(value: unknown, refs: RefCodec): unknown {
     for (const [key, item] of value) flat.push(converted(key, refs), converted(item, refs));
     return new Tag(flat, tagMap);
   }
-  if (value instanceof Set) return new Tag(Array.from(value, (item) => converted(item, refs)), tagSet);
+  if (value instanceof Set)
+    return new Tag(
+      Array.from(value, (item) => converted(item, refs)),
+      tagSet,
+    );
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return new Tag(refs.pack(value), tagRef);
   const copy: Record<string, unknown> = {};

@@ -24,7 +24,8 @@ function wholeNumber(least: number, most: number): (text: string) => number {
 
 function endpoint(text: string): { address: string; port: number } {
   const found = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
-  if (!found || Number(found[2]) > 65_535) throw new InvalidArgumentError('Must be an IPv4 address and a port, ADDR:PORT.');
+  if (!found || Number(found[2]) > 65_535)
+    throw new InvalidArgumentError('Must be an IPv4 address and a port, ADDR:PORT.');
   return { address: found[1] as string, port: Number(found[2]) };
 }
 
@@ -41,12 +42,19 @@ function program(done: (code: number) => void): Command {
 
   cli
     .command('demo')
-    .description('replicates a stream of events over several processes, kills the coordinator, adds a late joiner, compares')
+    .description(
+      'replicates a stream of events over several processes, kills the coordinator, adds a late joiner, compares',
+    )
     .addOption(new Option('--nodes <N>', 'processes to start with').argParser(wholeNumber(3, 16)).default(4))
-    .option('--input <FILE.jsonl>', 'events to replicate, one JSON value a line (default: the flights of vega-datasets)')
+    .option(
+      '--input <FILE.jsonl>',
+      'events to replicate, one JSON value a line (default: the flights of vega-datasets)',
+    )
     .addOption(
-      new Option('--events <N>', 'events in the stream; the input is repeated as needed (default: 200000, or the input once)')
-        .argParser(wholeNumber(30, 10_000_000)),
+      new Option(
+        '--events <N>',
+        'events in the stream; the input is repeated as needed (default: 200000, or the input once)',
+      ).argParser(wholeNumber(30, 10_000_000)),
     )
     .option('--json', 'one JSON object a line')
     .action(async (options: Parameters<typeof runDemo>[0]) => done((await runDemo(options)) ? 0 : failed));

@@ -26,7 +26,9 @@ export function defaultInput(): string {
     const main = createRequire(import.meta.url).resolve('vega-datasets');
     return path.join(path.dirname(main), '..', 'data', 'flights-20k.json');
   } catch {
-    throw new Error('the flights of vega-datasets are not installed (npm i -D vega-datasets); or give --input FILE.jsonl');
+    throw new Error(
+      'the flights of vega-datasets are not installed (npm i -D vega-datasets); or give --input FILE.jsonl',
+    );
   }
 }
 

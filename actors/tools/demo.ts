@@ -40,8 +40,17 @@ interface Child {
   /** Ids sent and not acknowledged. */
   readonly open: Set<number>;
   view: readonly string[];
+  viewId: number;
   applied: number;
   report: Extract<Notice, { kind: 'report' }> | undefined;
+}
+
+/** Events of a process that went without receipts: they are on all boards or on none. */
+interface Doubt {
+  readonly child: Child;
+  readonly ids: readonly number[];
+  /** The last view that it was in. */
+  readonly view: number;
 }
 
 interface Demo {
@@ -61,8 +70,10 @@ interface Demo {
   readonly from: number;
   victim: Child | undefined;
   killedAt: number;
-  /** The victim's events without a receipt, until a survivor has looked them up. */
-  asked: boolean;
+  /** Events without a receipt of who is out of the group, to be looked up at a survivor. */
+  doubtful: Doubt[];
+  /** What a survivor was asked, in order. */
+  readonly asked: Doubt[];
   settled: boolean;
   joined: boolean;
   readonly done: (error?: Error) => void;
@@ -93,7 +104,8 @@ export async function runDemo(options: DemoCommand): Promise<boolean> {
     from: performance.now(),
     victim: undefined,
     killedAt: 0,
-    asked: false,
+    doubtful: [],
+    asked: [],
     settled: false,
     joined: false,
     done,
@@ -106,7 +118,12 @@ export async function runDemo(options: DemoCommand): Promise<boolean> {
   const meter = startMeter(demo);
   try {
     const source = `${number(total)} events from ${input.file}`;
-    screen.say(`${source}; ${names.length} processes over UDP multicast`, { event: 'start', total, file: input.file, names });
+    screen.say(`${source}; ${names.length} processes over UDP multicast`, {
+      event: 'start',
+      total,
+      file: input.file,
+      names,
+    });
     for (const name of names) addChild(demo, name);
     await over;
     demo.over = true;
@@ -131,7 +148,9 @@ function rangesOf(total: number): Range[] {
 }
 
 function stateOf(demo: Demo): string {
-  const applied = demo.children.map(({ name, alive, applied: count }) => `${name}${alive ? '' : ' (dead)'} ${number(count)}`);
+  const applied = demo.children.map(
+    ({ name, alive, applied: count }) => `${name}${alive ? '' : ' (dead)'} ${number(count)}`,
+  );
   return `${number(demo.stableCount)} of ${number(demo.total)} acknowledged; applied: ${applied.join(', ')}`;
 }
 
@@ -145,6 +164,7 @@ function addChild(demo: Demo, name: string): void {
     alive: true,
     open: new Set(),
     view: [],
+    viewId: 0,
     applied: 0,
     report: undefined,
   };
@@ -153,7 +173,7 @@ function addChild(demo: Demo, name: string): void {
   child.process.on('exit', (code, signal) => {
     child.alive = false;
     if (child === demo.victim || child.report) return;
-    demo.done(new Error(`process ${name} ended by itself (${signal ?? code})`));
+    demo.done(new Error(`process ${name} ended by itself (${signal ?? `status ${code ?? 'unknown'}`})`));
   });
 }
 
@@ -184,10 +204,8 @@ function take(demo: Demo, child: Child, notice: Notice): void {
         demo.stable[id] = 1;
         demo.stableCount += 1;
       }
-      if (notice.failed.length > 0) {
-        demo.done(new Error(`${notice.failed.length} events failed at ${child.name}, which lives`));
-        return;
-      }
+      // excluded by mistake (a machine under load): it comes back by itself, its events are looked up as a dead one's
+      if (notice.failed.length > 0) demo.doubtful.push({ child, ids: notice.failed, view: child.viewId });
       break;
     case 'progress':
       child.applied = notice.applied;
@@ -218,10 +236,11 @@ function living(demo: Demo): Child[] {
 
 function takeView(demo: Demo, child: Child, view: Extract<Notice, { kind: 'view' }>): void {
   child.view = view.members;
+  child.viewId = Number(view.id);
   if (demo.over || demo.seenViews.has(view.id)) return;
   demo.seenViews.add(view.id);
   const ms = Math.round(performance.now() - demo.from);
-  const since = demo.victim && !view.members.includes(demo.victim.name) && !demo.asked;
+  const since = demo.victim && !view.members.includes(demo.victim.name) && !demo.settled;
   const after = since ? `, ${Math.round(performance.now() - demo.killedAt)} ms after the kill` : '';
   demo.screen.say(
     `view ${view.id}: ${view.members.join(' ')}  (${view.cause})  at ${number(view.applied)} events, ${(ms / 1000).toFixed(1)} s${after}`,
@@ -239,7 +258,7 @@ function advance(demo: Demo): void {
   if (demo.joined && children.slice(-1).every(isIn)) demo.kept = 0;
   for (const child of children) if (isIn(child)) feed(demo, child);
   if (!victim && demo.stableCount >= total / 3) killCoordinator(demo);
-  if (victim && !demo.asked) askSurvivor(demo, victim);
+  demo.doubtful = demo.doubtful.filter((doubt) => !askSurvivor(demo, doubt));
   if (demo.settled && !demo.joined && demo.stableCount >= (2 * total) / 3) {
     demo.joined = true;
     const name = String.fromCharCode(97 + children.length);
@@ -277,6 +296,7 @@ function killCoordinator(demo: Demo): void {
   victim.alive = false;
   victim.process.kill('SIGKILL');
   demo.killedAt = performance.now();
+  demo.doubtful.push({ child: victim, ids: [], view: victim.viewId });
   demo.screen.say(`a third through: the coordinator ${victim.name} is killed with SIGKILL`, {
     event: 'kill',
     name: victim.name,
@@ -284,40 +304,45 @@ function killCoordinator(demo: Demo): void {
   });
 }
 
-/** Once a survivor has the view without the victim, it knows all that will ever come from it. */
-function askSurvivor(demo: Demo, victim: Child): void {
-  const survivor = living(demo).find(({ view }) => view.length > 0 && !view.includes(victim.name));
+/** Asks a survivor that has the view after: it knows all that will ever come from it. False if there is none yet. */
+function askSurvivor(demo: Demo, doubt: Doubt): boolean {
+  const { child, view, ids } = doubt;
   // receipts that the dead had already told may still be in the channel
-  if (!survivor || (victim.process.exitCode === null && victim.process.signalCode === null)) return;
-  demo.asked = true;
-  send(survivor, { kind: 'missing', ids: [...victim.open] });
+  if (child === demo.victim && child.process.exitCode === null && child.process.signalCode === null) return false;
+  const survivor = living(demo).find((each) => each !== child && each.viewId > view && each.view.length > 0);
+  if (!survivor) return false;
+  demo.asked.push(child === demo.victim ? { ...doubt, ids: [...child.open] } : doubt);
+  send(survivor, { kind: 'missing', ids: child === demo.victim ? [...child.open] : ids });
+  return true;
 }
 
-/** Sends what the dead had not got through, at the living. */
+/** Sends what had not got through, at the living. */
 function enterAgain(demo: Demo, missing: readonly number[]): void {
-  const victim = demo.victim as Child;
-  const made = victim.open.size - missing.length;
-  demo.settled = true;
+  const { child, ids } = demo.asked.shift() as Doubt;
+  const made = ids.length - missing.length;
+  if (child === demo.victim) demo.settled = true;
   demo.screen.say(
-    `  ${victim.name} had ${number(victim.open.size)} events without a receipt: ${number(made)} are on the board, ` +
+    `  ${child.name} had ${number(ids.length)} events without a receipt: ${number(made)} are on the board, ` +
       `${number(missing.length)} are not and are entered again`,
-    { event: 'unacknowledged', name: victim.name, count: victim.open.size, onBoard: made, ids: [...victim.open] },
+    { event: 'unacknowledged', name: child.name, count: ids.length, onBoard: made, ids },
   );
   // on the board at one survivor after the view change: on the board at all
   const again = new Set(missing);
-  for (const id of victim.open) {
+  for (const id of ids) {
+    child.open.delete(id);
     if (again.has(id) || demo.stable[id]) continue;
     demo.stable[id] = 1;
     demo.stableCount += 1;
   }
-  victim.open.clear();
   for (const id of missing) demo.work.unshift([id, id + 1]);
 }
 
 /** Compares the boards with each other and with what this process makes of the input. */
 function verdict(demo: Demo): boolean {
   const { screen, input, total } = demo;
-  const expected = createHash('sha256').update(tableOf(expectedRows(input, total))).digest('hex');
+  const expected = createHash('sha256')
+    .update(tableOf(expectedRows(input, total)))
+    .digest('hex');
   const problems: string[] = [];
   const digests = new Set<string>();
   for (const { name, report } of living(demo)) {
@@ -357,7 +382,9 @@ function expectedRows(input: DemoInput, total: number): Omit<Row, 'chain'>[] {
     line.delay += delayOf(record);
     lines.set(airportOf(record), line);
   }
-  return Array.from(lines, ([airport, line]) => ({ airport, ...line })).sort((a, b) => (a.airport < b.airport ? -1 : 1));
+  return Array.from(lines, ([airport, line]) => ({ airport, ...line })).sort((a, b) =>
+    a.airport < b.airport ? -1 : 1,
+  );
 }
 
 function tableOf(rows: readonly Omit<Row, 'chain'>[]): string {

@@ -85,7 +85,7 @@ export async function runSend(
   };
   const from = performance.now();
   let last: Receipt | undefined;
-  let error: unknown;
+  let error: Error | undefined;
   try {
     while (sent < count && !stopped) {
       const due = rate === undefined ? sent + burst : Math.floor(((performance.now() - from) / 1000) * rate) + 1;
@@ -104,7 +104,7 @@ export async function runSend(
       else await sleep(Math.max(1, Math.min(20, 1000 / rate)));
     }
   } catch (failure) {
-    error = failure;
+    error = failure instanceof Error ? failure : new Error(String(failure));
   }
   sending = false;
   stops.delete(stop);

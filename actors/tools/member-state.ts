@@ -40,7 +40,8 @@ export function applyMessage(state: MemberState, message: MemberMessage, from: s
   if (position === 0) return state;
   state.applied += 1;
   state.chain = mix(state.chain, hashText(from));
-  if (message instanceof Uint8Array) for (let i = 0; i < Math.min(8, message.length); i++) state.chain = mix(state.chain, message[i] ?? 0);
+  if (message instanceof Uint8Array)
+    for (let i = 0; i < Math.min(8, message.length); i++) state.chain = mix(state.chain, message[i] ?? 0);
   return state;
 }
 

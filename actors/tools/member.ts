@@ -207,7 +207,11 @@ async function execute(session: Session, command: string, words: string[], rest:
       if (words.length !== 1) throw new Error('get KEY');
       return { key: words[0], value: (await read(ref, (state) => state.entries.get(words[0] as string))) ?? null };
     case 'digest':
-      return read(ref, (state) => ({ digest: stateDigest(state), position: session.position, keys: state.entries.size }));
+      return read(ref, (state) => ({
+        digest: stateDigest(state),
+        position: session.position,
+        keys: state.entries.size,
+      }));
     case 'leave':
       await leave(ref);
       return {};
