@@ -86,18 +86,23 @@ export function append(stream: Stream, chunk: Chunk): Chunk {
   return chunk;
 }
 
+/** Keeps what lies behind a gap: the parts of the chunk that are not there yet, each in its place. */
 function putAhead(stream: Stream, chunk: Chunk): void {
   if (stream.aheadBytes + chunk.bytes.length > aheadBytesMax) return;
+  const last = lastOf(chunk);
+  let from = chunk.first;
   let at = stream.ahead.length;
-  while (at > 0 && (stream.ahead[at - 1] as Chunk).first > chunk.first) at--;
-  const before = stream.ahead[at - 1];
-  const after = stream.ahead[at];
-  const from = before ? Math.max(chunk.first, lastOf(before) + 1) : chunk.first;
-  const to = after ? Math.min(lastOf(chunk), after.first - 1) : lastOf(chunk);
-  if (from > to) return;
-  const piece = slice(chunk, from, to);
-  stream.ahead.splice(at, 0, piece);
-  stream.aheadBytes += piece.bytes.length;
+  while (at > 0 && lastOf(stream.ahead[at - 1] as Chunk) >= from) at--;
+  for (; from <= last; at++) {
+    const next = stream.ahead[at];
+    const to = next ? Math.min(last, next.first - 1) : last;
+    if (from <= to) {
+      const piece = slice(chunk, from, to);
+      stream.ahead.splice(at++, 0, piece);
+      stream.aheadBytes += piece.bytes.length;
+    }
+    from = next ? lastOf(next) + 1 : last + 1;
+  }
 }
 
 /** Lets go of what is stable. */
