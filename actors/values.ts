@@ -214,7 +214,8 @@ function revived(value: unknown, refs: RefCodec): unknown {
 }
 
 function untagged(found: Tag, refs: RefCodec): unknown {
-  const { value, tag } = found;
+  const tag = found.tag;
+  const value = found.value as unknown;
   switch (tag) {
     case tagDate:
       if (typeof value === 'number') return new Date(value);

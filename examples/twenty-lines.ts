@@ -19,6 +19,6 @@ const stock = spawnReplicated(system, (state: Stock, msg: Change) =>
 // prettier-ignore
 views(stock).subscribe(view => console.log(view.id, view.members.map(m => m.name), view.cause));
 // prettier-ignore
-dispatch(stock, { type: 'put', sku: 'tea', n: 5 });            // every replica applies it, in one order
+dispatch(stock, { type: 'put', sku: 'tea', n: 5 }); // every replica applies it, in one order
 // prettier-ignore
-console.log(await read(stock, state => state.tea));              // local: no message; sees this node's own earlier multicasts
+console.log(await read(stock, state => state.tea)); // local: no message; sees this node's own earlier multicasts
