@@ -41,6 +41,7 @@ function emptyHistory(run: Run): History {
     unfounded: [],
     ends: [],
     afterEnd: [],
+    comebacks: [],
     statesOut: [],
     asks: [],
     answers: [],
@@ -119,7 +120,7 @@ function takeBlocked(history: History, track: Track, record: Of<'blocked'>): voi
 }
 
 function takeSend(history: History, track: Track, record: Of<'send'>, at: number): void {
-  if (record.v !== null && !stillThere(history, track, record)) return;
+  if (record.v !== null && !mayTransmit(history, track, record)) return;
   const multicast = multicastOf(history, track.group, record.id);
   if (multicast.sender !== record.p) return void history.unfounded.push({ record, other: multicast.send });
   if (multicast.send !== null) return void history.repeatedSends.push({ record, other: multicast.send });
@@ -138,7 +139,7 @@ function takeSend(history: History, track: Track, record: Of<'send'>, at: number
 }
 
 function takeXmit(history: History, track: Track, record: Of<'xmit'>): void {
-  if (!stillThere(history, track, record)) return;
+  if (!mayTransmit(history, track, record)) return;
   const multicast = multicastOf(history, track.group, record.id);
   if (multicast.sender !== record.p || multicast.send === null) {
     history.unfounded.push({ record, other: null });
@@ -234,6 +235,16 @@ function stillThere(history: History, track: Track, record: Traced): boolean {
   if (end === null) return true;
   history.afterEnd.push({ record, other: end });
   return false;
+}
+
+/** As `stillThere`; but who has left a group may have come back, and its views are told only after its state. */
+function mayTransmit(history: History, track: Track, record: Of<'send'> | Of<'xmit'>): boolean {
+  const over = track.lives.at(-1);
+  if (track.process.ended !== null || track.life !== null || over === undefined) {
+    return stillThere(history, track, record);
+  }
+  history.comebacks.push({ record, over });
+  return true;
 }
 
 /** The member's stay in the view of this id; almost always the current one. */

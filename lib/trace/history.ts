@@ -174,6 +174,13 @@ export interface Clash {
   readonly other: Traced | null;
 }
 
+/** A transmission after the end of a membership: by a member that came back and waits for its state, or by nobody. */
+export interface Comeback {
+  readonly record: Of<'send'> | Of<'xmit'>;
+  /** The membership that had ended. */
+  readonly over: Life;
+}
+
 /** An `asked` and the view its asker had then. */
 export interface Asked {
   readonly record: Of<'asked'>;
@@ -200,6 +207,8 @@ export interface History {
   readonly ends: Traced[];
   /** Records of a member after the record that ended it. */
   readonly afterEnd: Clash[];
+  /** What is among them if no later view tells otherwise. */
+  readonly comebacks: Comeback[];
   readonly statesOut: Of<'state-out'>[];
   readonly asks: Of<'ask'>[];
   readonly answers: Of<'answered'>[];

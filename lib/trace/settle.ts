@@ -2,7 +2,7 @@
  * What only the end of a history can tell: who is correct, who goes on from which view, for which deliveries a state
  * stands, where positions start anew, and the places of multicasts in their senders' streams.
  */
-import type { History, Life, Lineage, Stay, View } from './history.js';
+import type { Comeback, History, Life, Lineage, Stay, View } from './history.js';
 import { classesMax, classOf, domainGroup, isCausal } from './history.js';
 
 /** Completes a gathered history. */
@@ -18,6 +18,9 @@ export function settle(history: History): void {
       }
     }
   }
+  for (const comeback of history.comebacks) {
+    if (!isBack(comeback)) history.afterEnd.push({ record: comeback.record, other: comeback.over.ended });
+  }
   for (const stay of history.stays) numberTransmitted(stay);
   for (const lineage of history.lineages) {
     for (const view of lineage.views.values()) view.together = togetherIn(view);
@@ -31,6 +34,18 @@ function placeAhead(life: Life): void {
     multicast.stay = life.byView.get(multicast.transmission?.v ?? '') ?? null;
     multicast.stay?.transmitted.push(multicast);
   }
+}
+
+/** Whether the view of a transmission names the process as a member after the end of its former membership. */
+function isBack({ record, over }: Comeback): boolean {
+  const { group } = over.track;
+  const last = over.stays.at(-1)?.view;
+  for (const lineage of group.replicated ? group.lineages.values() : []) {
+    const view = lineage.views.get(record.v ?? '');
+    if (view?.ranks.has(record.p) !== true) continue;
+    if (last?.lineage !== lineage || last.k < view.k) return true;
+  }
+  return false;
 }
 
 /** Marks the stays whose deliveries are, all or in part, in a state that the member received or still waits for. */
@@ -119,6 +134,7 @@ function epochsOf(lineage: Lineage): View[][] {
 
 function isCarried(before: View, view: View): boolean {
   if (view.stays.some((stay) => stay.previous !== null && !stay.previous.covered)) return true;
-  const known = new Set(view.stays.map((stay) => stay.life.track.process.id));
-  return view.members.some((member) => before.ranks.has(member) && !known.has(member));
+  // a member whose install is not in the traces may have carried the group on, unless it is known to be new
+  const fresh = new Set(view.stays.flatMap((stay) => [stay.life.track.process.id, ...stay.record.joined]));
+  return view.members.some((member) => before.ranks.has(member) && !fresh.has(member));
 }

@@ -170,6 +170,23 @@ test('a member leaves a group and comes back as a new member', (t) => {
   t.deepEqual(check(w.records, { quiesced: true, alive: [a, b] }).violations, []);
 });
 
+test('a member that came back multicasts while it waits for its state', (t) => {
+  const w = writing();
+  install(w, { g: 'stock', k: 1, m: [a, b], prev: null, h: 'S0' });
+  write(w, b, { e: 'left', g: 'stock' });
+  install(w, { g: 'stock', k: 2, m: [a], prev: 1, left: [[b, 'left']], h: 'S0' });
+  install(w, { g: 'stock', k: 3, m: [a, b], prev: 2, joined: [b], h: 'S0' }, [a]);
+  write(w, a, { e: 'state-out', g: 'stock', for: b, v: '3', h: 'S0' });
+  const own = { g: 'stock', id: 'b#2:1', v: 3, o: 'total', pos: 1 } as const;
+  send(w, own);
+  deliver(w, own, [a]);
+  t.deepEqual(check(w.records).violations, [], 'killed while it waits');
+  write(w, b, { e: 'state-in', g: 'stock', from: a, v: '3', h: 'S0' });
+  install(w, { g: 'stock', k: 3, m: [a, b], prev: 2, joined: [b] }, [b]);
+  deliver(w, own, [b]);
+  t.deepEqual(check(w.records, { quiesced: true, alive: [a, b] }).violations, []);
+});
+
 test('a group that everybody left begins anew', (t) => {
   const w = writing();
   install(w, { g: 'chat', k: 1, m: [a], prev: null, joined: [a] });
@@ -177,6 +194,17 @@ test('a group that everybody left begins anew', (t) => {
   write(w, a, { e: 'left', g: 'chat' });
   install(w, { g: 'chat', k: 2, m: [b], prev: null, joined: [b] });
   multicast(w, { g: 'chat', id: 'b#2:1', v: 2, o: 'total', pos: 1 }, [b]);
+  t.deepEqual(check(w.records).violations, []);
+});
+
+test('a group that everybody left begins anew although one of them is back and dies before it installs', (t) => {
+  const w = writing();
+  install(w, { g: 'chat', k: 1, m: [a, c], prev: null, joined: [a, c] });
+  multicast(w, { g: 'chat', id: 'a#1:1', v: 1, o: 'total', pos: 1 }, [a, c]);
+  for (const p of [a, c]) write(w, p, { e: 'left', g: 'chat' });
+  install(w, { g: 'chat', k: 2, m: [b, c], prev: null, joined: [b, c] }, [b]);
+  multicast(w, { g: 'chat', id: 'b#2:1', v: 2, o: 'total', pos: 1 }, [b]);
+  install(w, { g: 'chat', k: 3, m: [b], prev: 2, left: [[c, 'failed']] });
   t.deepEqual(check(w.records).violations, []);
 });
 

@@ -307,6 +307,11 @@ const mutants: readonly Mutant[] = [
   },
   {
     property: 'AFTER-LEAVE',
+    what: 'a transmission after leaving',
+    mutate: moveBehind('send', { id: 'd#4:1', g: 'stock' }, 'left', { p: d, g: 'stock' }),
+  },
+  {
+    property: 'AFTER-LEAVE',
     what: 'a view after leaving',
     mutate: moveBehind('view', { p: d, g: 'chat', v: '8' }, 'left', { p: d, g: '$domain' }),
   },
