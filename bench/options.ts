@@ -1,0 +1,125 @@
+/** The command line. */
+import { parseArgs } from 'node:util';
+import { messageBytesMin } from './payload.js';
+import { contendersOf, orders, pointsOf, senderChoices } from './plan.js';
+import type { Plan } from './plan.js';
+
+/** A command line that makes no sense; the message says what would. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What `--help` prints. */
+export const help = `Measures delivered multicasts a second, next to raw UDP multicast in the same run.
+
+npm run bench -- [options]
+
+  --sizes 100,1k,10k     bytes of a message (k: 1024, m: 1024 k)
+  --orders total         any of ${orders.join(', ')}
+  --senders one          any of ${senderChoices.join(', ')}: the oldest member, one that is not, every member
+  --members 4            processes
+  --rounds 3             each figure is the median of so many
+  --seconds 2            measured time of one trial
+  --warm-up 1            seconds before that
+  --limit                also the limit: messages packed by hand, without any protocol
+  --json FILE            writes all figures to FILE
+  --profile FOLDER       the processes write CPU profiles there (figures suffer)
+  --quick                one short round, under 30 seconds
+  --help
+
+A rate is counted in the user's function, which touches every message; it is an error if any is lost, doubled or out of
+order at any member. The raw baseline is one datagram per message with a window of unacknowledged ones, of which the
+best without a loss is taken.
+`;
+
+/** What the command line asks for. */
+export type Options =
+  { readonly kind: 'help' } | { readonly kind: 'run'; readonly plan: Plan; readonly json: string | undefined };
+
+const spec = {
+  sizes: { type: 'string' },
+  orders: { type: 'string' },
+  senders: { type: 'string' },
+  members: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  'warm-up': { type: 'string' },
+  limit: { type: 'boolean' },
+  json: { type: 'string' },
+  profile: { type: 'string' },
+  quick: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+const windows = [8, 16, 32, 64, 128, 256, 512, 1024];
+/** A datagram that raw sends must hold a message. */
+const messageBytesMax = 65_507;
+
+/** Reads the command line. Throws {@link UsageError}. */
+export function readOptions(args: readonly string[]): Options {
+  const values = parse(args);
+  if (values.help) return { kind: 'help' };
+  const { quick = false } = values;
+  const members = number('members', values.members ?? '4', 2, 64, true);
+  const choices = {
+    sizes: list('sizes', values.sizes ?? '100,1k,10k', size),
+    orders: list('orders', values.orders ?? 'total', (item) => oneOf('orders', item, orders)),
+    senders: list('senders', values.senders ?? 'one', (item) => oneOf('senders', item, senderChoices)),
+    members,
+    limit: values.limit ?? false,
+  };
+  const effort = {
+    rounds: number('rounds', values.rounds ?? (quick ? '1' : '3'), 1, 100, true),
+    warmUpMillis: 1000 * number('warm-up', values['warm-up'] ?? (quick ? '0.5' : '1'), 0, 60, false),
+    measuredMillis: 1000 * number('seconds', values.seconds ?? (quick ? '1' : '2'), 0.1, 60, false),
+    sweepMillis: quick ? 100 : 250,
+    sweepPasses: quick ? 1 : 2,
+    windows,
+  };
+  const plan = {
+    points: pointsOf(choices),
+    contenders: contendersOf(choices),
+    effort,
+    profiles: values.profile,
+  };
+  return { kind: 'run', plan, json: values.json };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: spec, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error);
+    throw new UsageError(`${reason}; --help lists the options`);
+  }
+}
+
+function list<T>(option: string, value: string, read: (item: string) => T): T[] {
+  const items = value.split(',').map((item) => item.trim());
+  if (items.includes('')) throw new UsageError(`--${option} ${value}: give values separated by commas`);
+  return [...new Set(items.map(read))];
+}
+
+function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw new UsageError(`--${option} ${value}: give any of ${choices.join(', ')}`);
+  return found;
+}
+
+function size(text: string): number {
+  const [, digits, unit] = /^(\d+)([km]?)$/i.exec(text) ?? [];
+  const bytes =
+    Number(digits) * (unit === undefined || unit === '' ? 1 : unit.toLowerCase() === 'k' ? 1024 : 1024 ** 2);
+  if (!(bytes >= messageBytesMin && bytes <= messageBytesMax)) {
+    throw new UsageError(`--sizes ${text}: give bytes from ${messageBytesMin} to ${messageBytesMax}, as 100 or 1k`);
+  }
+  return bytes;
+}
+
+function number(option: string, text: string, least: number, most: number, whole: boolean): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+    throw new UsageError(`--${option} ${text}: give a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+  }
+  return value;
+}

@@ -1,0 +1,186 @@
+/**
+ * The baselines, in one process of several: UDP multicast straight from Node, as fast as it goes without loss.
+ *
+ * Raw sends one datagram per message, packed as many messages as fit into 60,000 bytes. Neither has a protocol: receivers
+ * tell the sender by unicast how far they are, four times a window, and the sender waits while a window is under way.
+ * All that is known to help is done: numeric addresses without a lookup, large buffers, bursts, no buffer made anew,
+ * no payload copied. Nothing is ever sent again: a trial with a loss has no rate.
+ */
+import { createSocket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
+import type { Load } from './child.js';
+import { serve } from './child.js';
+import { createTally, messageBytesMin, numberAt, take, writeMessage } from './payload.js';
+import type { Tally } from './payload.js';
+import { sendersOf } from './plan.js';
+import type { Assignment } from './protocol.js';
+
+const loopback = '127.0.0.1';
+const datagramBytesMax = 60_000;
+const bufferBytes = 8 * 1024 * 1024;
+/** Datagrams sent before the event loop turns. */
+const burst = 64;
+const quietMillis = 300;
+
+const lookup = (
+  address: string,
+  _options: unknown,
+  done: (error: null, address: string, family: number) => void,
+): void => done(null, address, 4);
+
+function bind(socket: Socket, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', reject);
+      socket.setRecvBufferSize(bufferBytes);
+      socket.setSendBufferSize(bufferBytes);
+      resolve();
+    });
+  });
+}
+
+async function open(assignment: Assignment): Promise<Load> {
+  const { point, index, address, port } = assignment;
+  const isSender = sendersOf(point).includes(index);
+  const unicast = createSocket({ type: 'udp4', lookup });
+  await bind(unicast, loopback, 0);
+  unicast.setMulticastInterface(loopback);
+  unicast.setMulticastLoopback(true);
+  const tally = createTally(point.members, point.bytes, isSender ? index : -1);
+  const receiver = createReceiver(unicast, tally, index);
+  const sender = createSender(unicast, assignment);
+  let group: Socket | undefined;
+  // a process that only sends is spared its own datagrams
+  if (!isSender || point.senders === 'all') {
+    group = createSocket({ type: 'udp4', reuseAddr: true });
+    await bind(group, address, port);
+    group.addMembership(address, loopback);
+    const ownPort = unicast.address().port;
+    group.on('message', (bytes, from) => {
+      if (from.port !== ownPort) receiver.receive(bytes, from);
+    });
+  }
+  unicast.on('message', (bytes) => sender.acknowledged(bytes));
+  const granted = (group ?? unicast).getRecvBufferSize();
+  return {
+    description: `multicast ${address}:${port} on ${loopback}, receive buffer ${granted} B`,
+    tally,
+    quietMillis,
+    full: Promise.resolve(),
+    start(window) {
+      receiver.start(window);
+      if (isSender) sender.start(window);
+    },
+    stop: () => sender.stop(),
+    sent: () => ({
+      datagrams: sender.sent() + receiver.acks(),
+      bytes: sender.sent() * perDatagram(assignment) * point.bytes + receiver.acks() * messageBytesMin,
+    }),
+    close() {
+      unicast.close();
+      group?.close();
+    },
+  };
+}
+
+function perDatagram({ contender, point }: Assignment): number {
+  return contender.kind === 'packed' ? Math.max(1, Math.floor(datagramBytesMax / point.bytes)) : 1;
+}
+
+/** Takes datagrams apart, touches every message, tells senders how far it is. */
+function createReceiver(unicast: Socket, tally: Tally, index: number) {
+  const acknowledged = new Float64Array(tally.next.length);
+  const sources: (RemoteInfo | undefined)[] = [];
+  const datagrams = new Float64Array(tally.next.length);
+  let every = 1;
+  let acks = 0;
+
+  function acknowledge(sender: number): void {
+    const source = sources[sender];
+    if (!source) return;
+    acknowledged[sender] = datagrams[sender] as number;
+    acks++;
+    const ack = new Uint8Array(messageBytesMin);
+    writeMessage(ack, 0, ack.length, index, tally.next[sender] as number);
+    unicast.send(ack, source.port, source.address);
+  }
+
+  return {
+    acks: () => acks,
+    start(window: number): void {
+      every = Math.max(1, window >> 2);
+      for (let sender = 0; sender < tally.next.length; sender++) acknowledge(sender);
+    },
+    receive(bytes: Uint8Array, from: RemoteInfo): void {
+      let sender = -1;
+      for (let at = 0; at < bytes.length; at += tally.bytes) {
+        sender = take(tally, bytes, at, Math.min(tally.bytes, bytes.length - at));
+      }
+      if (sender < 0) return;
+      sources[sender] ??= from;
+      datagrams[sender] = (datagrams[sender] as number) + 1;
+      if ((datagrams[sender] as number) - (acknowledged[sender] as number) >= every) acknowledge(sender);
+    },
+  };
+}
+
+/** Sends as long as fewer than a window's datagrams are under way to the slowest receiver. */
+function createSender(unicast: Socket, assignment: Assignment) {
+  const { point, index, address, port } = assignment;
+  const packed = perDatagram(assignment);
+  const reached = new Float64Array(point.members);
+  let ring: Uint8Array[] = [];
+  let next = 0;
+  let first = 0;
+  let acked = 0;
+  let window = 0;
+  let running = false;
+  let waiting = false;
+
+  function send(): void {
+    // a buffer is used again only when its last datagram is acknowledged
+    const bytes = ring[(next / packed) % ring.length] as Uint8Array;
+    for (let at = 0; at < bytes.length; at += point.bytes) writeMessage(bytes, at, point.bytes, index, next++);
+    unicast.send(bytes, port, address);
+  }
+
+  function pump(): void {
+    if (!running) return;
+    for (let left = burst; left > 0 && next - acked < window; left--) send();
+    waiting = next - acked >= window;
+    if (!waiting) setImmediate(pump);
+  }
+
+  return {
+    start(datagrams: number): void {
+      ring = Array.from({ length: datagrams }, () => new Uint8Array(packed * point.bytes));
+      window = datagrams * packed;
+      first = next;
+      acked = next;
+      reached.fill(next);
+      reached[index] = Infinity;
+      running = true;
+      pump();
+    },
+    /** Datagrams ever sent. */
+    sent: () => next / packed,
+    stop(): number {
+      running = false;
+      return next - first;
+    },
+    acknowledged(bytes: Uint8Array): void {
+      const receiver = bytes[0] as number;
+      if (receiver >= reached.length) return;
+      const number = numberAt(bytes, 0);
+      if (number <= (reached[receiver] as number)) return;
+      reached[receiver] = number;
+      acked = Math.min(...reached);
+      if (!waiting || next - acked >= window) return;
+      waiting = false;
+      pump();
+    },
+  };
+}
+
+void serve(open);

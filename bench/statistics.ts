@@ -1,0 +1,31 @@
+/** What is said about several measurements of the same thing. */
+
+/** A median and the range it lies in. */
+export interface Summary {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The middle value; of an even number of values the mean of the middle two. NaN if there are none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? NaN)) / 2;
+}
+
+/** Median and range. */
+export function summary(values: readonly number[]): Summary {
+  return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
+}
+
+/** The arithmetic mean; NaN of nothing. */
+export function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
+}
+
+/** The sum. */
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
