@@ -125,7 +125,7 @@ if (await check('build', 'tsc', ['-b'])) {
     .filter((file) => file.endsWith('.test.js'))
     .map((file) => `dist/test/${file}`)
     .sort();
-  const pure = files.filter((file) => /^dist\/test\/(lib|scenarios|simulation|mutants)\//.test(file));
+  const pure = files.filter((file) => /^dist\/test\/(lib|membership|scenarios|simulation|mutants|trace)\//.test(file));
   await ava(pure, 2);
   await ava(
     files.filter((file) => !pure.includes(file)),

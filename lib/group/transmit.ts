@@ -137,28 +137,34 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
   writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset, end));
   if (more) {
     next.offset = end;
+    traceQueuedOne(host, group, next);
     return;
   }
   group.queue.shift();
   group.acceptedMessage = next.message;
   group.undelivered++;
-  if (!host.options.trace) return;
-  const id = `${host.self}:${next.message}`;
   const v = String(state.view.id);
-  if (next.traced) host.trace({ e: 'xmit', g: group.name, id, v });
-  else host.trace({ e: 'send', g: group.name, id, o: next.order, u: next.uniform, v, h: digest(next.payload) });
+  if (next.traced) host.trace({ e: 'xmit', g: group.name, id: `${host.self}:${next.message}`, v });
+  else traceSend(host, group, next, v);
+}
+
+function traceSend(host: Host, group: Group, next: Outgoing, v: string | null): void {
+  if (!host.options.trace) return;
+  const { message, order, uniform, payload } = next;
+  host.trace({ e: 'send', g: group.name, id: `${host.self}:${message}`, o: order, u: uniform, v, h: digest(payload) });
+}
+
+/** A multicast is sent in the view of its last fragment; before that it was only taken in. */
+function traceQueuedOne(host: Host, group: Group, next: Outgoing): void {
+  if (!next.traced) traceSend(host, group, next, null);
+  next.traced = true;
 }
 
 /** Puts into the trace that what stays in the queue was taken in. */
 export function traceQueued(host: Host, group: Group): void {
   let from = group.queue.length;
   while (from > 0 && !must(group.queue.at(from - 1), 'queued multicast').traced) from--;
-  for (; from < group.queue.length; from++) {
-    const next = must(group.queue.at(from), 'queued multicast');
-    next.traced = true;
-    const id = `${host.self}:${next.message}`;
-    host.trace({ e: 'send', g: group.name, id, o: next.order, u: next.uniform, v: null, h: digest(next.payload) });
-  }
+  for (; from < group.queue.length; from++) traceQueuedOne(host, group, must(group.queue.at(from), 'queued multicast'));
 }
 
 /** What was delivered since one's own last causal or total multicast: its new past. */

@@ -62,8 +62,9 @@ export type TraceRecord =
       readonly missing: readonly string[];
     }
   | { readonly e: 'suspect'; readonly who: string; readonly why?: string }
-  | { readonly e: 'leave'; readonly g: string }
-  | { readonly e: 'left'; readonly g: string }
+  /** Without `g`: all groups at once. */
+  | { readonly e: 'leave'; readonly g?: string }
+  | { readonly e: 'left'; readonly g?: string }
   /** This life is over; without `g` for all groups at once. */
   | { readonly e: 'excluded'; readonly g?: string; readonly v: string; readonly why: string }
   | {
