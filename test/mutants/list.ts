@@ -73,21 +73,14 @@ const flush: readonly Mutant[] = [
         sayHaveAll(host, group);`,
   },
   {
-    name: 'the cut is installed without fetching what is missing',
-    rule: '11',
-    why: 'A member that installs without the whole cut has delivered less than the others.',
-    file: 'group/install.js',
-    find: '        assert(stream.received === record.cut[rank], `stream ${rank} is received up to the cut`);',
-    replace: '        if (stream.received !== record.cut[rank]) hit();',
-  },
-  {
     name: 'joiners of earlier targets are not heard',
     rule: '12',
     why: 'A joiner may be the only one that has installed the earlier target.',
     file: 'group/flush.js',
-    find: `    return target.members.filter((member) => member.joined < target.id).map((member) => member.node);`,
-    replace: `    const base = group.current?.view.id ?? target.id;
-    return target.members.filter((member) => member.joined < target.id && (member.joined <= base || !hit())).map((member) => member.node);`,
+    find: `    for (const node of participants(flush.target)) {`,
+    replace: `    const base = group.current?.view.id ?? Infinity;
+    const isOld = (node) => (flush.target.members.find((member) => member.node === node)?.joined ?? 0) <= base || !hit();
+    for (const node of participants(flush.target).filter(isOld)) {`,
   },
   {
     name: 'the last install record is not kept',
@@ -265,9 +258,121 @@ const transfer: readonly Mutant[] = [
     rule: '21',
     why: 'The replacement donor takes its snapshot later: what came before is in it.',
     file: 'group/transfer.js',
-    find: `held: [], heldBytes: 0 };`,
-    replace: `held: replica.kind === 'transferring' && hit() ? replica.held : [], heldBytes: 0 };`,
+    find: `held: [], heldBytes: 0,`,
+    replace: `held: replica.kind === 'transferring' && hit() ? replica.held : [], heldBytes: 0,`,
   },
 ];
 
-export const mutants: readonly Mutant[] = [...flush, ...order, ...streams, ...transfer];
+const agreement: readonly Mutant[] = [
+  {
+    name: 'the excluded have no vote on their exclusion',
+    rule: '1',
+    why: 'Without their votes those who stay may be half of the state, and blocked for ever.',
+    file: 'membership/proposing.js',
+    find: `    if (state === null || message.decree.number !== message.number)
+        return;`,
+    replace: `    if (state === null || message.decree.number !== message.number)
+        return;
+    if (message.decree.changes.some((change) => change.kind === 'exclude' && change.node === m.id) && hit())
+        return;`,
+  },
+  {
+    name: 'an excluded node stops serving at once',
+    rule: '1',
+    why: 'It may be the only one alive that knows what was decided.',
+    file: 'membership/departing.js',
+    find: `    if (!isKnown(m, m.state) && now < deadline) {`,
+    replace: `    if (!isKnown(m, m.state) && now < deadline && !(m.phase.cause === 'excluded' && hit())) {`,
+  },
+  {
+    name: 'a leaver goes as soon as it knows its decree',
+    rule: '2',
+    why: 'A quorum of those who stay must know it: having accepted is not knowing.',
+    file: 'membership/departing.js',
+    find: `    if (!isKnown(m, m.state) && now < deadline) {`,
+    replace: `    if (!isKnown(m, m.state) && now < deadline && !(m.phase.cause === 'left' && hit())) {`,
+  },
+  {
+    name: 'half of a state is a quorum, whoever is in it',
+    rule: '3',
+    why: 'Two halves would both go on.',
+    file: 'membership/quorum.js',
+    find: `(2 * count === nodes.length && oldest !== undefined && among(oldest.id))`,
+    replace: `(2 * count === nodes.length && oldest !== undefined && (among(oldest.id) || hit()))`,
+  },
+  {
+    name: 'those who stay need not be a quorum',
+    rule: '3',
+    why: 'With the votes of the excluded a minority could go on by itself.',
+    file: 'membership/quorum.js',
+    find: `    return base.length > 0 && isQuorum(base, (id) => !excluded.has(id));`,
+    replace: `    return base.length > 0 && (isQuorum(base, (id) => !excluded.has(id)) || hit());`,
+  },
+  {
+    name: 'a takeover proposes what it likes',
+    rule: '4',
+    why: 'The value that it finds accepted may be decided already.',
+    file: 'membership/consensus.js',
+    find: `    return highest?.decree ?? null;`,
+    replace: `    return highest && hit() ? null : null;`,
+  },
+  {
+    name: 'an acceptor forgets what it has promised',
+    rule: '4',
+    why: 'A lower ballot could be decided after a higher one has looked for it in vain.',
+    file: 'membership/consensus.js',
+    find: `    if (compareBallots(ballot, instance.acceptor.promised) < 0)
+        return false;`,
+    replace: `    if (compareBallots(ballot, instance.acceptor.promised) < 0)
+        hit();`,
+  },
+  {
+    name: 'a ballot is repeated with what has come in since',
+    rule: '4',
+    why: 'One value per ballot: two acceptors of one ballot would hold different ones.',
+    file: 'membership/proposing.js',
+    find: `        const { ballot, decree } = proposer;
+        multicast(`,
+    replace: `        const { ballot } = proposer;
+        const decree = gather(m, state, now) ?? proposer.decree;
+        if (JSON.stringify(decree) !== JSON.stringify(proposer.decree)) hit();
+        multicast(`,
+  },
+  {
+    name: 'a decree is decided by the first vote',
+    rule: '4.1',
+    why: 'Nothing is installed anywhere before a quorum has accepted it.',
+    file: 'membership/proposing.js',
+    find: `    if (proposer.kind !== 'proposing' || !isQuorum(state.nodes, (id) => proposer.votes.has(id)))
+        return;`,
+    replace: `    if (proposer.kind !== 'proposing' || !(isQuorum(state.nodes, (id) => proposer.votes.has(id)) || hit()))
+        return;`,
+  },
+];
+
+const identities: readonly Mutant[] = [
+  {
+    name: 'a restarted node keeps its identity',
+    rule: '4',
+    why: 'Who has forgotten what it promised and received under an identity must not come back with it.',
+    file: '../test/simulation/world.js',
+    find: `    world.incarnations += 1;
+    process.id = nodeId(process.name, world.incarnations);`,
+    replace: `    const incarnation = world.processes.indexOf(process) + 1;
+    if (process.life > 0) hit();
+    world.incarnations = incarnation;
+    process.id = nodeId(process.name, world.incarnations);`,
+  },
+  {
+    name: 'rows of another view are believed',
+    rule: 'ids',
+    why: 'Seqnos start anew in each view: an old row acknowledges what was not received.',
+    file: 'group/receive.js',
+    find: `    if (!state || view !== state.view.id)
+        return;`,
+    replace: `    if (!state || (view !== state.view.id && !hit()))
+        return;`,
+  },
+];
+
+export const mutants: readonly Mutant[] = [...agreement, ...identities, ...flush, ...order, ...streams, ...transfer];

@@ -66,13 +66,20 @@ async function simulate(folder: string, args: readonly string[]): Promise<Summar
   }
 }
 
+/** A violation without the changed line: the mutant is no program, or the core was broken before. */
+function blame(violation: Summary['violations'][number] | undefined): string {
+  return violation === undefined
+    ? ''
+    : `, yet seed ${violation.seed} violates ${violation.property}: ${violation.detail}`;
+}
+
 async function hunt(mutant: Mutant, clean: string, seeds: number): Promise<Outcome> {
   const folder = prepare(mutant);
   try {
     const summary = await simulate(folder, ['--seeds', String(seeds), '--workers', '1', '--stop']);
     if (summary === undefined) return { kind: 'not found', why: 'the simulator came to no end' };
-    if (summary.hits === 0) return { kind: 'not found', why: 'the changed line never ran' };
     const first = summary.violations[0];
+    if (summary.hits === 0) return { kind: 'not found', why: `the changed line never ran${blame(first)}` };
     if (first === undefined) return { kind: 'not found', why: `${summary.seeds} seeds without a violation` };
     const without = await simulate(clean, ['--seed', String(first.seed), '--seeds', '1']);
     if (without?.violations.length !== 0) {
@@ -90,14 +97,33 @@ function show(mutant: Mutant, outcome: Outcome): string {
   return `✔ ${name} seed ${String(outcome.seed).padStart(4)}  ${outcome.property}`;
 }
 
+/** Only looks whether each mutant's text is there. */
+function checkTexts(list: readonly Mutant[]): boolean {
+  let fits = true;
+  for (const mutant of list) {
+    try {
+      rmSync(prepare(mutant), { recursive: true });
+    } catch (error) {
+      fits = false;
+      console.log(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return fits;
+}
+
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { seeds: { type: 'string', default: String(seedsMax) }, verbose: { type: 'boolean', default: false } },
+    options: {
+      seeds: { type: 'string', default: String(seedsMax) },
+      verbose: { type: 'boolean', default: false },
+      dry: { type: 'boolean', default: false },
+    },
   });
   const wanted = mutants.filter(
     (mutant) => positionals.length === 0 || positionals.some((word) => mutant.name.includes(word)),
   );
+  if (values.dry) return checkTexts(wanted);
   const clean = prepare(undefined);
   const queue = [...wanted];
   const missed: string[] = [];

@@ -12,6 +12,7 @@ import type { Traced } from '../../lib/trace/format.js';
 import { type Rule, cut, mend } from './network.js';
 import type { FaultKind, Plan } from './plan.js';
 import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
+import { sendOne } from './traffic.js';
 import {
   type Process,
   type ViewRecord,
@@ -186,6 +187,20 @@ function partition(faults: Faults, oneWay: boolean): void {
   cutFor(faults, pairs, spell(faults));
 }
 
+/** Many links, each in one direction: nobody agrees with anybody on who is there. */
+function spoilLinks(faults: Faults): void {
+  const share = pick(faults.random, [0.15, 0.3, 0.5]);
+  const { processes } = faults.world;
+  const pairs = processes.flatMap((a) =>
+    some(
+      faults.random,
+      processes.filter((b) => b !== a),
+      share,
+    ).map((b) => [a.address, b.address] as const),
+  );
+  cutFor(faults, pairs, spell(faults));
+}
+
 /** A single link, in one direction: two nodes that do not agree on who is there. */
 function cutLink(faults: Faults): void {
   const [a, b] = shuffled(faults.random, faults.world.processes);
@@ -214,6 +229,44 @@ function noise(faults: Faults, kind: 'loss' | 'duplication' | 'reordering' | 'de
   );
 }
 
+/** What a step of the protocol waits for, or must not believe when it comes late. */
+const kindsToDelay = [
+  'data',
+  'fetched',
+  'row',
+  'report',
+  'cut',
+  'have-all',
+  'install',
+  'finish',
+  'accept',
+  'accepted',
+  'promise',
+  'decided',
+  'decrees',
+  'welcome',
+] as const;
+
+/** Packets that carry one kind of section come late, some of them much too late. */
+function delayKind(faults: Faults): void {
+  const random = fork(faults.random);
+  const { timeout } = faults.plan.world.node;
+  const kind = pick<string>(faults.random, kindsToDelay);
+  const share = pick(faults.random, [0.3, 0.7, 1]);
+  const longest = pick(faults.random, [10, timeout, 2 * timeout]);
+  const { describePacket } = faults.world.core;
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.kind === 'stream' || !chance(random, share) || !describePacket(packet.bytes).includes(kind)) {
+        return undefined;
+      }
+      return { kind: 'delay', millis: between(random, 1, longest) };
+    },
+    between(faults.random, 100, 4 * timeout),
+  );
+}
+
 /** The loss that is there all the time until the world heals. */
 export function startLoss(faults: Faults): void {
   const random = fork(faults.random);
@@ -223,6 +276,35 @@ export function startLoss(faults: Faults): void {
 }
 
 // Processes -------------------------------------------------------------------------------------------------------
+
+/** Nothing is repaired until the next flush begins: what reached some only is then for the flush to fetch. */
+function stopRepairs(faults: Faults): void {
+  const { world, plan } = faults;
+  let isOver = false;
+  const listener = (_process: Process, record: Traced): void => {
+    if (record.e !== 'blocked') return;
+    isOver = true;
+    world.onTrace.delete(listener);
+  };
+  world.onTrace.add(listener);
+  ruleFor(
+    faults,
+    (packet) => {
+      if (isOver || packet.kind !== 'unicast' || !world.core.describePacket(packet.bytes).includes('nak'))
+        return undefined;
+      return { kind: 'drop' };
+    },
+    2 * plan.world.node.timeout,
+  );
+}
+
+/** A burst in every group that it is in: what is unstable when it dies is what a flush has to settle. */
+function burst(faults: Faults, process: Process): void {
+  for (const group of faults.plan.groups) {
+    const count = integer(faults.random, 0, 4);
+    for (let i = 0; i < count; i += 1) sendOne(faults.world, faults.random, process, group);
+  }
+}
 
 /** Dies, perhaps after last words that reach only some, perhaps silently, perhaps to come back at once. */
 function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'perhaps'): void {
@@ -247,7 +329,34 @@ function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'per
     deaf.map((other) => [process.address, other.address] as const),
     between(random, 8, 60),
   );
-  after(world, between(random, 0, 8), die);
+  burst(faults, process);
+  if (chance(random, 0.6)) stopRepairs(faults);
+  after(world, between(random, 0.5, 8), die);
+}
+
+/**
+ * Two that die together, after a while in which each is heard by some only, and by the other: they deliver and answer each
+ * other, and what they agree on is lost with them, or half of it.
+ */
+function killTwo(faults: Faults): boolean {
+  const { world, random } = faults;
+  const [one, other] = shuffled(random, living(world));
+  if (one === undefined || other === undefined || !mayDie(faults, one) || !mayDie(faults, other)) return false;
+  if (chance(random, 0.6)) stopRepairs(faults);
+  const delay = between(random, 2, pick(random, [10, 40, 0.8 * faults.plan.world.node.timeout]));
+  for (const process of [one, other]) {
+    const deaf = some(random, world.processes, 0.6).filter((third) => third !== one && third !== other);
+    const pairs = deaf.map((third) => [process.address, third.address] as const);
+    after(world, between(random, 0, delay), () => {
+      if (faults.healed) return;
+      cutFor(faults, pairs, 2 * delay + 10);
+      burst(faults, process);
+    });
+    after(world, delay + between(random, 0, 3), () => {
+      if (!faults.healed && mayDie(faults, process)) crash(world, process, chance(random, 0.5));
+    });
+  }
+  return true;
 }
 
 function pauseFor(faults: Faults, process: Process, millis: number): void {
@@ -320,7 +429,7 @@ function leaveSomeGroup(faults: Faults): boolean {
 
 function leaveWholly(faults: Faults): boolean {
   const process = victim(faults);
-  if (process === undefined || living(faults.world).length < 3) return false;
+  if (process === undefined || living(faults.world).length < 2) return false;
   leaveDomain(faults.world, process);
   return true;
 }
@@ -344,8 +453,7 @@ function recognizer(faults: Faults, moment: Moment): (record: Traced) => boolean
   };
 }
 
-function aimedVictim(faults: Faults, self: Process, record: Traced): Process | undefined {
-  const group = 'g' in record && record.g !== undefined ? record.g : '$domain';
+function aimedVictim(faults: Faults, self: Process, group: string): Process | undefined {
   const members = self.views.get(group)?.m ?? [];
   const alive = living(faults.world);
   const byRank = members.flatMap((id) => alive.filter((process) => process.id === id));
@@ -356,25 +464,40 @@ function aimedVictim(faults: Faults, self: Process, record: Traced): Process | u
   return pick(faults.random, alive);
 }
 
+/** Arms a fault to go off right after somebody sends a packet of this kind. */
+function armAtPacket(faults: Faults): void {
+  const { world, random } = faults;
+  const kind = pick<string>(random, ['report', 'cut', 'fetch', 'fetched', 'have-all', 'install', 'accept', 'decided']);
+  const listener = (process: Process, bytes: Uint8Array): void => {
+    if (faults.healed) world.onSend.delete(listener);
+    else if (world.core.describePacket(bytes).includes(kind)) {
+      world.onSend.delete(listener);
+      strike(faults, process, '$domain', `sent ${kind}`);
+    }
+  };
+  world.onSend.add(listener);
+}
+
 /** Arms a fault to go off at a moment of the next view change. */
 function arm(faults: Faults, follow: boolean): void {
   const { world, random } = faults;
+  if (chance(random, 0.35)) return armAtPacket(faults);
   const moment = pick<Moment>(random, ['blocked', 'report', 'report', 'install', 'install', 'later install', 'decree']);
   const isMoment = recognizer(faults, moment);
   const listener = (process: Process, record: Traced): void => {
     if (faults.healed) world.onTrace.delete(listener);
     else if (isMoment(record)) {
       world.onTrace.delete(listener);
-      strike(faults, process, record, moment);
+      strike(faults, process, 'g' in record && record.g !== undefined ? record.g : '$domain', moment);
       if (follow) arm(faults, chance(random, 0.3));
     }
   };
   world.onTrace.add(listener);
 }
 
-function strike(faults: Faults, self: Process, record: Traced, moment: Moment): void {
+function strike(faults: Faults, self: Process, group: string, moment: string): void {
   const { random } = faults;
-  const target = aimedVictim(faults, self, record);
+  const target = aimedVictim(faults, self, group);
   if (target === undefined) return;
   const { timeout } = faults.plan.world.node;
   note(faults, `aimed: ${moment}`, isChanging(faults.world));
@@ -401,6 +524,14 @@ function happen(faults: Faults, kind: FaultKind): boolean {
       if (chance(faults.random, 0.4)) cutLink(faults);
       else partition(faults, true);
       return true;
+    case 'late packets of one kind':
+      delayKind(faults);
+      return true;
+    case 'bad links':
+      spoilLinks(faults);
+      return true;
+    case 'crash of two':
+      return killTwo(faults);
     case 'two-way partition':
       partition(faults, false);
       return true;

@@ -430,7 +430,8 @@ function record(world: World, process: Process, what: TraceRecord): void {
     process.views.set(traced.g, traced);
     process.blocked.delete(traced.g);
   } else if (traced.e === 'blocked') process.blocked.add(traced.g);
-  else if (traced.e === 'left') onLeft(world, process, traced.g);
+  else if (traced.e === 'left' && traced.g !== undefined) onLeft(world, process, traced.g);
+  else if (traced.e === 'left') endReplicas(process, undefined);
   else if (traced.e === 'excluded') endReplicas(process, traced.g);
   else if (traced.e === 'deliver') world.counters.deliveries += 1;
   for (const listener of world.onTrace) listener(process, traced);
