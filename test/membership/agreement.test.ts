@@ -76,6 +76,27 @@ test('what one node has installed before it died is what the others install', (t
   t.true(chain?.get(number)?.nodes.some((node) => node.name === 'f'));
 });
 
+test('what arrives while a decree is being proposed waits for the next', (t) => {
+  const w = domainOf(5);
+  let hearing = 'b';
+  w.rule = ({ from, message }, to) => {
+    if (isOneOf(message, 'decided', 'welcome', 'decrees')) return 'drop';
+    return from.name === 'a' && message.kind === 'accept' && to.name !== hearing ? 'drop' : 'pass';
+  };
+  w.watch = (process, output) => {
+    if (process.name === 'a' && output.kind === 'installed') w.crash('a');
+  };
+  w.joinGroup('b', 'red');
+  w.until('b accepts', () => w.get('b').membership.instance.acceptor.accepted !== null, 1000);
+  w.joinGroup('d', 'blue');
+  w.run(50);
+  hearing = 'c';
+  w.until('a decides and dies', () => !w.processes.has('a'), 2000);
+  w.rule = () => 'pass';
+  w.until('four', () => w.settled(['b', 'c', 'd', 'e']), 8000);
+  t.deepEqual([...(w.get('b').membership.state?.groups.keys() ?? [])], ['red', 'blue']);
+});
+
 test('the vote of the excluded node for its exclusion counts', (t) => {
   const w = domainOf(4);
   // a proposes to exclude d, b accepts, a dies without having heard of it

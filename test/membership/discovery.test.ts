@@ -59,6 +59,18 @@ test('a join survives the loss of a third of all packets', (t) => {
   t.pass();
 });
 
+test('a joiner that misses its welcome is told again', (t) => {
+  const w = new World(14);
+  w.startAll(['a', 'b']);
+  w.until('two', () => w.settled(), 2000);
+  w.rule = ({ message }) => (message.kind === 'welcome' ? 'drop' : 'pass');
+  w.start('c');
+  w.run(1500);
+  t.is(w.get('a').membership.state?.nodes.length, 3);
+  w.rule = () => 'pass';
+  t.true(w.until('three', () => w.settled(), 2000) < 500);
+});
+
 test('a restart at the same address is let in well before the timeout', (t) => {
   for (const victim of ['b', 'c']) {
     const w = new World(4);

@@ -94,6 +94,26 @@ test('a group join that is taken back does not come back with a late packet', (t
   t.is(stateOf(w, 'a').number, number);
 });
 
+test('a request that a decree has overtaken means nothing any more', (t) => {
+  const w = domainOf(2);
+  const { id, number: at } = stateOf(w, 'b');
+  w.joinGroup('b', 'red');
+  w.run(300);
+  w.leaveGroup('b', 'red');
+  w.run(300);
+  const number = stateOf(w, 'a').number;
+  const node = w.get('b').membership.id;
+  w.get('a').membership.requests.clear();
+  w.inject('b', 'a', {
+    kind: 'request',
+    domain: id,
+    at,
+    changes: [{ kind: 'group-join', group: 'red', node, settings: plain }],
+  });
+  w.run(1000);
+  t.is(stateOf(w, 'a').number, number);
+});
+
 test('no group forms before the minimum of nodes has been there once', (t) => {
   const w = new World(3, { minimumNodes: 3 });
   w.startAll(['a', 'b']);

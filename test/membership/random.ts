@@ -54,7 +54,7 @@ export function randomRun(seed: number): Outcome {
 function disturb(w: World, names: readonly string[]): void {
   const name = names[w.below(names.length)] as string;
   const process = w.processes.get(name);
-  const kind = w.below(10);
+  const kind = w.below(13);
   if (process === undefined) {
     w.start(name);
   } else if (kind < 3) {
@@ -76,11 +76,36 @@ function disturb(w: World, names: readonly string[]): void {
   } else if (kind === 7) {
     const deaf = names[w.below(names.length)] as string;
     w.rule = ({ from }, to) => (from.name === name && to.name === deaf ? 'drop' : 'pass');
+  } else if (kind >= 10) {
+    ambush(w);
   } else {
     const group = groups[w.below(groups.length)] as string;
     if (w.random() < 0.6) w.joinGroup(name, group);
     else w.leaveGroup(name, group);
   }
+}
+
+/** The next time that something is proposed or decided, only some hear of it, and then somebody dies. */
+function ambush(w: World): void {
+  const kind = (['accept', 'accept', 'decided', 'accepted', 'promise'] as const)[w.below(5)];
+  const dies = w.random() < 0.7 ? 'sender' : 'receiver';
+  const share = w.random();
+  let sprung = false;
+  w.rule = ({ from, message }, to) => {
+    if (message.kind !== kind) return sprung && message.kind === 'decided' ? 'drop' : 'pass';
+    if (!sprung) {
+      sprung = true;
+      const { key } = dies === 'sender' ? from : to;
+      w.at(w.now + w.below(40), () => {
+        if (w.processes.has(key)) w.crash(key);
+        w.rule = () => 'pass';
+      });
+    }
+    return w.random() < share ? 'drop' : 'pass';
+  };
+  // something to decide
+  const [someone] = [...w.processes.keys()];
+  if (someone !== undefined && w.random() < 0.5) w.joinGroup(someone, groups[w.below(groups.length)] as string);
 }
 
 const bound = 30_000;
