@@ -20,6 +20,8 @@ import type { Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
 import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
 import { MessageReader, writeMessages } from './framing.js';
+import { afterAwake } from './patience.js';
+import type { Patience } from './patience.js';
 import type { Reporter } from './reporter.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -44,8 +46,11 @@ const stallMillisMax = 30_000;
 /** An idle connection is probed after this time, so that one whose peer's machine is gone does not stay for ever. */
 const keepAliveMillis = 5000;
 
-/** Writing the last bytes and closing may take so long; then what is left is dropped. */
-const closeMillisMax = 2000;
+/**
+ * Writing the last bytes and closing may take so long; then what is left is dropped. A few megabytes take some tens of
+ * turns of the event loop, which are long in a process that is busy.
+ */
+const closeMillisMax = 5000;
 
 /** What streams need from their transport. */
 export interface StreamsOptions {
@@ -119,7 +124,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const outgoing = new Map<string, Outgoing>();
   const incoming = new Map<string, Incoming>();
   /** Insertion order is age. */
-  const strangers = new Map<Socket, NodeJS.Timeout>();
+  const strangers = new Map<Socket, Patience>();
   const sockets = new Set<Socket>();
   let acceptedCount = 0;
   let dirty: Outgoing[] = [];
@@ -177,10 +182,13 @@ export function createStreams(options: StreamsOptions): Streams {
 
   function watchOutgoing(out: Outgoing, socket: Socket): void {
     sockets.add(socket);
-    const timer = setTimeout(() => outgoingBroke(out, `no connection within ${connectMillisMax} ms`), connectMillisMax);
+    const patience = afterAwake(connectMillisMax, () =>
+      outgoingBroke(out, `no connection within ${connectMillisMax} ms`),
+    );
+    let stalled = false;
     let why = 'closed by the peer';
     socket.once('connect', () => {
-      clearTimeout(timer);
+      patience.clear();
       // With nobody there, the system may pick the very port it connects to for this end: it then talks to itself.
       if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress && !isSelf(out.to)) {
         outgoingBroke(out, 'nobody listens there (connected to itself)');
@@ -188,10 +196,17 @@ export function createStreams(options: StreamsOptions): Streams {
       }
       const peer = incoming.get(out.to);
       if (peer !== undefined) peer.told = false;
-      socket.setTimeout(stallMillisMax);
+      socket.setTimeout(stallMillisMax / 2);
     });
+    // told only after the whole time without any progress; twice in a row, for the first may be due to this process' own sleep
     socket.on('timeout', () => {
-      if (socket.writableLength > 0) outgoingBroke(out, `took nothing for ${stallMillisMax} ms`);
+      const waiting = socket.writableLength > 0;
+      if (waiting && stalled) outgoingBroke(out, `took nothing for ${stallMillisMax} ms`);
+      stalled = waiting;
+      socket.setTimeout(stallMillisMax / 2);
+    });
+    socket.on('drain', () => {
+      stalled = false;
     });
     socket.on('data', () => outgoingBroke(out, 'it does not speak this protocol'));
     socket.on('end', () => outgoingBroke(out, why));
@@ -200,7 +215,7 @@ export function createStreams(options: StreamsOptions): Streams {
       outgoingBroke(out, why);
     });
     socket.on('close', () => {
-      clearTimeout(timer);
+      patience.clear();
       sockets.delete(socket);
       outgoingBroke(out, why);
     });
@@ -271,7 +286,7 @@ export function createStreams(options: StreamsOptions): Streams {
     }
     if (strangers.size >= strangersMax) {
       for (const oldest of strangers.keys()) {
-        clearTimeout(strangers.get(oldest));
+        strangers.get(oldest)?.clear();
         strangers.delete(oldest);
         hangUp(oldest, 'strangers', `${strangersMax} others are waiting to say whose they are`);
         break;
@@ -281,7 +296,7 @@ export function createStreams(options: StreamsOptions): Streams {
     sockets.add(socket);
     strangers.set(
       socket,
-      setTimeout(() => hangUp(socket, 'greeting-late', 'it did not say whose it is'), greetingMillisMax).unref(),
+      afterAwake(greetingMillisMax, () => hangUp(socket, 'greeting-late', 'it did not say whose it is')),
     );
     const greetingReader = new GreetingReader(tag);
     const readGreeting = (chunk: Buffer): void => {
@@ -296,7 +311,7 @@ export function createStreams(options: StreamsOptions): Streams {
     socket.once('close', () => {
       acceptedCount -= 1;
       sockets.delete(socket);
-      clearTimeout(strangers.get(socket));
+      strangers.get(socket)?.clear();
       strangers.delete(socket);
     });
   }
@@ -316,7 +331,7 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   function greeted(socket: Socket, from: string, rest: Uint8Array): void {
-    clearTimeout(strangers.get(socket));
+    strangers.get(socket)?.clear();
     strangers.delete(socket);
     const peer: Incoming = { from, socket, told: false };
     // the peer opens a second one only when it knows that its first is broken
@@ -365,11 +380,11 @@ export function createStreams(options: StreamsOptions): Streams {
       finishing.push(new Promise((resolve) => socket.once('close', () => resolve())));
       finish(socket);
     }
-    const deadline = setTimeout(() => sockets.forEach((socket) => socket.destroy()), closeMillisMax);
+    const deadline = afterAwake(closeMillisMax, () => sockets.forEach((socket) => socket.destroy()));
     await Promise.all(finishing);
     for (const socket of sockets) socket.destroy();
     await serverClosed;
-    clearTimeout(deadline);
+    deadline.clear();
     outgoing.clear();
     incoming.clear();
   }

@@ -14,6 +14,7 @@ import type { Server } from 'node:net';
 import { checkMulticastAddress, domainMulticast, formatAddress, parseAddress, resolveInterface } from './addresses.js';
 import type { Endpoint, Interface } from './addresses.js';
 import { codeOf, TransportError } from './errors.js';
+import { afterAwake } from './patience.js';
 import { createReporter } from './reporter.js';
 import { createStreams } from './streams.js';
 import type { Transport, TransportFactory, TransportHandlers } from './transport.js';
@@ -304,9 +305,9 @@ function run(opened: Opened): Transport {
         resolve();
         return;
       }
-      const timer = setTimeout(resolve, drainMillisMax);
+      const patience = afterAwake(drainMillisMax, resolve);
       drained = () => {
-        clearTimeout(timer);
+        patience.clear();
         resolve();
       };
     });

@@ -150,6 +150,16 @@ test('udp: a new outgoing connection makes a later break of the incoming one new
   );
 });
 
+test('udp: a process that is busy for longer than a connection may take still gets it', async (t) => {
+  const [a, b] = await nodes(t, udpMulticast(), 2, freshDomain());
+  a.transport.stream(b.address, bytesOf('hello'));
+  const until = performance.now() + 2200;
+  while (performance.now() < until);
+  await Promise.race([a.until(() => a.downs.length > 0), b.until(() => b.messages.length > 0)]);
+  t.deepEqual(a.downs, []);
+  t.deepEqual(b.messages.map(textOf), ['hello']);
+});
+
 test('udp: while it closes a node hears nothing, and a peer that takes nothing does not hold it up for ever', async (t) => {
   const domain = freshDomain();
   const [a, b] = await nodes(t, udpMulticast(), 2, domain);
