@@ -66,7 +66,10 @@ export function explain(node: Node, name: string): readonly Waiting[] {
     if (who.length > 0) waiting.push({ what, who });
   };
   if (!node.host.quorate)
-    add('a quorum: these cannot be heard', node.domain?.nodes.map(({ id }) => id).filter((id) => node.host.isSuspected(id)) ?? []);
+    add(
+      'a quorum: these cannot be heard',
+      node.domain?.nodes.map(({ id }) => id).filter((id) => node.host.isSuspected(id)) ?? [],
+    );
   if (!group.current && group.targets.length === 0) add('the decree that lets this member in', [node.self]);
   explainFlush(group, add);
   explainView(group, add);

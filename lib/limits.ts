@@ -26,7 +26,7 @@ export const nakAnswerBytesMax = 1024 * 1024;
 export const resendWindow = 8;
 /** Bytes of one stream kept ahead of a gap; more is dropped and asked for again. */
 export const aheadBytesMax = 4 * 1024 * 1024;
-/** Bytes of frames kept for a view that is not installed yet; more is dropped and asked for again. */
+/** Bytes of frames kept for views that are not installed yet; the oldest are dropped for more, and asked for again. */
 export const futureBytesMax = 4 * 1024 * 1024;
 /** Every frame counts this much more against the window: a socket buffer holds the kernel's bookkeeping as well. */
 export const frameOverheadBytes = 512;

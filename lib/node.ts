@@ -144,6 +144,9 @@ function createHost(node: Node, now: Millis): Host {
       return link === undefined || link.unacknowledged.length === 0;
     },
     domainId: () => node.domain?.id ?? ('' as DomainId),
+    unlessMalformed: (take) => {
+      unlessMalformed(node, take);
+    },
     trace: (record) => {
       if (options.trace) node.effects.push({ kind: 'trace', record });
     },
@@ -239,7 +242,7 @@ function tick(node: Node, now: Millis): void {
 function receivePacket(node: Node, bytes: Uint8Array, from: string, now: Millis): void {
   const r = new Reader(bytes);
   node.packetsIn++;
-  try {
+  unlessMalformed(node, () => {
     const header = readHeader(r);
     const { source, destination } = header;
     const isForMe = destination === 0 || destination === node.options.incarnation;
@@ -254,6 +257,12 @@ function receivePacket(node: Node, bytes: Uint8Array, from: string, now: Millis)
       receiveSection(node, header, from, kind, new Reader(bytes, r.at, end));
       r.at = end;
     }
+  });
+}
+
+function unlessMalformed(node: Node, take: () => void): void {
+  try {
+    take();
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     node.dropped.malformed++;

@@ -23,7 +23,7 @@ import { assert, assertNever, must } from '../assert.js';
 import { flushRepeat, flushRepeatMax } from '../limits.js';
 import { addSection, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
-import { Writer } from '../wire/bytes.js';
+import { Malformed, Writer } from '../wire/bytes.js';
 import { Section } from '../wire/packet.js';
 import { install } from './install.js';
 import { type FlushMessage, type InstallRecord, type Report, flushMessage } from './messages.js';
@@ -121,11 +121,22 @@ export function receiveFlush(host: Host, group: Group, source: NodeId, message: 
 function onReport(host: Host, group: Group, source: NodeId, message: Report): void {
   const coordination = group.flush?.coordination;
   if (coordination && message.target === group.flush?.target.id) {
+    checkReport(group, group.flush.target, source, message);
     if (!isNewer(coordination.reports.get(source), message)) return;
     coordination.reports.set(source, message);
     coordinate(host, group);
   } else if (group.lastInstall?.target === message.target && group.current?.rank === 0) {
     sendTo(host, group, source, { kind: 'install', record: group.lastInstall });
+  }
+}
+
+/** A report is from a member of the target, who says how it installed what it has, and speaks of all of that view's senders. */
+function checkReport(group: Group, target: View, source: NodeId, { installed, install, row }: Report): void {
+  const views = [...(group.current ? [group.current.view] : []), ...group.targets];
+  const size = views.find(({ id }) => id === installed)?.members.length ?? (installed === 0 ? 0 : undefined);
+  const isKnown = size === undefined ? installed < (group.current?.view.id ?? 0) : row.length === size;
+  if (!isKnown || (install?.target ?? 0) !== installed || !target.ranks.has(source)) {
+    throw new Malformed(`report of ${source}: installed ${installed}, row of ${row.length}`);
   }
 }
 
@@ -330,7 +341,7 @@ function sendInstall(host: Host, group: Group, target: View, record: InstallReco
 function onInstall(host: Host, group: Group, source: NodeId, record: InstallRecord): void {
   const { flush } = group;
   if (!flush || record.target !== flush.target.id || source !== flush.target.members[0]?.node) return;
-  if (!fits(group, record)) return;
+  if (!fits(group, flush.target, record)) return;
   install(host, group, flush.target, record, record.position);
   startFlush(host, group);
 }
@@ -339,14 +350,18 @@ function onFinish(host: Host, group: Group, source: NodeId, message: FlushMessag
   const { flush } = group;
   if (!flush || message.target !== flush.target.id || source !== flush.target.members[0]?.node) return;
   const view = group.targets.find((target) => target.id === message.record.target);
-  if (!view || !fits(group, message.record)) return;
+  if (!view || !fits(group, view, message.record)) return;
   install(host, group, view, message.record, message.record.position);
   startFlush(host, group);
 }
 
 /** Whether an install starts from where this member is: in its base, or, for a joiner, nowhere. */
-function fits(group: Group, record: InstallRecord): boolean {
-  return group.current === null || group.current.view.id === record.base;
+function fits(group: Group, view: View, record: InstallRecord): boolean {
+  const size = view.members.length;
+  const ranks = [record.founder ?? 0, ...record.transfers.flatMap(({ joiner, donor }) => [joiner, donor])];
+  if (ranks.some((rank) => rank >= size)) throw new Malformed(`install of ${view.id}: rank above ${size}`);
+  if (group.current === null) return true;
+  return group.current.view.id === record.base && group.current.size === record.cut.length;
 }
 
 function sendToCoordinator(host: Host, group: Group, message: FlushMessage): void {

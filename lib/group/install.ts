@@ -9,10 +9,9 @@ import type { Position } from '../ids.js';
 import { assert, must } from '../assert.js';
 import { nameOf } from '../ids.js';
 import type { GroupMember, LeaveCause } from '../membership/state.js';
-import { Reader } from '../wire/bytes.js';
 import { deliverRest } from './delivery.js';
 import type { InstallRecord } from './messages.js';
-import { receiveData } from './receive.js';
+import { replayFuture } from './receive.js';
 import { emit, updateStatus } from './replica.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import { beginTransfers, replayEarly } from './transfer.js';
@@ -53,7 +52,7 @@ export function install(
     view: target.id,
     members: target.members.map(({ node }) => node).join(' '),
   });
-  replayFuture(host, group, target);
+  replayFuture(host, group, target.id);
   replayEarly(host, group);
   updateStatus(host, group);
   host.touch(group);
@@ -114,13 +113,4 @@ export function noteDeparture(group: Group, member: GroupMember, cause: LeaveCau
 function forgetDepartures(group: Group, target: View): void {
   const present = new Set(target.members.map(memberKey));
   for (const key of group.departed.keys()) if (!present.has(key)) group.departed.delete(key);
-}
-
-function replayFuture(host: Host, group: Group, target: View): void {
-  const { future } = group;
-  group.future = [];
-  group.futureBytes = 0;
-  for (const frame of future) {
-    if (frame.view >= target.id) receiveData(host, group, frame.source, frame.view, new Reader(frame.body));
-  }
 }

@@ -7,7 +7,7 @@
 import type { NodeId, Rank, ViewId } from '../ids.js';
 import { must } from '../assert.js';
 import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
-import { Malformed, type Reader } from '../wire/bytes.js';
+import { Malformed, Reader } from '../wire/bytes.js';
 import { type Chunk, checkRecords, slice } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
 import { notePaused, raise } from './rows.js';
@@ -73,9 +73,24 @@ function upToCut(group: Group, rank: Rank, tag: ViewId, chunk: Chunk): Chunk | n
 
 function keepForLater(group: Group, source: NodeId, view: ViewId, r: Reader): void {
   const body = r.raw(r.left);
-  if (group.futureBytes + body.length > futureBytesMax) return;
   group.future.push({ view, source, body });
-  group.futureBytes += body.length;
+  group.futureBytes += body.length + frameOverheadBytes;
+  while (group.futureBytes > futureBytesMax) {
+    group.futureBytes -= must(group.future.shift(), 'oldest frame').body.length + frameOverheadBytes;
+  }
+}
+
+/** A view was installed: takes in the frames that came before it, and forgets those of views that it has overtaken. */
+export function replayFuture(host: Host, group: Group, view: ViewId): void {
+  const { future } = group;
+  group.future = [];
+  group.futureBytes = 0;
+  for (const frame of future) {
+    if (frame.view < view) continue;
+    host.unlessMalformed(() => {
+      receiveData(host, group, frame.source, frame.view, new Reader(frame.body));
+    });
+  }
 }
 
 /** Takes in a row: one member's acknowledgements for all streams, and whom it waits for. */

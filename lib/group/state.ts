@@ -58,6 +58,8 @@ export interface Host {
   linkIsIdle(to: NodeId): boolean;
   /** The founding that views belong to, for the trace. */
   domainId(): DomainId;
+  /** Takes in bytes from the network: if they are malformed, that is counted and goes no further. */
+  unlessMalformed(take: () => void): void;
   trace(record: TraceRecord): void;
   log(
     level: 'error' | 'warn' | 'info' | 'debug',
@@ -181,8 +183,13 @@ export type ReplicaState =
   /** Nothing was installed yet. */
   | { readonly kind: 'absent' }
   /** It comes from the donor, as of the token's view; what was delivered since waits. */
-  | { readonly kind: 'transferring'; readonly token: TransferToken; readonly held: GroupItem[];
-      readonly digest: Digest; heldBytes: number };
+  | {
+      readonly kind: 'transferring';
+      readonly token: TransferToken;
+      readonly held: GroupItem[];
+      readonly digest: Digest;
+      heldBytes: number;
+    };
 
 /** A transfer of state that this member gives: the actor makes chunks, the link takes them. */
 export interface Giving {
