@@ -72,11 +72,16 @@ function rowOf(result: Result, baseline: Result | undefined): Row {
 /** Who and where, before the figures. */
 export function headOf(machine: Machine, effort: Effort): string {
   const memory = (machine.memoryBytes / 2 ** 30).toFixed(0);
+  const busy =
+    machine.load > machine.cpus / 2
+      ? ['warning: this machine is busy with something else; rates and ratios will be off, CPU per million less so']
+      : [];
   return [
     `${machine.cpus} x ${machine.model}, ${memory} GiB, ${machine.system}, load ${machine.load.toFixed(1)}`,
     `Node ${machine.node}, commit ${machine.commit}, ${machine.date}`,
     `each figure: median of ${effort.rounds} rounds of ${effort.measuredMillis / 1000} s after ` +
       `${effort.warmUpMillis / 1000} s of warm-up; a process per member, UDP multicast on loopback`,
+    ...busy,
   ].join('\n');
 }
 
