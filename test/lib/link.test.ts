@@ -91,7 +91,10 @@ test('messages arrive once and in order, though the stream breaks, and acknowled
         now += linkRepeat;
         flush('carry');
       }
-      t.deepEqual(b.got, Array.from({ length: sent }, (_, i) => i + 1));
+      t.deepEqual(
+        b.got,
+        Array.from({ length: sent }, (_, i) => i + 1),
+      );
       t.is(a.link.unacknowledged.length, 0);
       t.is(a.link.bytes, 0);
       t.is(a.link.repeatAt, Infinity, 'nothing is due when all is acknowledged');
@@ -108,7 +111,10 @@ test('messages go over the stream, acknowledgements as datagrams, one for a batc
   for (const { kind, body } of sections) receive(b, kind, body, 1);
   serveLink(b.out, b.link, 1);
   const answers = sectionsOf(finishAll(b.out));
-  t.deepEqual(answers.map(({ kind, by, body }) => [kind, by, [...body]]), [[Section.linkAck, 'unicast', [5]]]);
+  t.deepEqual(
+    answers.map(({ kind, by, body }) => [kind, by, [...body]]),
+    [[Section.linkAck, 'unicast', [5]]],
+  );
   serveLink(b.out, b.link, 2);
   t.is(finishAll(b.out).length, 0, 'what was acknowledged is not acknowledged again');
 });
@@ -123,7 +129,10 @@ test('a message beyond a gap is not taken, one that was there before is acknowle
   receive(b, Section.link, Uint8Array.of(1, 0, 0, 0, 1), 0);
   t.deepEqual(b.got, [1]);
   serveLink(b.out, b.link, 0);
-  t.deepEqual(sectionsOf(finishAll(b.out)).map(({ body }) => [...body]), [[1]]);
+  t.deepEqual(
+    sectionsOf(finishAll(b.out)).map(({ body }) => [...body]),
+    [[1]],
+  );
 });
 
 test('after a break, what is not acknowledged goes again soon, not only after the long delay', (t) => {

@@ -1,6 +1,6 @@
 /**
- * A few real nodes on a tiny network in virtual time, each with a model actor per group. Every packet takes a millisecond;
- * a rule may drop, hold or watch each one. Nothing is drawn by chance: the same script gives the same run.
+ * A few real nodes on a tiny network in virtual time, each with a model actor per group. Every packet takes a
+ * millisecond; a rule may drop, hold or watch each one. Nothing is drawn by chance: the same script gives the same run.
  */
 import type { Delivery, Effect, GroupItem, GroupStatus, NodeEvent, TransferToken, ViewInfo } from '../../lib/events.js';
 import { describePacket, gauge } from '../../lib/inspect.js';
@@ -260,7 +260,8 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
   switch (effect.kind) {
     case 'multicast':
       net.sent += 1;
-      for (const { address } of net.members.values()) if (address !== member.address) send(net, member, effect, address);
+      for (const { address } of net.members.values())
+        if (address !== member.address) send(net, member, effect, address);
       return;
     case 'unicast':
     case 'stream':
@@ -271,8 +272,18 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
       for (const item of effect.items) take(net, actor, effect.group, item, answers);
       return;
     }
-    default:
+    case 'trace':
+    case 'log':
+    case 'domain':
+    case 'joined':
+    case 'refused':
+    case 'group-refused':
+    case 'left':
+    case 'restart':
       member.told.push(effect);
+      return;
+    default:
+      effect satisfies never;
   }
 }
 
@@ -362,18 +373,25 @@ export function consume(net: Network, name: string, group = 'g'): void {
   act(net, at(net, name), { kind: 'consumed', group, bytes });
 }
 
-/** Whether all living members of a group are in one view, active and with nothing unstable or queued. */
-export function isQuiet(net: Network, group = 'g'): boolean {
+/** Whether all living members of a group are active in one view of just them. */
+export function isTogether(net: Network, group = 'g'): boolean {
   const views = new Set<number>();
   for (const { node, actors } of net.members.values()) {
-    const held = node.groups.get(group);
-    if (!held) continue;
-    views.add(held.current?.view.id ?? 0);
-    if (actors.get(group)?.status !== 'active' || held.current?.view.members.length !== sizeOf(net, group)) return false;
+    const current = node.groups.get(group)?.current;
+    if (!node.groups.has(group)) continue;
+    views.add(current?.view.id ?? 0);
+    if (actors.get(group)?.status !== 'active' || current?.view.members.length !== sizeOf(net, group)) return false;
+  }
+  return views.size === 1;
+}
+
+/** Whether they are, and nothing is unstable, queued or waits for something. */
+export function isQuiet(net: Network, group = 'g'): boolean {
+  for (const { node } of net.members.values()) {
     const { unstable, queued, reorder, reassembly } = gauge(node);
     if (unstable + queued + reorder + reassembly > 0) return false;
   }
-  return views.size === 1;
+  return isTogether(net, group);
 }
 
 function sizeOf(net: Network, group: string): number {

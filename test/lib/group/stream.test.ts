@@ -71,7 +71,10 @@ function invariantsHold(stream: Stream, model: Model): boolean {
 const made = fc.array(records, { minLength: 1, maxLength: 30 });
 const moves = fc.array(
   fc.oneof(
-    { weight: 8, arbitrary: fc.record({ kind: fc.constant('arrive' as const), at: fc.nat(), count: fc.nat({ max: 8 }) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({ kind: fc.constant('arrive' as const), at: fc.nat(), count: fc.nat({ max: 8 }) }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), at: fc.nat(), count: fc.nat() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), at: fc.nat(), count: fc.nat() }) },
   ),

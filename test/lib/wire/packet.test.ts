@@ -13,13 +13,16 @@ import {
   writeHeader,
 } from '../../../lib/wire/packet.js';
 
-const headers: fc.Arbitrary<PacketHeader> = fc.record({
-  domain: fc.nat({ max: 0xffffffff }),
-  source: fc.maxSafeNat(),
-  destination: fc.maxSafeNat(),
-  founding: fc.nat({ max: 0xffffffff }),
-  number: fc.maxSafeNat(),
-}, { noNullPrototype: true });
+const headers: fc.Arbitrary<PacketHeader> = fc.record(
+  {
+    domain: fc.nat({ max: 0xffffffff }),
+    source: fc.maxSafeNat(),
+    destination: fc.maxSafeNat(),
+    founding: fc.nat({ max: 0xffffffff }),
+    number: fc.maxSafeNat(),
+  },
+  { noNullPrototype: true },
+);
 const sections = fc.array(fc.tuple(fc.nat({ max: 255 }), fc.uint8Array({ maxLength: 400 })), { maxLength: 6 });
 
 function write(header: PacketHeader, parts: readonly (readonly [number, Uint8Array])[]): Uint8Array {
@@ -50,7 +53,10 @@ test('a packet is read back as it was written', (t) => {
     fc.property(headers, sections, (header, parts) => {
       const { header: readAgain, parts: partsAgain } = read(write(header, parts));
       t.deepEqual(readAgain, header);
-      t.deepEqual(partsAgain.map(([kind, body]) => [kind, [...body]]), parts.map(([kind, body]) => [kind, [...body]]));
+      t.deepEqual(
+        partsAgain.map(([kind, body]) => [kind, [...body]]),
+        parts.map(([kind, body]) => [kind, [...body]]),
+      );
     }),
   );
 });

@@ -29,7 +29,10 @@ test('a slice of a chunk is the concatenation of its records, with the right num
       const from = whole.first + (c % (to - whole.first + 1));
       t.deepEqual(plainChunk(slice(whole, from, to)), plainChunk(chunkOf(stream, from, to)));
       // ends beyond the chunk mean its own ends
-      t.deepEqual(plainChunk(slice(whole, from, to + d)), plainChunk(chunkOf(stream, from, Math.min(to + d, lastOf(whole)))));
+      t.deepEqual(
+        plainChunk(slice(whole, from, to + d)),
+        plainChunk(chunkOf(stream, from, Math.min(to + d, lastOf(whole)))),
+      );
       t.is(slice(whole, whole.first - d, lastOf(whole) + d), whole);
     }),
   );

@@ -1,18 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed, Reader, Writer } from '../../../lib/wire/bytes.js';
-import {
-  type Codec,
-  blob,
-  bool,
-  list,
-  nullable,
-  oneOf,
-  struct,
-  text,
-  uint,
-  union,
-} from '../../../lib/wire/schema.js';
+import { type Codec, blob, bool, list, nullable, oneOf, struct, text, uint, union } from '../../../lib/wire/schema.js';
 import { encodeUtf8 } from '../../../lib/wire/utf8.js';
 
 function write<T>(codec: Codec<T>, value: T): Uint8Array {
@@ -42,19 +31,22 @@ const sample = struct({
   one: union({ empty: struct({}), full: struct({ it: uint(7) }) }),
 });
 
-const values = fc.record({
-  count: fc.nat({ max: 1000 }),
-  flag: fc.boolean(),
-  bytes: fc.uint8Array({ maxLength: 20 }),
-  name: fc.string({ unit: 'grapheme', maxLength: 20 }).filter((name) => encodeUtf8(name).length <= 40),
-  colour: fc.constantFrom('red', 'green'),
-  maybe: fc.oneof(fc.constant(null), fc.maxSafeNat()),
-  many: fc.array(fc.record({ a: fc.maxSafeNat(), b: fc.boolean() }, { noNullPrototype: true }), { maxLength: 5 }),
-  one: fc.oneof(
-    fc.constant({ kind: 'empty' } as const),
-    fc.nat({ max: 7 }).map((it) => ({ kind: 'full', it }) as const),
-  ),
-}, { noNullPrototype: true });
+const values = fc.record(
+  {
+    count: fc.nat({ max: 1000 }),
+    flag: fc.boolean(),
+    bytes: fc.uint8Array({ maxLength: 20 }),
+    name: fc.string({ unit: 'grapheme', maxLength: 20 }).filter((name) => encodeUtf8(name).length <= 40),
+    colour: fc.constantFrom('red', 'green'),
+    maybe: fc.oneof(fc.constant(null), fc.maxSafeNat()),
+    many: fc.array(fc.record({ a: fc.maxSafeNat(), b: fc.boolean() }, { noNullPrototype: true }), { maxLength: 5 }),
+    one: fc.oneof(
+      fc.constant({ kind: 'empty' } as const),
+      fc.nat({ max: 7 }).map((it) => ({ kind: 'full', it }) as const),
+    ),
+  },
+  { noNullPrototype: true },
+);
 
 test('a value of every codec is read back as it was written', (t) => {
   fc.assert(

@@ -9,7 +9,10 @@ test('text is encoded as the platform does it, lone surrogates included, and dec
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), utf16()), (text) => {
       t.deepEqual(encodeUtf8(text), new TextEncoder().encode(text));
-      t.is(decodeUtf8(encodeUtf8(text)), new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)));
+      t.is(
+        decodeUtf8(encodeUtf8(text)),
+        new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)),
+      );
     }),
     { numRuns: 1000 },
   );
@@ -23,7 +26,25 @@ function utf16(): fc.Arbitrary<string> {
 
 test('bytes are text exactly when the platform says so: no long forms, no surrogates, nothing above U+10FFFF', (t) => {
   const byte = fc.oneof(
-    fc.constantFrom(0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf),
+    fc.constantFrom(
+      0xc0,
+      0xc1,
+      0xc2,
+      0xdf,
+      0xe0,
+      0xed,
+      0xef,
+      0xf0,
+      0xf4,
+      0xf5,
+      0xff,
+      0x80,
+      0x8f,
+      0x90,
+      0x9f,
+      0xa0,
+      0xbf,
+    ),
     fc.nat({ max: 255 }),
   );
   fc.assert(

@@ -1,0 +1,144 @@
+import test from 'ava';
+import { explain, gauge } from '../../../lib/inspect.js';
+import {
+  type Network,
+  actorOf,
+  at,
+  createNetwork,
+  grouped,
+  isQuiet,
+  isTogether,
+  join,
+  multicast,
+  run,
+  runUntil,
+  start,
+  texts,
+} from '../network.js';
+
+/** How many packets hold each kind of section, while `millis` pass. */
+function countKinds(net: Network, millis: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  const { rule } = net;
+  net.rule = (sent) => {
+    for (const kind of sent.holds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return rule(sent);
+  };
+  run(net, millis);
+  net.rule = rule;
+  return counts;
+}
+
+test('when all is stable and known to be, a group sends nothing at all', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  for (const name of ['a', 'b', 'c']) for (const uniform of [false, true]) multicast(net, name, name, { uniform });
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  run(net, 100);
+  const counts = countKinds(net, 10_000);
+  t.deepEqual([...counts.keys()], ['heartbeat'], 'the domain lives, the group is silent');
+});
+
+test('an idle receiver acknowledges once, after a short delay', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  run(net, 100);
+  multicast(net, 'a', 'one', { order: 'fifo' });
+  const counts = countKinds(net, 500);
+  // two receivers, two packets each: one for each of the others
+  t.true((counts.get('row') ?? 0) <= 4, `${counts.get('row') ?? 0}`);
+  t.is(counts.get('nak'), undefined);
+  t.true(isQuiet(net));
+});
+
+test('while data flows both ways, acknowledgements ride on it', (t) => {
+  const net = grouped(['a', 'b']);
+  const counts = new Map<string, number>();
+  net.rule = ({ holds }) => {
+    for (const kind of holds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return 'pass';
+  };
+  for (let i = 0; i < 200; i++) {
+    multicast(net, 'a', 'a', { order: 'fifo' });
+    multicast(net, 'b', 'b', { order: 'fifo' });
+    run(net, 2);
+  }
+  t.is(counts.get('data'), 400);
+  t.true((counts.get('row') ?? 0) < 8, `${counts.get('row') ?? 0} rows for 400 frames`);
+});
+
+test('two hundred groups that are idle cost no more packets than one', (t) => {
+  const names = ['a', 'b', 'c', 'd'];
+  const rates = [1, 200].map((groups) => {
+    const net = createNetwork();
+    for (const name of names) start(net, name);
+    runUntil(net, () => names.every((name) => at(net, name).node.domain?.nodes.length === 4), 'a domain of four');
+    const list = Array.from({ length: groups }, (_, i) => `g${i}`);
+    for (const name of names) for (const group of list) join(net, name, group);
+    runUntil(net, () => list.every((group) => isTogether(net, group)), 'all are in all groups', 20_000);
+    for (const group of list) for (const name of names) multicast(net, name, 'hello', { group });
+    runUntil(net, () => list.every((group) => isQuiet(net, group)), 'all is stable', 20_000);
+    for (const group of list) t.is(actorOf(at(net, 'd'), group).deliveries.length, 4);
+    run(net, 500);
+    net.sent = 0;
+    run(net, 10_000);
+    return net.sent / 10;
+  });
+  const [one = 0, many = 0] = rates;
+  t.true(one > 0);
+  t.true(Math.abs(many - one) <= one / 10, `${one} packets/s with one group, ${many} with 200`);
+});
+
+test('a lost frame is asked for and sent again, once', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  let lost = 0;
+  net.rule = ({ to, holds }) => (to === 'at-c' && holds.includes('data') && lost++ === 0 ? 'drop' : 'pass');
+  multicast(net, 'a', 'lost', { order: 'fifo' });
+  multicast(net, 'a', 'kept', { order: 'fifo' });
+  const counts = countKinds(net, 50);
+  t.deepEqual(texts(actorOf(at(net, 'c'))), ['lost', 'kept']);
+  t.is(counts.get('nak'), 1);
+  t.true(isQuiet(net));
+});
+
+test('a lost last frame, which no gap shows, arrives all the same', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  let lost = 0;
+  net.rule = ({ from, holds }) => (from === 'at-a' && holds.includes('data') && lost++ < 2 ? 'drop' : 'pass');
+  multicast(net, 'a', 'lost for both', { order: 'fifo' });
+  runUntil(net, () => isQuiet(net) && lost > 1, 'it is stable', 500);
+  for (const name of ['b', 'c']) t.deepEqual(texts(actorOf(at(net, name))), ['lost for both']);
+});
+
+test('a gap is filled by another member when its sender cannot be heard', (t) => {
+  const net = grouped(['a', 'b', 'c'], { timeout: 5000 });
+  net.rule = ({ from, to }) => (from === 'at-a' && to === 'at-c' ? 'drop' : 'pass');
+  multicast(net, 'a', 'round about', { order: 'fifo' });
+  runUntil(net, () => texts(actorOf(at(net, 'c'))).length === 1, 'c has it from b', 500);
+  t.is(actorOf(at(net, 'a')).views.at(-1)?.members.length, 3);
+});
+
+test('several members that miss the same frame do not each get an answer of their own', (t) => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const net = grouped(names);
+  let first = true;
+  net.rule = ({ from, holds }) => (from === 'at-a' && holds.includes('data') && first ? 'drop' : 'pass');
+  multicast(net, 'a', 'lost', { order: 'fifo' });
+  first = false;
+  multicast(net, 'a', 'kept', { order: 'fifo' });
+  net.sent = 0;
+  const counts = countKinds(net, 20);
+  t.is(counts.get('nak'), 5);
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  for (const name of names) t.deepEqual(texts(actorOf(at(net, name))), ['lost', 'kept'], name);
+});
+
+test('who waits for whom can be asked while something is unstable, and is nothing afterwards', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  net.rule = ({ from }) => (from === 'at-c' ? 'drop' : 'pass');
+  multicast(net, 'a', 'm');
+  run(net, 20);
+  t.deepEqual(explain(at(net, 'a').node, 'g'), [{ what: 'acknowledgements', who: [at(net, 'c').node.self] }]);
+  t.true(gauge(at(net, 'a').node).unstable > 0);
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  t.deepEqual(explain(at(net, 'a').node, 'g'), []);
+});

@@ -1,0 +1,192 @@
+import test from 'ava';
+import { gauge } from '../../../lib/inspect.js';
+import { defaults } from '../../../lib/options.js';
+import {
+  act,
+  actorOf,
+  at,
+  consume,
+  crash,
+  grouped,
+  isQuiet,
+  join,
+  multicast,
+  multicastEvent,
+  nameOfDelivery,
+  run,
+  runUntil,
+  start,
+  texts,
+} from '../network.js';
+
+/** Bytes that are not the same anywhere. */
+function filler(length: number, seed = 1): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0, x = seed; i < length; i++) bytes[i] = (x = (Math.imul(x, 1664525) + 1013904223) >>> 0) >>> 24;
+  return bytes;
+}
+
+test('a multicast of 16 MiB goes in fragments and arrives whole, in datagrams within the limit', (t) => {
+  const net = grouped(['a', 'b']);
+  const payload = filler(defaults.messageBytesMax);
+  let largest = 0;
+  let mostUnstable = 0;
+  net.rule = ({ bytes }) => {
+    largest = Math.max(largest, bytes.length);
+    mostUnstable = Math.max(mostUnstable, gauge(at(net, 'a').node).unstableBytes);
+    return 'pass';
+  };
+  multicast(net, 'a', payload);
+  runUntil(net, () => isQuiet(net), 'it is stable', 60_000);
+  for (const name of ['a', 'b']) {
+    const [delivery] = actorOf(at(net, name)).deliveries;
+    t.true(delivery !== undefined && Buffer.compare(delivery.payload, payload) === 0, name);
+  }
+  t.true(largest <= defaults.datagramBytesMax, `${largest}`);
+  t.true(mostUnstable <= defaults.windowBytes + 2 * defaults.datagramBytesMax, `${mostUnstable}`);
+});
+
+test('multicasts around the size of a datagram arrive whole and in order, small ones share datagrams', (t) => {
+  const limit = 1500;
+  const net = grouped(['a', 'b', 'c'], { datagramBytesMax: limit });
+  net.rule = ({ by, bytes }) => {
+    if (by !== 'stream') t.true(bytes.length <= limit);
+    return 'pass';
+  };
+  const member = at(net, 'b');
+  const sizes = [0, 1, ...Array.from({ length: 40 }, (_, i) => 1380 + 4 * i), 2800, 2900, 3000, 9000, 0, 1];
+  for (const order of ['fifo', 'causal', 'total'] as const) {
+    act(
+      net,
+      member,
+      ...sizes.map((size, i) => multicastEvent(member, filler(size, i + 1), { order, uniform: i % 5 === 0 })),
+    );
+  }
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  for (const name of ['a', 'b', 'c']) {
+    for (const order of ['fifo', 'causal', 'total'] as const) {
+      const got = actorOf(at(net, name)).deliveries.filter((each) => each.order === order);
+      t.deepEqual(
+        got.map(({ payload }) => payload.length),
+        sizes,
+        `${name} ${order}`,
+      );
+      t.true(
+        got.every(({ payload }, i) => Buffer.compare(payload, filler(sizes[i] ?? 0, i + 1)) === 0),
+        `${name} ${order}`,
+      );
+    }
+  }
+  net.sent = 0;
+  act(net, member, ...Array.from({ length: 100 }, (_, i) => multicastEvent(member, `${i}`)));
+  t.true(net.sent <= 2, `100 small multicasts of one batch went out in ${net.sent} packets`);
+});
+
+test('a multicast of which only fragments are out when the view changes is sent anew in the next, once', (t) => {
+  const net = grouped(['a', 'b', 'c'], { datagramBytesMax: 1500, windowBytes: 8000 });
+  const payload = filler(60_000);
+  const before = actorOf(at(net, 'a')).views.length;
+  multicast(net, 'b', 'first');
+  multicast(net, 'b', payload);
+  multicast(net, 'b', 'last');
+  run(net, 3);
+  t.true((at(net, 'b').node.groups.get('g')?.queue.first?.offset ?? 0) > 0, 'it is under way');
+  crash(net, 'c');
+  runUntil(net, () => isQuiet(net) && actorOf(at(net, 'a')).views.length > before, 'all is stable');
+  const names = actorOf(at(net, 'a')).deliveries.map(nameOfDelivery);
+  t.is(names.length, 3);
+  t.deepEqual(actorOf(at(net, 'b')).deliveries.map(nameOfDelivery), names);
+  const [first, whole, last] = actorOf(at(net, 'a')).deliveries;
+  t.true(whole !== undefined && Buffer.compare(whole.payload, payload) === 0);
+  t.true((whole?.view.id ?? 0) > (first?.view.id ?? 0), 'in the view in which it was sent');
+  t.is(whole?.view.id, last?.view.id);
+});
+
+test('a receiver that has fragments of a dead sender forgets them with the view', (t) => {
+  const net = grouped(['a', 'b', 'c'], { datagramBytesMax: 1500, windowBytes: 8000 });
+  multicast(net, 'c', filler(60_000));
+  run(net, 2);
+  t.true(gauge(at(net, 'a').node).reassembly > 0);
+  crash(net, 'c');
+  runUntil(net, () => isQuiet(net) && actorOf(at(net, 'a')).views.at(-1)?.members.length === 2, 'a view without c');
+  t.is(gauge(at(net, 'a').node).reassembly, 0);
+  t.deepEqual(actorOf(at(net, 'a')).deliveries, []);
+});
+
+test('unstable bytes stay within the window while nobody acknowledges; the rest goes out afterwards', (t) => {
+  const windowBytes = 20_000;
+  const net = grouped(['a', 'b'], { windowBytes, datagramBytesMax: 1500 });
+  net.rule = ({ from }) => (from === 'at-b' ? 'drop' : 'pass');
+  const member = at(net, 'a');
+  const count = 300;
+  for (let i = 0; i < count; i++) multicast(net, 'a', filler(500, i + 1), { order: 'fifo' });
+  run(net, 100);
+  const { unstableBytes, queued } = gauge(member.node);
+  t.true(unstableBytes >= windowBytes && unstableBytes <= windowBytes + 1500 + 512, `${unstableBytes}`);
+  t.true(queued > count / 2);
+  t.is(actorOf(member).accepted, count - queued);
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  t.deepEqual(
+    actorOf(at(net, 'b')).deliveries.map(({ message }) => message),
+    Array.from({ length: count }, (_, i) => i + 1),
+  );
+  t.is(actorOf(member).stable, count);
+});
+
+test('senders wait for an actor that is behind, and go on when it has caught up', (t) => {
+  const backlogBytesMax = 10_000;
+  const net = grouped(['a', 'b'], { backlogBytesMax, windowBytes: 8000, datagramBytesMax: 1500 });
+  const slow = actorOf(at(net, 'b'));
+  slow.consumes = false;
+  for (let i = 0; i < 100; i++) multicast(net, 'a', filler(1000, i + 1));
+  run(net, 1000);
+  t.true(slow.unconsumed > backlogBytesMax && slow.unconsumed <= backlogBytesMax + 2 * 8000, `${slow.unconsumed}`);
+  t.true(gauge(at(net, 'a').node).queued > 50);
+  t.is(gauge(at(net, 'b').node).unstable, 0, 'a slow actor does not delay stability');
+  slow.consumes = true;
+  consume(net, 'b');
+  runUntil(net, () => isQuiet(net), 'all is delivered');
+  t.is(slow.deliveries.length, 100);
+});
+
+test('without a quorum nothing new is sent', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  net.rule = () => 'drop';
+  runUntil(net, () => actorOf(at(net, 'a')).status === 'wedged', 'a is alone');
+  multicast(net, 'a', 'alone');
+  run(net, 500);
+  t.deepEqual(texts(actorOf(at(net, 'a'))), []);
+  t.is(gauge(at(net, 'a').node).queued, 1);
+});
+
+test('a causal multicast waits for what its sender had delivered', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  // c does not hear a, so it gets the answer before what is answered
+  net.rule = ({ from, to, holds }) => (from === 'at-a' && to === 'at-c' && holds.includes('data') ? 'hold' : 'pass');
+  multicast(net, 'a', 'question', { order: 'causal' });
+  run(net, 1.5);
+  t.deepEqual(texts(actorOf(at(net, 'b'))), ['question']);
+  multicast(net, 'b', 'answer', { order: 'causal' });
+  run(net, 1.2);
+  t.deepEqual(texts(actorOf(at(net, 'c'))), [], 'the answer waits for the question');
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  t.deepEqual(texts(actorOf(at(net, 'c'))), ['question', 'answer']);
+});
+
+test('a joiner that comes while multicasts are queued is in the view in which they are sent', (t) => {
+  const net = grouped(['a', 'b']);
+  start(net, 'c');
+  join(net, 'c');
+  for (let i = 0; i < 50; i++) {
+    multicast(net, 'a', `a${i}`);
+    multicast(net, 'b', `b${i}`);
+    run(net, 3);
+  }
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => actorOf(at(net, name)).state);
+  t.is(a?.length, 100);
+  t.deepEqual(b, a);
+  t.deepEqual(c, a);
+});
