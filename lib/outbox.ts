@@ -13,7 +13,7 @@ export interface Packer {
   readonly destination: Incarnation;
   readonly bytesMax: number;
   writer: Writer | null;
-  /** A guess at the next packet's size, so that buffers seldom grow. */
+  /** A guess at the next packet's size, so that buffers seldom grow: recent ones' greatest, slowly forgotten. */
   capacity: number;
 }
 
@@ -107,7 +107,8 @@ export function finish(out: Outbox, packer: Packer): void {
   const w = packer.writer;
   if (!w) return;
   packer.writer = null;
-  packer.capacity = Math.min(packer.bytesMax, Math.max(1024, w.length + (w.length >> 3)));
+  const forgotten = packer.capacity - (packer.capacity >> 3);
+  packer.capacity = Math.min(packer.bytesMax, Math.max(1024, w.length + (w.length >> 3), forgotten));
   const bytes = w.bytes.subarray(0, w.length);
   if (packer.by === 'multicast') {
     out.packets.push({ kind: 'multicast', bytes });

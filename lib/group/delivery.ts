@@ -21,7 +21,8 @@ import {
   uniformFlag,
 } from '../wire/record.js';
 import { emit } from './replica.js';
-import type { Group, Host, Pending, ViewState } from './state.js';
+import type { Pending } from './pending.js';
+import type { Group, Host, ViewState } from './state.js';
 
 /** Goes through records that were just received in order, once. */
 export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chunk: Chunk): void {

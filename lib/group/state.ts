@@ -80,22 +80,6 @@ export interface Outgoing {
   traced: boolean;
 }
 
-/** A multicast that was received; becomes a delivery as it stands. */
-export interface Pending {
-  readonly kind: 'delivery';
-  readonly from: ViewInfo['members'][number];
-  readonly fromRank: Rank;
-  readonly message: MessageNumber;
-  readonly order: Order;
-  readonly uniform: boolean;
-  position: Position;
-  readonly view: ViewInfo;
-  readonly payload: Uint8Array;
-  readonly seqno: Seqno;
-  /** What changed in its sender's past since the sender's previous multicast; null: nothing. */
-  readonly dependencies: readonly RankCount[] | null;
-}
-
 /** The next `count` total multicasts of `rank`, as assigned by record `by` of the sequencer's stream. */
 export interface Run {
   readonly rank: Rank;

@@ -9,7 +9,7 @@ import type { Seqno } from '../ids.js';
 import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
 import { Queue } from '../queue.js';
 import { type Chunk, lastOf, slice } from '../wire/record.js';
-import type { Pending } from './state.js';
+import type { Pending } from './pending.js';
 
 /** A stream; one for each rank of the view, one's own included. */
 export interface Stream {
