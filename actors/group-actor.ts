@@ -69,6 +69,12 @@ export function enqueueReborn(member: Member): void {
   schedule(member);
 }
 
+/** The node is out of its domain: the member ends once its mailbox is empty. */
+export function enqueueOver(member: Member, status: 'left' | 'excluded', why: Error): void {
+  put(member, { kind: 'over', status, why });
+  schedule(member);
+}
+
 function put(member: Member, item: Item): void {
   member.items.push(item);
   member.enqueued += 1;
@@ -297,6 +303,9 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       member.viewInfo = undefined;
       member.stream.view = undefined;
       if (member.settings.kind === 'replicated') member.hasState = false;
+      return undefined;
+    case 'over':
+      finish(member, item.why, item.status);
       return undefined;
     case 'snapshot-continue':
     case 'snapshot-end':

@@ -2,7 +2,6 @@
  * What a system with groups consists of, as plain state: the host (one per nact system), its life (one per incarnation)
  * and its members (one per group).
  */
-import type { Hash } from 'node:crypto';
 import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
@@ -98,8 +97,14 @@ export interface Behavior {
   readonly initialStateFunc: ((ctx: unknown) => unknown) | undefined;
 }
 
-/** An item of a member's mailbox. `reborn`: what follows is of a new life of the node. */
-export type Item = GroupItem | { readonly kind: 'reborn' };
+/**
+ * An item of a member's mailbox. `reborn`: what follows is of a new life of the node. `over`: nothing follows, the node is
+ * out of its domain.
+ */
+export type Item =
+  | GroupItem
+  | { readonly kind: 'reborn' }
+  | { readonly kind: 'over'; readonly status: 'left' | 'excluded'; readonly why: Error };
 
 /** A read that waits: for own multicasts, and for what was delivered when it was asked for. */
 export interface Waiter {
@@ -114,8 +119,6 @@ export interface Waiter {
 export interface Outgoing {
   readonly encoder: SnapshotEncoder;
   readonly ahead: Snapshot[];
-  /** Over the chunks sent, for the trace. */
-  readonly hash: Hash | undefined;
 }
 
 /** This node's member of a group: the cell behind its nact actor. */
@@ -171,8 +174,6 @@ export interface Member {
   /** By `view/joiner`; undefined: ended before it began. */
   readonly outgoing: Map<string, Outgoing | undefined>;
   incoming: SnapshotDecoder | undefined;
-  /** Over the chunks that came in, for the trace. */
-  incomingHash: Hash | undefined;
 }
 
 /** Living systems with groups, by the name of the nact system. */

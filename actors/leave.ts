@@ -34,19 +34,21 @@ function detach(member: Member): void {
 }
 
 /** The member has left or will never be one: nact's own stop, and whoever waits is told. */
-export function finish(member: Member, why: Error): void {
+export function finish(member: Member, why: Error, status: 'left' | 'excluded' = 'left'): void {
   if (member.phase === 'gone') return;
   detach(member);
   member.phase = 'gone';
   member.gone = why;
   const { actor, host, stream, group } = member;
-  if (stream.status !== 'left' && stream.status !== 'excluded') emitStatus(stream, 'left', why.message);
+  if (stream.status !== status) emitStatus(stream, status, why.message);
   for (const waiter of member.waiters) waiter.reject(why);
   member.waiters = [];
   member.items = [];
   member.head = 0;
   member.outgoing.clear();
-  actor.state = member.state;
+  // nact sets the state to what a token's handler returns, also after the stop
+  const { state } = member;
+  Object.defineProperty(actor, 'state', { get: () => state, set: () => undefined });
   (Object.getPrototypeOf(actor) as NactParent).stop.call(actor);
   stream.subject.complete();
   member.left.resolve();

@@ -25,8 +25,8 @@ declare module 'nact' {
   /** Spawns an actor below another or below the system. */
   export function spawn<State, Msg>(
     parent: Ref<never>,
-    f: (state: State, msg: Msg, ctx: ActorContext<Msg, Ref<unknown>>) => State | Promise<State>,
+    f: (state: State, msg: Msg, ctx: ActorContext<Msg, Ref<unknown>>) => NoInfer<State> | Promise<NoInfer<State>>,
     name?: string,
-    properties?: ActorProps<State, Msg, Ref<unknown>>,
+    properties?: ActorProps<NoInfer<State>, NoInfer<Msg>, Ref<unknown>>,
   ): Ref<Msg>;
 }

@@ -158,7 +158,6 @@ function createMember(
     waiters: [],
     outgoing: new Map(),
     incoming: undefined,
-    incomingHash: undefined,
   };
 }
 

@@ -5,7 +5,6 @@
  * its state. The first chunks are encoded at once, for some milliseconds, the rest one by one as they are asked for: so a
  * small state, and one of a function that changes it in place, is a true copy of one moment.
  */
-import { createHash } from 'node:crypto';
 import type { GroupItem, TransferToken } from '../lib/events.js';
 import { tell, type Member } from './host.js';
 import { snapshotDecoder, snapshotEncoder, type Snapshot } from './snapshot.js';
@@ -30,18 +29,17 @@ export function startSnapshot(member: Member, token: TransferToken): void {
   const { snapshot } = member.behavior;
   const encoder = snapshotEncoder(snapshot ? snapshot(member.state) : member.state, member.host.refs);
   const ahead: Snapshot[] = [];
-  const hash = member.host.life.trace ? createHash('sha256') : undefined;
   const until = performance.now() + aheadMillis;
   while (!ahead.at(-1)?.last && ((!snapshot && member.inPlace) || performance.now() < until)) {
     const next = encoder.next();
     if (next instanceof Promise) {
-      member.outgoing.set(key, { encoder, ahead, hash });
+      member.outgoing.set(key, { encoder, ahead });
       void send(member, token, next);
       return;
     }
     ahead.push(next);
   }
-  member.outgoing.set(key, { encoder, ahead, hash });
+  member.outgoing.set(key, { encoder, ahead });
   continueSnapshot(member, token);
 }
 
@@ -72,31 +70,7 @@ async function send(member: Member, token: TransferToken, next: Promise<Snapshot
 }
 
 function sendChunk(member: Member, token: TransferToken, { chunk, last }: Snapshot): void {
-  const { host, group } = member;
-  const hash = member.outgoing.get(keyOf(token))?.hash?.update(chunk);
-  if (last) {
-    member.outgoing.delete(keyOf(token));
-    if (hash) {
-      const h = hash.digest('hex').slice(0, 16);
-      host.life.trace?.record({ e: 'state-out', g: group, for: token.joiner, v: String(token.view), h });
-      host.life.trace?.flush();
-    }
-  }
-  tell(host, { kind: 'snapshot', group, token, chunk, last });
-}
-
-/**
- * Traces a state that came in, before what it makes possible: deliveries of the same batch are traced after it. To be
- * called for each chunk when it arrives.
- */
-export function traceState(member: Member, { token, chunk, first, last }: StateItem): void {
-  if (first) member.incomingHash = createHash('sha256');
-  member.incomingHash?.update(chunk);
-  if (!last || !member.incomingHash) return;
-  const h = member.incomingHash.digest('hex').slice(0, 16);
-  member.incomingHash = undefined;
-  const { trace } = member.host.life;
-  trace?.record({ e: 'state-in', g: member.group, from: token.donor, v: String(token.view), h });
+  tell(member.host, { kind: 'snapshot', group: member.group, token, chunk, last });
 }
 
 /** Takes a chunk of the state in. A promise if the user's `restore` is asynchronous. Throws if the bytes are no state. */

@@ -12,13 +12,12 @@ import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
 import type { TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
-import { DomainRefused, GroupRefused } from './errors.js';
-import { enqueue, enqueueReborn } from './group-actor.js';
+import { DomainRefused, GroupRefused, NotAMember } from './errors.js';
+import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
 import { wake, type Host, type Life } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
-import { traceState } from './transfer.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -191,7 +190,11 @@ function armTimer(host: Host, due: number): void {
 
 function perform(host: Host, effects: readonly Effect[]): void {
   const { trace } = host.life;
-  if (trace) traceAll(host, trace, effects);
+  if (trace) {
+    // one write for the batch, before any of it takes effect
+    for (const effect of effects) if (effect.kind === 'trace') trace.record(effect.record);
+    trace.flush();
+  }
   const { transport } = host;
   if (!transport) return;
   for (const effect of effects) {
@@ -231,7 +234,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
         break;
       case 'left':
         host.log.info(`${host.life.id} has left domain '${host.options.domain}'`);
-        endHost(host, undefined);
+        void conclude(host, 'left', undefined);
         return;
       case 'restart':
         restart(host, effect.why);
@@ -240,17 +243,6 @@ function perform(host: Host, effects: readonly Effect[]): void {
         assertNever(effect);
     }
   }
-}
-
-/** One write for the batch, before any of it takes effect. */
-function traceAll(host: Host, trace: TraceWriter, effects: readonly Effect[]): void {
-  for (const effect of effects) {
-    if (effect.kind !== 'deliver') continue;
-    const member = host.members.get(effect.group);
-    for (const item of effect.items) if (item.kind === 'state' && member) traceState(member, item);
-  }
-  for (const effect of effects) if (effect.kind === 'trace') trace.record(effect.record);
-  trace.flush();
 }
 
 function refuse(host: Host, group: string, why: string): void {
@@ -262,10 +254,22 @@ function refuse(host: Host, group: string, why: string): void {
   finish(member, error);
 }
 
+/** The node is out of its domain: members apply what they were still delivered, then everything is closed. */
+async function conclude(host: Host, status: 'left' | 'excluded', error: Error | undefined): Promise<void> {
+  host.phase = 'leaving';
+  host.life.core = undefined;
+  clearTimeout(host.timer);
+  const members = [...host.members.values()];
+  const why = error ?? new NotAMember(host.options.domain, 'the node left its domain');
+  for (const member of members) enqueueOver(member, status, why);
+  await Promise.all(members.map(({ left }) => left.promise));
+  endHost(host, error);
+}
+
 /** A new life under the same name: new core, all groups joined again, receipts of the old life settled. */
 function restart(host: Host, why: string): void {
   if (host.phase !== 'running' || !host.options.rejoin) {
-    endHost(host, host.phase === 'running' ? new DomainRefused(host.options.domain, why) : undefined);
+    void conclude(host, 'excluded', host.phase === 'running' ? new DomainRefused(host.options.domain, why) : undefined);
     return;
   }
   const old = host.life;

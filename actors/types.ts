@@ -56,7 +56,7 @@ export interface View {
 }
 
 /** What a group actor's function gets besides state and message: nact's context and the group's. Fresh for each call. */
-export interface Context<Msg = unknown> {
+export interface Context<Msg = never> {
   readonly parent: Ref<unknown>;
   readonly path: ActorPath;
   readonly self: Ref<Msg>;
@@ -81,7 +81,7 @@ export interface Context<Msg = unknown> {
 }
 
 /** What a supervisor gets: nact's own actions, and the messages that wait. */
-export interface SupervisionContext<Msg = unknown> {
+export interface SupervisionContext<Msg = never> {
   readonly parent: Ref<unknown>;
   readonly path: ActorPath;
   readonly self: Ref<Msg>;
@@ -166,8 +166,12 @@ export interface MemberProps<State, Msg> extends CommonProps<State, Msg> {
   readonly onDirect?: (state: State, msg: unknown, ctx: Context<Msg>) => State | void | Promise<State | void>;
 }
 
-/** The function of a group's actor. */
-export type GroupFunc<State, Msg> = (state: State, msg: Msg, ctx: Context<Msg>) => State | Promise<State>;
+/** The function of a group's actor. The state's type is that of its first parameter. */
+export type GroupFunc<State, Msg> = (
+  state: State,
+  msg: Msg,
+  ctx: Context<Msg>,
+) => NoInfer<State> | Promise<NoInfer<State>>;
 
 /** What a call of `multicast` may ask for. */
 export interface MulticastOptions {

@@ -1,0 +1,142 @@
+/** However a member or a system ends, its groups are left gracefully, and a silent one is lost to the others. */
+import test from 'ava';
+import { dispatch, spawn, stop, type Ref } from 'nact';
+import {
+  leave,
+  leaveDomain,
+  memoryHub,
+  multicast,
+  MulticastFailed,
+  read,
+  ready,
+  spawnReplicated,
+  status,
+  views,
+  type GroupRef,
+} from '../../actors/index.js';
+import type { Packet } from '../../transport/memory.js';
+import { append, eventually, first, system, viewOf } from './systems.js';
+
+test.serial(
+  'leave, stop of the actor, of its parent, of its grandparent and of the system all leave the group',
+  async (t) => {
+    const hub = memoryHub();
+    const stays = spawnReplicated(system(t, hub, 'stays'), append, 'g', { initialState: [] });
+    await viewOf(stays, 1);
+    for (const way of ['leave', 'stop', 'parent', 'grandparent', 'system', 'domain'] as const) {
+      const node = system(t, hub, way);
+      let stopped: unknown;
+      let ref: GroupRef<number, readonly number[]> | undefined;
+      const grandparent = spawn(
+        node,
+        (state: number, _message: string, ctx) => {
+          const parent = spawn(
+            ctx.self as Ref<never>,
+            (inner: number, _m: string, { self }) => {
+              ref = spawnReplicated(self as Ref<never>, append, 'g', {
+                initialState: [],
+                afterStop: (last) => {
+                  stopped = last;
+                },
+              });
+              return inner;
+            },
+            'parent',
+          );
+          dispatch(parent, 'go');
+          parents.push(parent);
+          return state;
+        },
+        'grandparent',
+      );
+      const parents: Ref<never>[] = [];
+      dispatch(grandparent, 'go');
+      await eventually(() => ref !== undefined, 'the member');
+      const member = ref as unknown as GroupRef<number, readonly number[]>;
+      await viewOf(stays, 2);
+      const number = (await read(stays, (state) => state.length)) + 1;
+      dispatch(member, number);
+      if (way === 'leave') await leave(member);
+      else if (way === 'stop') stop(member);
+      else if (way === 'parent') stop(parents[0] as Ref<never>);
+      else if (way === 'grandparent') stop(grandparent);
+      else if (way === 'system') stop(node);
+      else await leaveDomain(node);
+      const view = await first(views(stays), ({ left }) => left.some(({ name }) => name === way));
+      t.is(view.left[0]?.cause, 'left', way);
+      await eventually(() => stopped !== undefined, `afterStop by ${way}`);
+      t.is((stopped as number[]).at(-1), number, 'its last multicast was delivered, to itself too');
+      t.is(await read(stays, (state) => state.at(-1)), number);
+    }
+  },
+);
+
+test.serial('a name is free as soon as its member is stopped; the successor has the state', async (t) => {
+  const hub = memoryHub();
+  const other = spawnReplicated(system(t, hub, 'other'), append, 'g', { initialState: [] });
+  const node = system(t, hub, 'a');
+  const one = spawnReplicated(node, append, 'g', { initialState: [] });
+  await viewOf(other, 2);
+  await multicast(one, 1).stable;
+  stop(one);
+  const two = spawnReplicated(node, append, 'g', { initialState: [] });
+  dispatch(two, 2);
+  t.deepEqual(await read(two, (state) => state), [1, 2]);
+  await viewOf(two, 2);
+  t.throws(() => multicast(one, 3));
+  t.is(await first(status(one), () => true), 'left');
+});
+
+test.serial(
+  'a node that nobody hears is lost to the others, wedges, and comes back as a new life with the state',
+  async (t) => {
+    let isolated = '';
+    const hub = memoryHub(({ from, to }: Packet) => ({
+      kind: isolated !== '' && (from === isolated) !== (to === isolated) ? 'drop' : 'pass',
+    }));
+    const nodes = [];
+    for (const name of ['a', 'b', 'c']) {
+      const node = system(t, hub, name);
+      await ready(node);
+      nodes.push(node);
+    }
+    const refs = nodes.map((node) => spawnReplicated(node, append, 'g', { initialState: [] }));
+    const [a, , c] = refs as [GroupRef<number, readonly number[]>, unknown, GroupRef<number, readonly number[]>];
+    await Promise.all(refs.map((ref) => viewOf(ref, 3)));
+    await multicast(c, 1).stable;
+    isolated = 'memory:3';
+    const lost = multicast(c, 666);
+    const failing = t.throwsAsync(lost.stable, { instanceOf: MulticastFailed });
+    t.is((await viewOf(a, 2)).cause, 'failed: c');
+    await first(status(c), (value) => value === 'wedged' || value === 'excluded');
+    await multicast(a, 2).stable;
+    isolated = '';
+    await failing;
+    await viewOf(a, 3);
+    await multicast(c, 3).stable;
+    const states = await Promise.all([a, c].map((ref) => read(ref, (state) => state)));
+    t.deepEqual(states[1], states[0]);
+    t.deepEqual(states[0], [1, 2, 3]);
+  },
+);
+
+test.serial('with rejoin: false an excluded node stays out, and says so', async (t) => {
+  let isolated = '';
+  const hub = memoryHub(({ from, to }: Packet) => ({
+    kind: isolated !== '' && (from === isolated) !== (to === isolated) ? 'drop' : 'pass',
+  }));
+  const nodes = [];
+  for (const name of ['a', 'b', 'c']) {
+    const node = system(t, hub, name, { rejoin: false });
+    await ready(node);
+    nodes.push(node);
+  }
+  const refs = nodes.map((node) => spawnReplicated(node, append, 'g', { initialState: [] }));
+  await Promise.all(refs.map((ref) => viewOf(ref, 3)));
+  isolated = 'memory:3';
+  await viewOf(refs[0] as GroupRef<number>, 2);
+  const ends = first(status(refs[2] as GroupRef<number>), (value) => value === 'excluded');
+  isolated = '';
+  t.is(await ends, 'excluded');
+  await t.throwsAsync(read(refs[2] as GroupRef<never>, (state) => state));
+});

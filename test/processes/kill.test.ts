@@ -1,0 +1,73 @@
+/**
+ * Five members under load, total and fifo, on real sockets. One after another is killed with SIGKILL, the coordinator
+ * among them, and restarted: survivors have the new view, the restarted one has the state, and the traces of all lives
+ * hold every property.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import { freshDomain, runCli, startMember, type MemberProcess } from './member-process.js';
+
+const names = ['a', 'b', 'c', 'd', 'e'];
+const rounds = 3;
+const load = ['send 1000000 --size 256 --order total --rate 100', 'send 1000000 --size 256 --order fifo --rate 100'];
+
+test.serial('members under load are killed and restarted, and no property is violated', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const domain = freshDomain();
+  const start = (name: string) => startMember(t, name, domain, '--trace', path.join(folder, `${name}.jsonl`));
+  const members = new Map<string, MemberProcess>(names.map((name) => [name, start(name)]));
+  await Promise.all([...members.values()].map((member) => member.view(names)));
+  const begin = (member: MemberProcess) => load.forEach((line) => member.command(line));
+  for (const member of members.values()) begin(member);
+
+  for (let round = 0; round < rounds; round++) {
+    const views = (members.get(names[(round + 1) % 5] as string) as MemberProcess).lines.filter(
+      ({ event }) => event === 'view',
+    );
+    const current = views.at(-1)?.['members'] as string[];
+    // the coordinator, then the youngest, then one in the middle
+    const victim = members.get(current[[0, 4, 2][round % 3] as number] as string) as MemberProcess;
+    const rest = names.filter((name) => name !== victim.name);
+    const marks = new Map(rest.map((name) => [name, members.get(name)?.lines.length ?? 0]));
+    victim.child.kill('SIGKILL');
+    t.is(await victim.exited, 'SIGKILL');
+    const survivors = rest.map((name) => members.get(name) as MemberProcess);
+    const changed = await Promise.all(survivors.map((each) => each.view(rest, marks.get(each.name))));
+    t.is(new Set(changed.map(({ id }) => id as string)).size, 1);
+    for (const view of changed) t.regex(view['cause'] as string, new RegExp(`^(failed|excluded): ${victim.name}$`));
+    const again = start(victim.name);
+    members.set(victim.name, again);
+    await again.view(names);
+    await again.line((line) => line.event === 'status' && line['status'] === 'active', 'active');
+    begin(again);
+  }
+
+  const all = [...members.values()];
+  await Promise.all(
+    all.map(async (member) => {
+      const from = member.lines.length;
+      member.command('stop');
+      await member.line((line) => line['command'] === 'send', 'done send', from);
+    }),
+  );
+  await all[0]?.run('set last word');
+  const values = await Promise.all(
+    all.map(async (member) => {
+      for (;;) {
+        const { value } = await member.run('get last');
+        if (value === 'word') return member.run('digest');
+      }
+    }),
+  );
+  t.is(new Set(values.map(({ digest }) => digest as string)).size, 1, JSON.stringify(values));
+  for (const member of all) member.child.kill('SIGTERM');
+  t.deepEqual(await Promise.all(all.map(({ exited }) => exited)), [0, 0, 0, 0, 0]);
+
+  const traces = readdirSync(folder).map((file) => path.join(folder, file));
+  t.true(traces.length >= names.length + rounds);
+  const { code, stdout } = await runCli('check', ...traces);
+  t.is(code, 0, stdout);
+});
