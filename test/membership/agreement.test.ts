@@ -1,8 +1,9 @@
 import test from 'ava';
 import type { ControlMessage } from '../../lib/membership/membership.js';
 import { isQuorate } from '../../lib/membership/membership.js';
+import type { Decree, DomainState } from '../../lib/membership/state.js';
 import type { Process } from './world.js';
-import { World, letters } from './world.js';
+import { World, letters, plain } from './world.js';
 
 const kinds = ({ outputs }: Process) => outputs.map((output) => output.kind);
 const numberOf = (w: World, name: string) => w.get(name).membership.state?.number ?? 0;
@@ -95,6 +96,36 @@ test('what arrives while a decree is being proposed waits for the next', (t) => 
   w.rule = () => 'pass';
   w.until('four', () => w.settled(['b', 'c', 'd', 'e']), 8000);
   t.deepEqual([...(w.get('b').membership.state?.groups.keys() ?? [])], ['red', 'blue']);
+});
+
+test('an acceptor learns the decree before the one it votes on, or does not vote', (t) => {
+  const w = domainOf(3);
+  const { id: domain, number } = w.get('c').membership.state as DomainState;
+  const node = w.get('a').membership.id;
+  const decree = (at: number, group: string): Decree => ({
+    number: at,
+    changes: [{ kind: 'group-join', group, node, settings: plain }],
+  });
+  const ballot = { round: 0, rank: 0 };
+  const c = w.get('c').membership;
+  const accept = { kind: 'accept', domain, ballot } as const;
+  w.inject('a', 'c', {
+    ...accept,
+    number: number + 3,
+    decree: decree(number + 3, 'x'),
+    previous: decree(number + 2, 'y'),
+  });
+  t.is(c.state?.number, number);
+  t.is(c.instance.acceptor.accepted, null);
+  w.inject('a', 'c', {
+    ...accept,
+    number: number + 2,
+    decree: decree(number + 2, 'x'),
+    previous: decree(number + 1, 'y'),
+  });
+  t.is(c.state?.number, number + 1);
+  t.true(c.state?.groups.has('y'));
+  t.is(c.instance.acceptor.accepted?.decree.number, number + 2);
 });
 
 test('the vote of the excluded node for its exclusion counts', (t) => {
