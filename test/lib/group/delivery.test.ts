@@ -76,6 +76,25 @@ test('a uniform multicast waits until what stands before it in the order is stab
   for (const name of ['a', 'b', 'c']) t.deepEqual(texts(actorOf(at(net, name))), ['plain', 'safe'], name);
 });
 
+test('a uniform total multicast waits until its assignment is stable, not only its body', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  // c does not get what the sequencer says
+  net.rule = ({ from, to, holds }) => {
+    if (from === 'at-a' && to === 'at-c' && holds.includes('data')) return 'hold';
+    return holds.includes('nak') ? 'drop' : 'pass';
+  };
+  multicast(net, 'b', 'safe', { uniform: true });
+  run(net, 50);
+  const current = at(net, 'b').node.groups.get('g')?.current;
+  t.is(current?.stability.stable(1), 1, 'the body is stable');
+  t.is(current?.runs.length, 1, 'it is assigned');
+  for (const name of ['a', 'b']) t.deepEqual(texts(actorOf(at(net, name))), [], name);
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => isQuiet(net), 'all is stable');
+  for (const name of ['a', 'b', 'c']) t.deepEqual(texts(actorOf(at(net, name))), ['safe'], name);
+});
+
 test('total multicasts have one order and consecutive positions, which carry on across views', (t) => {
   const net = grouped(['a', 'b', 'c', 'd']);
   const burst = (count: number): void => {

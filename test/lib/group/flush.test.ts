@@ -114,6 +114,36 @@ test('a late install of an older target is ignored by whoever has reported for a
   runUntil(net, () => isQuiet(net) && texts(actorOf(at(net, 'b'))).length > 0, 'it goes on');
 });
 
+test('a late install of an older target is ignored though its sender coordinates the newer one as well', (t) => {
+  const net = grouped(['a', 'b', 'c', 'd']);
+  net.rule = ({ to, holds }) =>
+    to === 'at-b' && (holds.includes('install') || holds.includes('finish')) ? 'hold' : 'pass';
+  crash(net, 'd');
+  runUntil(net, () => net.held.length > 0, 'a has installed the first view');
+  const first = targetOf(at(net, 'b'));
+  const before = viewIds(at(net, 'b'));
+  crash(net, 'c');
+  runUntil(net, () => targetOf(at(net, 'b')) > first, 'b has reported for the second');
+  t.true(release(net, ({ holds }) => holds.includes('install')) > 0);
+  t.deepEqual(viewIds(at(net, 'b')), before, 'not by the late install');
+  runUntil(net, () => net.held.some(({ holds }) => holds.includes('finish')), 'a asks b to finish the first');
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => isQuiet(net), 'the second is installed');
+  t.deepEqual(viewIds(at(net, 'b')), [...before, first, viewIds(at(net, 'a')).at(-1)]);
+});
+
+test('what is not acknowledged by the dead is stable with the view without it', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  net.rule = ({ from, holds }) => (from === 'at-c' && holds.includes('row') ? 'drop' : 'pass');
+  multicast(net, 'a', 'm');
+  run(net, 100);
+  t.is(actorOf(at(net, 'a')).stable, 0);
+  crash(net, 'c');
+  runUntil(net, () => isQuiet(net) && actorOf(at(net, 'a')).views.at(-1)?.members.length === 2, 'a view of two');
+  t.is(actorOf(at(net, 'a')).stable, 1);
+});
+
 test('a view that one of them has installed is finished by all that were in it, with what was said in it', (t) => {
   const net = grouped(['a', 'b', 'c']);
   const first = coordinatorDies(net, (to) => to !== 'at-c');

@@ -56,6 +56,39 @@ test('a leaver goes when all it has multicast is stable and delivered, and all o
   );
 });
 
+test('a leaver waits until its multicasts are delivered here, though all others have them', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  // c does not learn the order
+  net.rule = ({ to, holds }) => (to === 'at-c' && holds.includes('data') ? 'hold' : 'pass');
+  multicast(net, 'c', 'm');
+  act(net, at(net, 'c'), { kind: 'leave-group', group: 'g' });
+  run(net, 300);
+  const group = at(net, 'c').node.groups.get('g');
+  t.deepEqual([group?.leaving, group?.stableMessage], ['draining', 1]);
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => actorOf(at(net, 'c')).status === 'left', 'c has left');
+  t.deepEqual(texts(actorOf(at(net, 'c'))), ['m']);
+});
+
+test('a multicast is reported as stable only when what it depends on is stable as well', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  // b lacks c's multicast, which a has delivered before it sends its own
+  net.rule = ({ to, holds }) => (to === 'at-b' && holds.includes('data') ? 'hold' : 'pass');
+  multicast(net, 'c', 'cause', { order: 'causal' });
+  run(net, 1.5);
+  net.rule = ({ holds }) => (holds.includes('nak') ? 'drop' : 'pass');
+  multicast(net, 'a', 'effect', { order: 'causal' });
+  run(net, 50);
+  const current = at(net, 'a').node.groups.get('g')?.current;
+  t.is(current?.stability.stable(0), current?.streams[0]?.received, 'it is received by all');
+  t.is(actorOf(at(net, 'a')).stable, 0, 'b has to wait for the other before it can deliver it');
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => actorOf(at(net, 'a')).stable === 1, 'it is stable');
+  t.deepEqual(texts(actorOf(at(net, 'b'))), ['cause', 'effect']);
+});
+
 test('whoever comes back continues the numbers of its multicasts', (t) => {
   const net = grouped(['a', 'b']);
   multicast(net, 'b', 'first');
