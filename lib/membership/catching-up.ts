@@ -74,8 +74,10 @@ export function catchUp(m: Membership, now: Millis, out: Outputs): void {
 function askWhenDue(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
   if (m.ask === null || m.phase.kind !== 'member') return;
   const peer = m.peers.get(m.ask.to);
-  if (peer === undefined || peer.number <= state.number) {
+  // a dead node's decrees are not to be had from it; whether they can be had at all is for a quorum to find out
+  if (peer === undefined || peer.number <= state.number || peer.heardAt < now - m.options.timeout) {
     m.ask = null;
+    m.behindSince = null;
     return;
   }
   if (m.behindSince !== null && now - m.behindSince >= lastResort(m)) {

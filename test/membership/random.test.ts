@@ -2,7 +2,7 @@ import test from 'ava';
 import { randomRun } from './random.js';
 
 /** More with SEEDS=n; a failure names its seed. */
-const seeds = Number(process.env['SEEDS'] ?? 300);
+const seeds = Number(process.env['SEEDS'] ?? 200);
 
 test('whatever happens, the states agree, and afterwards all that live are one domain', (t) => {
   let decrees = 0;
