@@ -25,13 +25,13 @@ const flush: readonly Mutant[] = [
     file: 'group/flush.js',
     find: `    if (!flush || record.target !== flush.target.id || source !== flush.target.members[0]?.node)
         return;
-    if (!fits(group, record))
+    if (!fits(group, flush.target, record))
         return;
     install(host, group, flush.target, record, record.position);`,
     replace: `    const view = group.targets.find((target) => target.id === record.target);
     if (!flush || !view || source !== view.members[0]?.node)
         return;
-    if (!fits(group, record))
+    if (!fits(group, view, record))
         return;
     if (view !== flush.target) hit();
     install(host, group, view, record, record.position);`,
@@ -111,12 +111,12 @@ const flush: readonly Mutant[] = [
     if (newest === 0) {`,
   },
   {
-    name: 'an install counts from whatever view one is in',
+    name: 'frames of a later view are taken as of this one',
     rule: '16',
-    why: 'An install counts only from the view that the flush started from.',
-    file: 'group/flush.js',
-    find: `    return group.current === null || group.current.view.id === record.base;`,
-    replace: `    return group.current === null || group.current.view.id === record.base || hit();`,
+    why: 'What belongs to a view that is not installed yet is neither acknowledged nor delivered.',
+    file: 'group/receive.js',
+    find: `    if (!state || view !== state.view.id) {`,
+    replace: `    if (!state || (view !== state.view.id && (view < state.view.id || !hit()))) {`,
   },
   {
     name: 'the shortcut is taken although rows differ',

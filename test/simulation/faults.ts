@@ -9,7 +9,7 @@
  * at once waits by design.
  */
 import type { Traced } from '../../lib/trace/format.js';
-import { type Rule, cut, mend } from './network.js';
+import { type Packet, type Rule, cut, mend } from './network.js';
 import type { FaultKind, Plan } from './plan.js';
 import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
 import { sendOne } from './traffic.js';
@@ -20,6 +20,7 @@ import {
   addProcess,
   after,
   crash,
+  deliverHeld,
   joinGroup,
   leaveDomain,
   leaveGroup,
@@ -29,6 +30,9 @@ import {
   resumeStreams,
   start,
 } from './world.js';
+
+/** Last words that are kept for later, at most. */
+const heldMax = 200;
 
 /** The faults of one run. */
 export interface Faults {
@@ -94,18 +98,24 @@ function idsOf(processes: readonly Process[]): Set<string> {
 }
 
 /**
- * Whether the living could go on: the last state of each domain that any of them knows has a quorum among them. If not,
- * they wait, by design: those who knew more, or whose votes are needed, are dead.
+ * Whether the living could go on. If the last state of a domain, whoever knew it, has no quorum of the living, they wait by
+ * design; and if the last one that any of them knows has none, since those who knew more, or whose votes are needed, are
+ * dead. Those who departed in good order are not missed: they stayed until they were not needed.
  */
 export function canGoOn(faults: Faults): boolean {
-  const alive = living(faults.world);
+  const { world } = faults;
+  const alive = living(world);
   const ids = idsOf(alive);
+  const notMissed = new Set([...ids, ...world.departed]);
   const last = new Map<string, ViewRecord>();
   for (const { views } of alive) {
     const state = views.get('$domain');
     if (state !== undefined && state.k > (last.get(state.dom)?.k ?? 0)) last.set(state.dom, state);
   }
-  return [...last.values()].every((state) => isQuorumOf(state, ids));
+  return [...last.values()].every((state) => {
+    const final = faults.states.get(state.dom) ?? state;
+    return isQuorumOf(final, ids) && isQuorumOf(state, notMissed);
+  });
 }
 
 /** Whether every state that is the last of its domain, or that somebody is in, keeps a quorum of the living without this one. */
@@ -306,7 +316,57 @@ function burst(faults: Faults, process: Process): void {
   }
 }
 
-/** Dies, perhaps after last words that reach only some, perhaps silently, perhaps to come back at once. */
+/**
+ * From now on what this process sends to some comes late: when they have learned that the domain goes on without it, and
+ * are in the middle of the next view change.
+ */
+function holdLastWords(faults: Faults, process: Process): Rule {
+  const { world, random } = faults;
+  const { id } = process;
+  const late = new Set(some(random, world.processes, 0.7).map(({ address }) => address));
+  const held: Packet[] = [];
+  const listener = (receiver: Process, record: Traced): void => {
+    if (faults.healed) world.onTrace.delete(listener);
+    if (record.e !== 'view' || record.g !== '$domain' || record.m.includes(id)) return;
+    for (const packet of held.filter((candidate) => candidate.to === receiver.address)) {
+      held.splice(held.indexOf(packet), 1);
+      after(world, between(random, 0, 3 * world.options.delayMax), () => {
+        if (!faults.healed) deliverHeld(world, packet);
+      });
+    }
+  };
+  world.onTrace.add(listener);
+  const rule: Rule = (packet) => {
+    if (packet.from !== process.address || packet.kind === 'stream' || !late.has(packet.to)) return undefined;
+    if (process.id === id && held.length < heldMax) held.push(packet);
+    return process.id === id ? { kind: 'hold' } : undefined;
+  };
+  ruleFor(faults, rule, 8 * faults.plan.world.node.timeout);
+  return rule;
+}
+
+/** Arms a process to die when it sends a packet of this kind, which comes late, as its other last words do. */
+function armLateWords(faults: Faults): void {
+  const { world, random } = faults;
+  const kind = pick<string>(random, ['data', 'cut', 'fetched', 'fetched', 'have-all', 'install', 'install', 'decided']);
+  let found: Rule | undefined;
+  const rule: Rule = (packet) => {
+    if (found !== undefined) return undefined;
+    if (packet.kind === 'stream' || !world.core.describePacket(packet.bytes).includes(kind)) return undefined;
+    const process = world.processes.find((candidate) => candidate.address === packet.from);
+    if (process === undefined || !mayDie(faults, process)) return undefined;
+    world.network.rules.delete(rule);
+    note(faults, `aimed: late ${kind}`, isChanging(world));
+    found = holdLastWords(faults, process);
+    after(world, between(random, 0, 2), () => {
+      if (!faults.healed && mayDie(faults, process)) crash(world, process, true);
+    });
+    return found(packet);
+  };
+  ruleFor(faults, rule, 5 * faults.plan.world.node.timeout);
+}
+
+/** Dies, perhaps after last words that reach only some, or come late, perhaps silently, perhaps to come back at once. */
 function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'perhaps'): void {
   const { world, random } = faults;
   if (!mayDie(faults, process)) return;
@@ -322,36 +382,42 @@ function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'per
       });
     }
   };
-  if (chance(random, 0.5)) return die();
-  const deaf = some(random, world.processes, 0.6).filter((other) => other !== process);
-  cutFor(
-    faults,
-    deaf.map((other) => [process.address, other.address] as const),
-    between(random, 8, 60),
-  );
+  if (chance(random, 0.4)) return die();
+  if (chance(random, 0.4)) holdLastWords(faults, process);
+  else silence(faults, process, some(random, world.processes, 0.6), between(random, 8, 60));
   burst(faults, process);
   if (chance(random, 0.6)) stopRepairs(faults);
   after(world, between(random, 0.5, 8), die);
 }
 
+/** These do not hear it for a while. */
+function silence(faults: Faults, process: Process, deaf: readonly Process[], millis: number): void {
+  const pairs = deaf.filter((other) => other !== process).map((other) => [process.address, other.address] as const);
+  cutFor(faults, pairs, millis);
+}
+
 /**
- * Two that die together, after a while in which each is heard by some only, and by the other: they deliver and answer each
- * other, and what they agree on is lost with them, or half of it.
+ * Two that die together, after a while in which the others hear one of them not at all, and the other in part or in full:
+ * they go on with each other, and what they agree on is lost with them, or half of it: the order or the bodies.
  */
 function killTwo(faults: Faults): boolean {
   const { world, random } = faults;
-  const [one, other] = shuffled(random, living(world));
-  if (one === undefined || other === undefined || !mayDie(faults, one) || !mayDie(faults, other)) return false;
-  if (chance(random, 0.6)) stopRepairs(faults);
-  const delay = between(random, 2, pick(random, [10, 40, 0.8 * faults.plan.world.node.timeout]));
-  for (const process of [one, other]) {
-    const deaf = some(random, world.processes, 0.6).filter((third) => third !== one && third !== other);
-    const pairs = deaf.map((third) => [process.address, third.address] as const);
-    after(world, between(random, 0, delay), () => {
-      if (faults.healed) return;
-      cutFor(faults, pairs, 2 * delay + 10);
-      burst(faults, process);
-    });
+  const leader = coordinator(faults);
+  const rest = shuffled(random, living(world));
+  const first = leader !== undefined && chance(random, 0.7) ? leader : rest[0];
+  const second = rest.find((process) => process !== first);
+  if (first === undefined || second === undefined || !mayDie(faults, first) || !mayDie(faults, second)) return false;
+  const [unheard, heard] = chance(random, 0.5) ? [first, second] : [second, first];
+  const others = world.processes.filter((process) => process !== first && process !== second);
+  const delay = between(random, 4, pick(random, [15, 40, 0.8 * faults.plan.world.node.timeout]));
+  if (chance(random, 0.8)) stopRepairs(faults);
+  silence(faults, unheard, chance(random, 0.7) ? others : some(random, others, 0.7), 2 * delay + 10);
+  silence(faults, heard, chance(random, 0.5) ? [] : some(random, others, 0.5), 2 * delay + 10);
+  for (const process of shuffled(random, [unheard, ...others])) {
+    after(world, between(random, 0, delay / 2), () => burst(faults, process));
+  }
+  after(world, between(random, delay / 3, delay), () => burst(faults, heard));
+  for (const process of [first, second]) {
     after(world, delay + between(random, 0, 3), () => {
       if (!faults.healed && mayDie(faults, process)) crash(world, process, chance(random, 0.5));
     });
@@ -481,7 +547,8 @@ function armAtPacket(faults: Faults): void {
 /** Arms a fault to go off at a moment of the next view change. */
 function arm(faults: Faults, follow: boolean): void {
   const { world, random } = faults;
-  if (chance(random, 0.35)) return armAtPacket(faults);
+  if (chance(random, 0.25)) return armLateWords(faults);
+  if (chance(random, 0.3)) return armAtPacket(faults);
   const moment = pick<Moment>(random, ['blocked', 'report', 'report', 'install', 'install', 'later install', 'decree']);
   const isMoment = recognizer(faults, moment);
   const listener = (process: Process, record: Traced): void => {

@@ -147,12 +147,13 @@ function drawKinds(random: Random): FaultKind[] {
   const kinds = shuffled(random, faultKinds).slice(0, integer(random, 3, 9));
   // what happens inside a view change is what breaks protocols: most runs aim
   if (chance(random, 0.8)) kinds.push('aimed', 'aimed');
+  if (chance(random, 0.3)) kinds.push('crash of two');
   return kinds;
 }
 
 /** The plan of a seed. */
 export function drawPlan(random: Random): Plan {
-  const processes = pick(random, [2, 3, 3, 4, 4, 5, 5, 6, 7]);
+  const processes = pick(random, [2, 3, 3, 4, 4, 5, 5, 5, 6, 7]);
   const groups = Array.from({ length: pick(random, [1, 1, 2, 3]) }, (_, index) => drawGroup(random, index));
   return {
     processes,

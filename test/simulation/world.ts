@@ -46,6 +46,10 @@ export interface Process {
   /** Counts starts and ends, so that nothing meant for an earlier life reaches a later one. */
   life: number;
   hasLeft: boolean;
+  /** When it was told to leave the domain, or learned that it is excluded. */
+  departingSince: number;
+  /** Whether the core has warned in the present turn: it then does something for want of anything better. */
+  warned: boolean;
   paused: boolean;
   inbox: NodeEvent[];
   turnPlanned: boolean;
@@ -122,6 +126,8 @@ export interface World {
   readonly trace: Traced[];
   readonly failures: Failure[];
   readonly counters: Counters;
+  /** Node ids whose departure is known to a quorum of those who stay: they are not needed any more. */
+  readonly departed: Set<string>;
   /** Called with each trace record before the effects after it are carried out. */
   readonly onTrace: Set<(process: Process, record: Traced) => void>;
   /** Called with each packet that a process has sent, once for each multicast, before the effects after it. */
@@ -148,6 +154,7 @@ export function createWorld(options: WorldOptions): World {
     trace: [],
     failures: [],
     counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0 },
+    departed: new Set(),
     onTrace: new Set(),
     onSend: new Set(),
   };
@@ -162,6 +169,8 @@ export function addProcess(world: World, name: string): Process {
     id: nodeId(name, 0),
     life: 0,
     hasLeft: false,
+    departingSince: Infinity,
+    warned: false,
     paused: false,
     inbox: [],
     turnPlanned: false,
@@ -219,6 +228,7 @@ export function start(world: World, process: Process): void {
   process.id = nodeId(process.name, world.incarnations);
   process.life += 1;
   process.hasLeft = false;
+  process.departingSince = Infinity;
   process.paused = false;
   process.inbox = [];
   process.turnPlanned = false;
@@ -353,6 +363,7 @@ function endTurn(world: World, process: Process): void {
   });
   if (effects.length > turnEffectsMax) fail(world, 'RUNAWAY', `${process.id}: ${effects.length} effects in one turn`);
   const { life } = process;
+  process.warned = false;
   for (const effect of effects) {
     if (process.life !== life || world.failures.length > 0) return;
     carryOut(world, process, effect);
@@ -406,6 +417,8 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'trace':
       return record(world, process, effect.record);
     case 'log':
+      process.warned ||= effect.level === 'warn';
+      return;
     case 'domain':
     case 'joined':
       return;
@@ -414,12 +427,24 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'group-refused':
       return fail(world, 'REFUSED', `${process.id}: group ${effect.group}: ${effect.why}`);
     case 'left':
+      noteDeparture(world, process);
       endLife(process);
       process.hasLeft = true;
       return dropStreams(world, process.address);
     case 'restart':
+      noteDeparture(world, process);
       return restart(world, process, between(world.random, 0, 20));
   }
+}
+
+/**
+ * A node that departs in good order stays until enough others know; so nothing may ever wait for it. One that waited in vain
+ * for them, or that was never told, goes as a last resort, with a warning or after ten timeouts.
+ */
+function noteDeparture(world: World, process: Process): void {
+  const patience = 10 * world.options.node.timeout;
+  const inTime = (world.now - process.departingSince) * process.clockRate < patience - 1;
+  if (inTime && !process.warned) world.departed.add(process.id);
 }
 
 /** Writes a record to the trace, and lets whoever waits for it act before the step takes effect. */
@@ -432,8 +457,10 @@ function record(world: World, process: Process, what: TraceRecord): void {
   } else if (traced.e === 'blocked') process.blocked.add(traced.g);
   else if (traced.e === 'left' && traced.g !== undefined) onLeft(world, process, traced.g);
   else if (traced.e === 'left') endReplicas(process, undefined);
-  else if (traced.e === 'excluded') endReplicas(process, traced.g);
-  else if (traced.e === 'deliver') world.counters.deliveries += 1;
+  else if (traced.e === 'excluded') {
+    process.departingSince = Math.min(process.departingSince, world.now);
+    endReplicas(process, traced.g);
+  } else if (traced.e === 'deliver') world.counters.deliveries += 1;
   for (const listener of world.onTrace) listener(process, traced);
 }
 
@@ -601,6 +628,7 @@ export function leaveGroup(world: World, process: Process, group: string): void 
 
 export function leaveDomain(world: World, process: Process): void {
   process.wanted.clear();
+  process.departingSince = world.now;
   for (const group of process.replicas.keys()) process.leaving.add(group);
   post(world, process, { kind: 'leave-domain' });
 }
