@@ -156,12 +156,11 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
-      const decoded = decode(member, item.payload);
-      if (!decoded.ok) {
+      message = decode(member, item.payload);
+      if (message === undecodable) {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
-      message = decoded.message;
       const pending = item.kind === 'delivery' ? deliver(member, item, message) : direct(member, item, message);
       return pending?.catch((error: unknown) => crash(member, item, message, error));
     }
@@ -189,14 +188,16 @@ function waiting(member: Member): unknown[] {
     .map((item) => member.codec.decode(item.payload));
 }
 
-function decode(member: Member, payload: Uint8Array): { ok: true; message: unknown } | { ok: false } {
+const undecodable = Symbol('undecodable');
+
+function decode(member: Member, payload: Uint8Array): unknown {
   try {
-    return { ok: true, message: member.codec.decode(payload) };
+    return member.codec.decode(payload);
   } catch (error) {
     // the same bytes fail at every replica: leaving the message out keeps them equal
     member.dropped += 1;
     member.log.error(`a message to '${member.group}' cannot be decoded and is dropped: ${String(error)}`);
-    return { ok: false };
+    return undecodable;
   }
 }
 

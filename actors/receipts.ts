@@ -167,74 +167,83 @@ function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
+/** The promises of a receipt, as far as they were asked for. */
+interface Promises {
+  accepted?: Deferred<void>;
+  delivered?: Deferred<number>;
+  stable?: Deferred<void>;
+}
+
 /** A receipt. Hides that most of its promises never exist. */
 export class OwnReceipt implements Receipt {
-  position: number | undefined;
-  #isStable = false;
-  #failure: Error | undefined;
-  #accepted: Deferred<void> | undefined;
-  #delivered: Deferred<number> | undefined;
-  #stable: Deferred<void> | undefined;
-  readonly #outbox: Outbox;
-  readonly #number: number;
+  /** Undefined until it is delivered here. */
+  position: number | undefined = undefined;
+  private isStable = false;
+  private failure: Error | undefined = undefined;
+  private promises: Promises | undefined = undefined;
+  private readonly outbox: Outbox;
+  private readonly number: number;
 
   constructor(outbox: Outbox, number: number) {
-    this.#outbox = outbox;
-    this.#number = number;
+    this.outbox = outbox;
+    this.number = number;
   }
 
   get id(): string {
-    return `${this.#outbox.node}:${this.#number}`;
+    return `${this.outbox.node}:${this.number}`;
   }
 
   get accepted(): Promise<void> {
-    if (this.#accepted) return this.#accepted.promise;
-    this.#accepted = deferred();
-    if (this.#failure) this.#accepted.reject(this.#failure);
-    else if (this.#number <= this.#outbox.accepted) this.#accepted.resolve();
-    return this.#accepted.promise;
+    const promises = (this.promises ??= {});
+    if (promises.accepted) return promises.accepted.promise;
+    promises.accepted = deferred();
+    if (this.failure) promises.accepted.reject(this.failure);
+    else if (this.number <= this.outbox.accepted) promises.accepted.resolve();
+    return promises.accepted.promise;
   }
 
   get delivered(): Promise<number> {
-    if (this.#delivered) return this.#delivered.promise;
     if (this.position !== undefined) return Promise.resolve(this.position);
-    const refused = this.#outbox.guard('the delivery');
+    const promises = (this.promises ??= {});
+    if (promises.delivered) return promises.delivered.promise;
+    const refused = this.outbox.guard('the delivery');
     if (refused) return Promise.reject(refused);
-    this.#delivered = deferred();
-    if (this.#failure) this.#delivered.reject(this.#failure);
-    return this.#delivered.promise;
+    promises.delivered = deferred();
+    if (this.failure) promises.delivered.reject(this.failure);
+    return promises.delivered.promise;
   }
 
   get stable(): Promise<void> {
-    if (this.#stable) return this.#stable.promise;
-    if (this.#isStable) return Promise.resolve();
-    const refused = this.#outbox.guard('the stability');
+    if (this.isStable) return Promise.resolve();
+    const promises = (this.promises ??= {});
+    if (promises.stable) return promises.stable.promise;
+    const refused = this.outbox.guard('the stability');
     if (refused) return Promise.reject(refused);
-    this.#stable = deferred();
-    if (this.#failure) this.#stable.reject(this.#failure);
-    return this.#stable.promise;
+    promises.stable = deferred();
+    if (this.failure) promises.stable.reject(this.failure);
+    return promises.stable.promise;
   }
 
   settleAccepted(): void {
-    this.#accepted?.resolve();
+    this.promises?.accepted?.resolve();
   }
 
   settleDelivered(position: number): void {
     this.position = position;
-    this.#delivered?.resolve(position);
+    this.promises?.delivered?.resolve(position);
   }
 
   settleStable(): void {
-    this.#isStable = true;
-    this.#accepted?.resolve();
-    this.#stable?.resolve();
+    this.isStable = true;
+    this.promises?.accepted?.resolve();
+    this.promises?.stable?.resolve();
   }
 
   fail(error: Error): void {
-    if (this.#isStable) return;
-    this.#failure = error;
-    this.#accepted?.reject(error);
-    this.#delivered?.reject(error);
-    this.#stable?.reject(error);
+    if (this.isStable) return;
+    this.failure = error;
+    this.promises?.accepted?.reject(error);
+    this.promises?.delivered?.reject(error);
+    this.promises?.stable?.reject(error);
   }
 }

@@ -12,6 +12,7 @@
  */
 import { Decoder, Encoder, Tag } from 'cbor-x';
 import { NotDecodable, NotEncodable } from './errors.js';
+import { withFirst, withoutFirst } from './pool.js';
 
 /** What the codec is called in the group's settings: members must agree on it. */
 export const codecName = 'cbor-1';
@@ -74,12 +75,7 @@ let surveyed = 0;
  * Throws {@link NotEncodable} with the path to what cannot be sent.
  */
 export function encodeValue(value: unknown, refs: RefCodec = noRefs): Uint8Array {
-  if (value instanceof Uint8Array) {
-    const bytes = new Uint8Array(value.length + 1);
-    bytes[0] = rawMarker;
-    bytes.set(value, 1);
-    return bytes;
-  }
+  if (value instanceof Uint8Array) return withFirst(rawMarker, value);
   surveyed = 0;
   let found;
   try {
@@ -97,7 +93,7 @@ export function encodeValue(value: unknown, refs: RefCodec = noRefs): Uint8Array
  * Throws {@link NotDecodable}.
  */
 export function decodeValue(bytes: Uint8Array, refs: RefCodec = noRefs): unknown {
-  if (bytes[0] === rawMarker) return Uint8Array.prototype.slice.call(plain(bytes), 1);
+  if (bytes[0] === rawMarker) return withoutFirst(bytes);
   const tagged = scan(bytes);
   let value: unknown;
   try {

@@ -1,0 +1,46 @@
+/**
+ * Small byte arrays cut from larger ones: an array of its own costs more than a hundred bytes of content.
+ *
+ * A piece is handed out once and never reused, so it belongs to whoever got it; it keeps its slab alive, as node's own
+ * small Buffers do. Slabs cannot be transferred to another thread: that would take the other pieces along.
+ */
+import { markAsUntransferable } from 'node:worker_threads';
+
+const slabBytes = 64 * 1024;
+/** Larger pieces are arrays of their own: little is saved, and a slab would be wasted. */
+const pieceBytesMax = 4 * 1024;
+
+let slab = new Uint8Array(0);
+let used = 0;
+
+/** Bytes with one before them. */
+export function withFirst(first: number, bytes: Uint8Array): Uint8Array {
+  const at = reserve(bytes.length + 1);
+  slab[at] = first;
+  slab.set(bytes, at + 1);
+  return new Uint8Array(slab.buffer, at, bytes.length + 1);
+}
+
+/** A copy of bytes without the first. */
+export function withoutFirst(bytes: Uint8Array): Uint8Array {
+  const at = reserve(bytes.length);
+  slab.set(bytes, at);
+  return new Uint8Array(slab.buffer, at + 1, bytes.length - 1);
+}
+
+/** Where in the slab so many bytes may be written. */
+function reserve(length: number): number {
+  if (length > pieceBytesMax) {
+    // alone in a slab that nothing is added to
+    slab = new Uint8Array(length);
+    used = length;
+    return 0;
+  }
+  if (used + length > slab.length) {
+    slab = new Uint8Array(slabBytes);
+    markAsUntransferable(slab.buffer);
+    used = 0;
+  }
+  used += length;
+  return used - length;
+}
