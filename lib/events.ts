@@ -102,7 +102,8 @@ export type NodeEvent =
   | { readonly kind: 'stream-down'; readonly to: string }
   | { readonly kind: 'tick' }
   | { readonly kind: 'join-group'; readonly group: string; readonly settings: GroupSettings }
-  | { readonly kind: 'leave-group'; readonly group: string }
+  /** `abort`: the actor is gone or cannot give its state, so nobody waits for it. */
+  | { readonly kind: 'leave-group'; readonly group: string; readonly abort?: boolean }
   /** `message` counts up from 1 per group and incarnation, without a gap. */
   | {
       readonly kind: 'multicast';

@@ -22,7 +22,7 @@ export const flushRepeatMax = 400;
 export const nakRangesMax = 64;
 /** Bytes sent in answer to one request: a small request never causes a flood; what is missing is asked for again. */
 export const nakAnswerBytesMax = 1024 * 1024;
-/** The same chunk is not sent twice within this time to different members one by one: the second time it goes to all. */
+/** Within this time a chunk goes to the first member that asks for it, to all when a second one does, and not again. */
 export const resendWindow = 8;
 /** Bytes of one stream kept ahead of a gap; more is dropped and asked for again. */
 export const aheadBytesMax = 4 * 1024 * 1024;

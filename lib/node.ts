@@ -137,11 +137,11 @@ function createHost(node: Node, now: Millis): Host {
     },
     linkHasRoom: (to) => {
       const link = node.links.get(to);
-      return link === undefined || hasRoom(link);
+      return link ? hasRoom(link) : node.addresses.has(to);
     },
     linkIsIdle: (to) => {
       const link = node.links.get(to);
-      return link === undefined || link.unacknowledged.length === 0;
+      return link ? link.unacknowledged.length === 0 : node.addresses.has(to);
     },
     domainId: () => node.domain?.id ?? ('' as DomainId),
     unlessMalformed: (take) => {
@@ -180,7 +180,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       return join(node, event, now);
     case 'leave-domain':
       if (node.leavingDomain === 'no') node.leavingDomain = 'groups';
-      for (const group of node.groups.values()) leaveGroup(node.host, group);
+      for (const group of node.groups.values()) leaveGroup(node.host, group, false);
       return;
     case 'leave-group':
     case 'multicast':
@@ -202,7 +202,7 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
   const { host } = node;
   switch (event.kind) {
     case 'leave-group':
-      return leaveGroup(host, group);
+      return leaveGroup(host, group, event.abort ?? false);
     case 'multicast':
       return takeMulticast(host, group, event);
     case 'direct':

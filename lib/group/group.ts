@@ -101,9 +101,10 @@ export function takeMulticast(host: Host, group: Group, event: NodeEvent & { kin
 }
 
 /** The user leaves: what was taken in is sent and made stable first, then the decree is asked for. */
-export function leaveGroup(host: Host, group: Group): void {
+export function leaveGroup(host: Host, group: Group, abort: boolean): void {
+  if (group.leaving === 'draining' && abort) group.leaving = 'aborting';
   if (group.leaving !== 'no') return;
-  group.leaving = 'draining';
+  group.leaving = abort ? 'aborting' : 'draining';
   if (host.options.trace) host.trace({ e: 'leave', g: group.name });
   host.touch(group);
 }
@@ -111,7 +112,7 @@ export function leaveGroup(host: Host, group: Group): void {
 /** Whether a leaver may go: nothing of its own is left to do, and no joiner waits for the state from it. */
 function isDrained(group: Group): boolean {
   if (!group.current) return true;
-  if (group.wedged || group.giving.size > 0) return false;
+  if (group.wedged || (group.giving.size > 0 && group.leaving !== 'aborting')) return false;
   return group.queue.length === 0 && group.stableMessage === group.lastMessage && group.undelivered === 0;
 }
 
@@ -151,7 +152,7 @@ export function serveGroup(host: Host, group: Group): void {
   if (state) serveView(host, group, state);
   if (host.options.trace) traceQueued(host, group);
   continueGiving(host, group);
-  if (group.leaving === 'draining' && isDrained(group)) {
+  if ((group.leaving === 'draining' || group.leaving === 'aborting') && isDrained(group)) {
     group.leaving = 'asked';
     host.askToLeave(group);
   }

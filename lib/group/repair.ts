@@ -196,8 +196,9 @@ function answer(
     if (chunk.first > asked.to || budget <= 0) break;
     const key = `${asked.rank} ${chunk.first}`;
     const before = state.resent.get(key);
+    if (asked.tag === 0 && before === 'all') continue;
     const toAll = asked.tag === 0 && before !== undefined && before !== source;
-    state.resent.set(key, source);
+    state.resent.set(key, toAll ? 'all' : source);
     resend(host, group, state, toAll ? host.out.all : packer, asked.rank, chunk, asked.tag);
     budget -= chunk.bytes.length;
   }

@@ -52,9 +52,9 @@ export interface Host {
   touch(group: Group): void;
   /** Sends a message on the reliable link to a node. */
   link(to: NodeId, message: Uint8Array): void;
-  /** Whether the link to a node has room for more state. */
+  /** Whether the link to a node has room for more state; not if the node is gone. */
   linkHasRoom(to: NodeId): boolean;
-  /** Whether all that was sent on the link to a node has arrived, or the node is gone. */
+  /** Whether all that was sent on the link to a node has arrived; not if the node is gone. */
   linkIsIdle(to: NodeId): boolean;
   /** The founding that views belong to, for the trace. */
   domainId(): DomainId;
@@ -136,7 +136,7 @@ export interface ViewState {
   repeatDelay: Millis;
   /** When something was last sent again, and which: see `resendWindow`. */
   resentAt: Millis;
-  resent: Map<string, NodeId>;
+  resent: Map<string, NodeId | 'all'>;
 }
 
 /** What a target's coordinator has heard. */
@@ -227,8 +227,8 @@ export interface Group {
   toldStable: MessageNumber;
   /** Payload bytes handed to the actor and not consumed. */
   backlogBytes: number;
-  /** `asked`: the decree is under way. */
-  leaving: 'no' | 'draining' | 'asked';
+  /** `aborting`: there is no actor any more that could give its state; `asked`: the decree is under way. */
+  leaving: 'no' | 'draining' | 'aborting' | 'asked';
   /** The members are told that it is over; nothing comes after. */
   ended: boolean;
   /** Sends nothing new: a view change is under way. */

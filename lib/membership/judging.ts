@@ -113,8 +113,14 @@ export function exclusions(m: Membership, state: DomainState, now: Millis): read
   );
   return [
     ...dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }) as const),
-    ...[...outvoted, ...unlucky].map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded' }) as const),
+    ...outvoted.map((node) => ({ kind: 'exclude', node: node.id, cause: causeOf(m, node, now) }) as const),
+    ...unlucky.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded' }) as const),
   ];
+}
+
+/** Of a node that most do not hear: whether it lives and is heard here, or has fallen silent here too and is merely not suspected yet. */
+function causeOf(m: Membership, node: NodeInfo, now: Millis): 'failed' | 'excluded' {
+  return now - silentSince(signalsOf(m, node)) > 2 * m.options.heartbeat ? 'failed' : 'excluded';
 }
 
 /** Whether most of those who are heard, this node included, report that they do not hear that one. */
