@@ -53,7 +53,7 @@ function goOn(member: Member, token: TransferToken): void {
     continueSnapshot(member, token);
   } catch (error) {
     member.log.error(`the state of '${member.group}' cannot be sent: ${String(error)}; the member leaves`);
-    member.actor.stop();
+    beginLeave(member, true);
   }
 }
 

@@ -13,15 +13,22 @@ import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
 import { failRest } from './receipts.js';
 
-/** Starts to leave. `discard`: what is still delivered is thrown away, the state is not one to go on with. */
+/**
+ * Starts to leave. `discard`: what is still delivered is thrown away, the state is not one to go on with, and no joiner
+ * waits for it.
+ */
 export function beginLeave(member: Member, discard: boolean): void {
-  if (discard) member.discarding = true;
+  const { host, group } = member;
+  if (discard && !member.discarding) {
+    member.discarding = true;
+    if (member.phase === 'leaving') tell(host, { kind: 'leave-group', group, abort: true });
+  }
   if (member.phase === 'leaving' || member.phase === 'gone') return;
   const { phase } = member;
   member.phase = 'leaving';
   detach(member);
   if (phase === 'waiting') finish(member, new NotAMember(member.group, 'it was stopped before it joined'));
-  else if (phase === 'member') tell(member.host, { kind: 'leave-group', group: member.group });
+  else if (phase === 'member') tell(host, { kind: 'leave-group', group, abort: discard });
 }
 
 /** Takes the actor out of nact's tree; it keeps what its context says of its parent. */
@@ -81,7 +88,7 @@ export function beginRejoin(member: Member): void {
   member.phase = 'rejoining';
   member.discarding = true;
   member.hasState = false;
-  tell(member.host, { kind: 'leave-group', group: member.group });
+  tell(member.host, { kind: 'leave-group', group: member.group, abort: true });
 }
 
 const wrapped = new WeakSet<NactParent>();

@@ -25,15 +25,15 @@ export async function faulted(
     member.log.error(`onCrash of '${member.group}' threw: ${String(failure)}; the actor stops`);
     decision = ctx['stop'];
   }
-  const siblings = () => [...(actor.parent?.children.values() ?? [])];
+  const { parent } = actor;
+  const siblings = () => [...(parent?.children.values() ?? [])];
   switch (decision) {
     case ctx['stop']:
       beginLeave(member, true);
       break;
     case ctx['stopAll']:
-      member.discarding = true;
-      for (const sibling of siblings()) sibling.stop();
       beginLeave(member, true);
+      for (const sibling of siblings()) sibling.stop();
       break;
     case ctx['stopAllChildren']:
       for (const child of children(actor)) child.stop();

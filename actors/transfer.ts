@@ -7,6 +7,7 @@
  */
 import type { GroupItem, TransferToken } from '../lib/events.js';
 import { tell, type Member } from './host.js';
+import { beginLeave } from './leave.js';
 import { snapshotDecoder, snapshotEncoder, type Snapshot } from './snapshot.js';
 
 /** What is encoded at once, in milliseconds: short against the failure detector's times. */
@@ -65,7 +66,7 @@ async function send(member: Member, token: TransferToken, next: Promise<Snapshot
   } catch (error) {
     // the transfer hangs until the donor leaves, so it does
     member.log.error(`the snapshot of '${member.group}' failed: ${String(error)}; the member leaves`);
-    member.actor.stop();
+    beginLeave(member, true);
   }
 }
 

@@ -100,7 +100,7 @@ test.serial("snapshot and restore of one's own, as a value and as chunks, asynch
   }
 });
 
-test.serial.skip(
+test.serial(
   'a state that cannot be sent is a crash of the donor, and the joiner founds or gets it elsewhere',
   async (t) => {
     const hub = memoryHub();
