@@ -27,6 +27,7 @@ import {
   takeLinkMessage,
 } from './link.js';
 import {
+  type Destination,
   type Membership,
   type MembershipOutput,
   controlMessage,
@@ -45,7 +46,7 @@ import {
 } from './membership/membership.js';
 import type { Decree, DomainState, LeaveCause } from './membership/state.js';
 import type { NodeOptions } from './options.js';
-import { type Outbox, addSection, createOutbox, finishAll, toNode } from './outbox.js';
+import { type Outbox, addSection, createOutbox, finishAll, overStream, sectionBytesMax, toNode } from './outbox.js';
 import { Malformed, Reader, Writer } from './wire/bytes.js';
 import { type PacketHeader, Section, readHeader, readSection, tagOf } from './wire/packet.js';
 
@@ -336,9 +337,7 @@ function carryOut(node: Node, output: MembershipOutput): void {
     case 'send': {
       const w = new Writer();
       controlMessage.write(w, output.message);
-      const { to } = output;
-      const packer = to.kind === 'all' ? node.out.all : toNode(node.out, incarnationOf(to.id), to.address);
-      return addSection(node.out, packer, Section.control, w.take());
+      return sendControl(node, output.to, w.take());
     }
     case 'installed':
       return followState(node, output.state, output.decree);
@@ -373,6 +372,19 @@ function carryOut(node: Node, output: MembershipOutput): void {
       return;
     default:
       return assertNever(output);
+  }
+}
+
+/** By datagram, or, if it is too large for one, over streams: to all means to all that are known then. */
+function sendControl(node: Node, to: Destination, body: Uint8Array): void {
+  const { out } = node;
+  if (body.length <= sectionBytesMax(out)) {
+    const packer = to.kind === 'all' ? out.all : toNode(out, incarnationOf(to.id), to.address);
+    addSection(out, packer, Section.control, body);
+    return;
+  }
+  for (const { id, address } of to.kind === 'node' ? [to] : (node.domain?.nodes ?? [])) {
+    if (id !== node.self) addSection(out, overStream(out, incarnationOf(id), address), Section.control, body);
   }
 }
 

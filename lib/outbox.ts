@@ -87,7 +87,7 @@ export function room(out: Outbox, packer: Packer, bytes: number): Writer {
   return packer.writer;
 }
 
-/** Bytes that the largest section to all may have in a packet of its own. */
+/** Bytes that a section may have to fit a datagram of its own; what is larger goes over streams. */
 export function sectionBytesMax(out: Outbox): number {
   return out.datagramBytesMax - headerBytesMax - sectionHeaderBytes;
 }

@@ -3,7 +3,7 @@
  */
 import type { Rank, Seqno } from '../ids.js';
 import { must } from '../assert.js';
-import { repeatDelay } from '../limits.js';
+import { heldBytesMax, repeatDelay } from '../limits.js';
 import { Malformed } from '../wire/bytes.js';
 import type { Group, Host, ViewState } from './state.js';
 import { release } from './stream.js';
@@ -12,8 +12,10 @@ import { openWindow } from './window.js';
 /** Set in a frame's or a row's flags while its sender's actor is behind. */
 export const pausedFlag = 1;
 
-/** Whether this member's actor is so far behind that senders must wait. */
+/** Whether this member's actor is so far behind that senders must wait; a joiner has a limit of its own while its state comes. */
 export function isPaused(host: Host, group: Group): boolean {
+  const { replica } = group;
+  if (replica.kind === 'transferring' && replica.heldBytes > heldBytesMax) return true;
   return group.backlogBytes > host.options.backlogBytesMax;
 }
 

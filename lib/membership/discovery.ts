@@ -219,13 +219,14 @@ function whyNot(
   firstAt: Millis,
 ): string | null {
   if (state.nodes.length >= nodesMax) return `the domain has its maximum of ${nodesMax} nodes`;
-  const holder = state.nodes.find((node) => node.name === name || node.address === address);
+  // whoever had its address is an earlier life of it
+  const holder = state.nodes.find((node) => node.name === name && node.address !== address);
   if (holder === undefined) return null;
   const heardAt = m.peers.get(holder.incarnation)?.heardAt ?? -Infinity;
   // late packets of the dead do not count
   const { heartbeat, timeout } = m.options;
   if (holder.id !== m.id && heardAt <= firstAt + Math.max(2 * heartbeat, timeout / 2)) return null;
-  return `a living node of this name or address exists: ${holder.id} at ${holder.address}`;
+  return `a living node of this name exists: ${holder.id} at ${holder.address}`;
 }
 
 /** The domain does not take this node. */

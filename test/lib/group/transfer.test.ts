@@ -165,7 +165,7 @@ test('a broken stream in the middle of a transfer loses and doubles nothing', (t
   t.is(items.filter((item) => item.kind === 'state' && item.first).length, 1);
 });
 
-test.failing('a joiner that dies is forgotten by its donor', (t) => {
+test('a joiner that dies is forgotten by its donor', (t) => {
   const net = withState(['a', 'b', 'c']);
   start(net, 'd');
   join(net, 'd');
