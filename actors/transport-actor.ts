@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
-import type { Effect } from '../lib/events.js';
+import type { Effect, NodeEvent } from '../lib/events.js';
 import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
 import type { TransportHandlers } from '../transport/transport.js';
@@ -25,9 +25,11 @@ const overdueMillis = 50;
 /** A flood of datagrams must not keep a node from ever judging. */
 const overdueTurnsMax = 500;
 /** Own bytes under way: a part of what one socket holds, since all members send at once. */
-const windowShare = 8;
+const windowShare = 4;
 const windowBytesMin = 64 * 1024;
 const windowBytesMax = 1024 * 1024;
+/** Events between two rounds of effects: acknowledgements leave while more is read, so that the senders' windows never run empty. */
+const eventsPerBatch = 8;
 /** This many lives ended by bugs within a minute: it will not get better. */
 const bugsMax = 5;
 const bugsMillis = 60_000;
@@ -133,7 +135,10 @@ export function turn(host: Host): void {
     const events = host.inbox;
     host.inbox = [];
     const now = performance.now();
-    for (const event of events) step(core, event, now);
+    for (let i = 0; i < events.length; i++) {
+      step(core, events[i] as NodeEvent, now);
+      if (i % eventsPerBatch === eventsPerBatch - 1) perform(host, ready(core, now));
+    }
     if (isTickDue(host, nextTick(core), now)) step(core, { kind: 'tick' }, now);
     const effects = ready(core, now);
     if (host.life.trace && now - host.gaugedAt >= gaugeMillis) traceGauge(host, core, host.life.trace, now);
