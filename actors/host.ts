@@ -66,6 +66,8 @@ export interface Host {
   woken: boolean;
   timer: NodeJS.Timeout | undefined;
   timerDue: number;
+  /** When a leave that has not come to an end is given up. */
+  leaveBy: number;
   /** Turns in a row in which an overdue tick was put off to read first what is queued. */
   overdueTurns: number;
   /** How late the last tick came, in milliseconds. */

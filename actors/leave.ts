@@ -13,6 +13,9 @@ import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
 import { failRest } from './receipts.js';
 
+/** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
+const leaveMillisMax = 10_000;
+
 /**
  * Starts to leave. `discard`: what is still delivered is thrown away, the state is not one to go on with, and no joiner
  * waits for it.
@@ -139,6 +142,7 @@ export function beginLeaveDomain(host: Host): void {
   }
   if (opening) endHost(host, undefined);
   else {
+    host.leaveBy = performance.now() + leaveMillisMax;
     host.inbox.push({ kind: 'leave-domain' });
     wake(host);
   }

@@ -37,6 +37,7 @@ export function groups(options: GroupsOptions): Plugin {
       woken: false,
       timer: undefined,
       timerDue: Infinity,
+      leaveBy: Infinity,
       overdueTurns: 0,
       lag: 0,
       datagramsTaken: 0,

@@ -137,16 +137,23 @@ export function turn(host: Host): void {
     const now = performance.now();
     for (let i = 0; i < events.length; i++) {
       step(core, events[i] as NodeEvent, now);
-      if (i % eventsPerBatch === eventsPerBatch - 1) perform(host, ready(core, now));
+      if (i % eventsPerBatch !== eventsPerBatch - 1) continue;
+      perform(host, ready(core, now));
+      // that life may be over: what is left of the batch was for it
+      if (host.life.core !== core) return;
     }
     if (isTickDue(host, nextTick(core), now)) step(core, { kind: 'tick' }, now);
     const effects = ready(core, now);
     if (host.life.trace && now - host.gaugedAt >= gaugeMillis) traceGauge(host, core, host.life.trace, now);
     perform(host, effects);
+    if (now >= host.leaveBy && host.life.core) {
+      host.log.warn(`${host.life.id} goes without the others' consent: it could not leave gracefully`);
+      void conclude(host, 'left', undefined);
+    }
   } catch (error) {
     bug(host, error);
   }
-  if (host.life.core) armTimer(host, nextTick(host.life.core));
+  if (host.life.core) armTimer(host, Math.min(nextTick(host.life.core), host.leaveBy));
 }
 
 /** Traces the buffers. Written with the next batch. */
