@@ -329,6 +329,9 @@ function receiveForGroup(node: Node, source: NodeId, kind: number, r: Reader): v
 function collect(node: Node, run: (out: MembershipOutput[]) => void): void {
   const outputs: MembershipOutput[] = [];
   run(outputs);
+  const { state } = node.membership;
+  node.out.founding = state ? domainTag(state.id) : 0;
+  node.out.number = state?.number ?? 0;
   for (const output of outputs) carryOut(node, output);
 }
 
@@ -342,7 +345,6 @@ function carryOut(node: Node, output: MembershipOutput): void {
     case 'installed':
       return followState(node, output.state, output.decree);
     case 'excluded':
-      node.out.number = output.state.number;
       return endAll(node, 'excluded', output.why);
     case 'joined':
     case 'refused':
@@ -412,8 +414,6 @@ function updateQuorate(node: Node): void {
 function followState(node: Node, state: DomainState, decree: Decree | null): void {
   const before = node.domain;
   node.domain = state;
-  node.out.founding = domainTag(state.id);
-  node.out.number = state.number;
   node.sources = new Map(state.nodes.map(({ incarnation, id }) => [incarnation, id]));
   node.addresses.clear();
   for (const { id, address } of state.nodes) node.addresses.set(id, address);

@@ -4,7 +4,7 @@
 import type { Effect } from './events.js';
 import type { DecreeNumber, Incarnation } from './ids.js';
 import { Writer } from './wire/bytes.js';
-import { beginSection, headerBytesMax, sectionHeaderBytes, writeHeader } from './wire/packet.js';
+import { beginSection, headerBytesMax, sectionHeaderBytes, stampHeader, writeHeader } from './wire/packet.js';
 
 /** Packets under construction for one destination. */
 export interface Packer {
@@ -110,6 +110,7 @@ export function finish(out: Outbox, packer: Packer): void {
   const forgotten = packer.capacity - (packer.capacity >> 3);
   packer.capacity = Math.min(packer.bytesMax, Math.max(1024, w.length + (w.length >> 3), forgotten));
   const bytes = w.bytes.subarray(0, w.length);
+  stampHeader(bytes, out);
   if (packer.by === 'multicast') {
     out.packets.push({ kind: 'multicast', bytes });
     out.multicastSent = true;

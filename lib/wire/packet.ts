@@ -3,8 +3,8 @@
  * state of the domain, then sections. Groups and planes share packets: whatever is ready for one destination when a
  * batch of work ends goes out together.
  *
- * Header: `N G version`, domain hash (4 bytes), source incarnation, destination incarnation (0: everybody), founding
- * tag (4 bytes), state number. Both ends are named by incarnation, so nothing from or for an earlier life is believed.
+ * Header: `N G version`, domain hash (4 bytes), founding tag (4 bytes), state number (8 bytes), source incarnation,
+ * destination incarnation (0: everybody). Both ends are named by incarnation, so nothing from or for an earlier life is believed.
  * Section: kind (1 byte), length (3 bytes, little-endian), body.
  */
 import type { DecreeNumber, Incarnation } from '../ids.js';
@@ -37,7 +37,10 @@ export interface PacketHeader {
 }
 
 /** Upper bound of a header's length. */
-export const headerBytesMax = 3 + 4 + 8 + 8 + 4 + 8;
+export const headerBytesMax = 3 + 4 + 4 + 8 + 8 + 8;
+/** Where founding tag and state number stand in a packet. */
+const stampAt = 3 + 4;
+const stampBytes = 4 + 8;
 /** Length of a section's own header. */
 export const sectionHeaderBytes = 4;
 
@@ -57,10 +60,19 @@ export function writeHeader(w: Writer, header: PacketHeader): void {
   w.u8(0x47);
   w.u8(wireVersion);
   writeU32(w, header.domain);
+  w.reserve(stampBytes);
+  w.length += stampBytes;
+  stampHeader(w.bytes, header);
   w.varint(header.source);
   w.varint(header.destination);
-  writeU32(w, header.founding);
-  w.varint(header.number);
+}
+
+/** Writes the state into a packet that was begun in an earlier one: a packet shows the state in which it leaves. */
+export function stampHeader(packet: Uint8Array, { founding, number }: Pick<PacketHeader, 'founding' | 'number'>): void {
+  const view = new DataView(packet.buffer, packet.byteOffset);
+  view.setUint32(stampAt, founding, true);
+  view.setUint32(stampAt + 4, number % 2 ** 32, true);
+  view.setUint32(stampAt + 8, Math.floor(number / 2 ** 32), true);
 }
 
 /** Reads a header; {@link Malformed} if the bytes are not a packet of this version. */
@@ -68,13 +80,11 @@ export function readHeader(r: Reader): PacketHeader {
   if (r.u8() !== 0x4e || r.u8() !== 0x47) throw new Malformed('not a packet');
   const version = r.u8();
   if (version !== wireVersion) throw new Malformed(`wire version ${version}`);
-  return {
-    domain: readU32(r),
-    source: r.varint(),
-    destination: r.varint(),
-    founding: readU32(r),
-    number: r.varint(),
-  };
+  const domain = readU32(r);
+  const founding = readU32(r);
+  const number = readU32(r) + readU32(r) * 2 ** 32;
+  if (number > Number.MAX_SAFE_INTEGER) throw new Malformed('state number above 2^53 - 1');
+  return { domain, founding, number, source: r.varint(), destination: r.varint() };
 }
 
 /** Opens a section; returns what {@link endSection} needs. */
