@@ -213,9 +213,8 @@ function account(member: Member, item: Delivery): void {
 function deliver(member: Member, item: Delivery, message: unknown): Promise<void> | undefined {
   const from = member.view?.members[item.fromRank] ?? memberMaker(member.host, member.group)(item.from);
   const own = item.from.id === member.outbox.node;
-  const mine = own || (member.view?.rank === 0 && !member.view.members.some(({ id }) => id === item.from.id));
   const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
-  const ctx = contextOf(member, from, item.position, mine, sender);
+  const ctx = contextOf(member, from, item.position, item.mine, sender);
   const before = member.state;
   const result = call(member, member.behavior.f, before, message, ctx);
   if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, before, state));

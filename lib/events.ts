@@ -90,6 +90,8 @@ export interface Delivery {
   readonly uniform: boolean;
   /** In the total order; 0 for the other orders. */
   readonly position: Position;
+  /** True at one member: the sender; if the sender has left with the view in which it sent, the next view's rank 0. */
+  readonly mine: boolean;
   readonly view: ViewInfo;
   readonly payload: Uint8Array;
 }

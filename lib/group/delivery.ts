@@ -22,7 +22,8 @@ import {
 } from '../wire/record.js';
 import { emit } from './replica.js';
 import type { Pending } from './pending.js';
-import type { Group, Host, ViewState } from './state.js';
+import { type Group, type Host, type ViewState, selfIn } from './state.js';
+import { type View, rankIn } from './view.js';
 
 /** Goes through records that were just received in order, once. */
 export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chunk: Chunk): void {
@@ -82,6 +83,7 @@ function takeMulticast(
     order: orderOfKind(kind),
     uniform,
     position: 0,
+    mine: rank === state.rank,
     view: state.info,
     payload: stream.partial.length > 0 ? joined(stream.partial, last) : last,
     seqno,
@@ -207,7 +209,8 @@ function deliver(host: Host, group: Group, pending: Pending): void {
  * whose past is lost with the dead is dropped by everybody, with what depends on it; positions close up. It never comes
  * from a survivor, whose past is in the cut.
  */
-export function deliverRest(host: Host, group: Group, state: ViewState): void {
+export function deliverRest(host: Host, group: Group, state: ViewState, target: View): void {
+  bequeath(host, group, state, target);
   for (const stream of state.streams) {
     for (let head = stream.heldFifo.shift(); head; head = stream.heldFifo.shift()) deliver(host, group, head);
   }
@@ -236,6 +239,15 @@ export function deliverRest(host: Host, group: Group, state: ViewState): void {
     rank = 0;
   }
   for (let rank = 0; rank < state.size; rank++) dropOrphans(host, group, state, rank);
+}
+
+/** What the departed have sent and is delivered only now is the next view's rank 0's to act upon. */
+function bequeath(host: Host, group: Group, state: ViewState, target: View): void {
+  if (rankIn(target, selfIn(host, group)) !== 0) return;
+  state.streams.forEach((stream, rank) => {
+    if (rankIn(target, must(state.view.members[rank], 'member')) !== undefined) return;
+    for (const queue of [stream.pending, stream.heldFifo]) for (const pending of queue) pending.mine = true;
+  });
 }
 
 function dropOrphans(host: Host, group: Group, state: ViewState, rank: Rank): void {

@@ -33,7 +33,7 @@ export function install(
 ): void {
   const before = group.current;
   const rank = must(rankIn(target, selfIn(host, group)), 'own rank in the target');
-  if (before) closeView(host, group, before, record);
+  if (before) closeView(host, group, before, target, record);
   else group.position = record.position;
   assert(position === null || group.position === position, 'members that go on together have delivered the same');
   const waited = group.replica;
@@ -59,11 +59,11 @@ export function install(
 }
 
 /** The old view ends with the cut: all of it is received here, so all of it is delivered, and one's own is stable. */
-function closeView(host: Host, group: Group, state: ViewState, record: InstallRecord): void {
+function closeView(host: Host, group: Group, state: ViewState, target: View, record: InstallRecord): void {
   state.streams.forEach((stream, rank) => {
     assert(stream.received === record.cut[rank], `stream ${rank} is received up to the cut`);
   });
-  deliverRest(host, group, state);
+  deliverRest(host, group, state, target);
   openWindow(host, must(state.streams[state.rank], 'own stream').unstableBytes);
   noteStable(host, group, group.acceptedMessage);
 }

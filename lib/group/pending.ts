@@ -13,6 +13,7 @@ export interface Pending {
   readonly order: Order;
   readonly uniform: boolean;
   position: Position;
+  mine: boolean;
   readonly view: ViewInfo;
   readonly payload: Uint8Array;
   readonly seqno: Seqno;

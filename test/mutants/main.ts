@@ -66,26 +66,25 @@ async function simulate(folder: string, args: readonly string[]): Promise<Summar
   }
 }
 
-/** A violation without the changed line: the mutant is no program, or the core was broken before. */
-function blame(violation: Summary['violations'][number] | undefined): string {
-  return violation === undefined
-    ? ''
-    : `, yet seed ${violation.seed} violates ${violation.property}: ${violation.detail}`;
-}
-
+/** Plays seeds until one is violated that passes without the mutant. */
 async function hunt(mutant: Mutant, clean: string, seeds: number): Promise<Outcome> {
   const folder = prepare(mutant);
+  let hits = 0;
   try {
-    const summary = await simulate(folder, ['--seeds', String(seeds), '--workers', '1', '--stop']);
-    if (summary === undefined) return { kind: 'not found', why: 'the simulator came to no end' };
-    const first = summary.violations[0];
-    if (summary.hits === 0) return { kind: 'not found', why: `the changed line never ran${blame(first)}` };
-    if (first === undefined) return { kind: 'not found', why: `${summary.seeds} seeds without a violation` };
-    const without = await simulate(clean, ['--seed', String(first.seed), '--seeds', '1']);
-    if (without?.violations.length !== 0) {
-      return { kind: 'not found', why: `seed ${first.seed} fails without the mutant, too` };
+    for (let seed = 1; seed <= seeds;) {
+      const args = ['--seed', String(seed), '--seeds', String(seeds - seed + 1), '--workers', '1', '--stop'];
+      const summary = await simulate(folder, args);
+      if (summary === undefined) return { kind: 'not found', why: 'the simulator came to no end' };
+      hits += summary.hits;
+      const first = summary.violations[0];
+      if (first === undefined) break;
+      const without = await simulate(clean, ['--seed', String(first.seed), '--seeds', '1']);
+      const passes = without?.violations.length === 0;
+      if (passes && hits > 0) return { kind: 'found', ...first };
+      if (passes) return { kind: 'not found', why: `seed ${first.seed} fails, and the changed line never ran` };
+      seed = first.seed + 1;
     }
-    return { kind: 'found', ...first };
+    return { kind: 'not found', why: hits === 0 ? 'the changed line never ran' : `${seeds} seeds without a violation` };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -309,25 +309,25 @@ function stopRepairs(faults: Faults): void {
 }
 
 /** A burst in every group that it is in: what is unstable when it dies is what a flush has to settle. */
-function burst(faults: Faults, process: Process): void {
+function burst(faults: Faults, process: Process, uniform?: boolean): void {
   for (const group of faults.plan.groups) {
     const count = integer(faults.random, 0, 4);
-    for (let i = 0; i < count; i += 1) sendOne(faults.world, faults.random, process, group);
+    for (let i = 0; i < count; i += 1) sendOne(faults.world, faults.random, process, group, uniform);
   }
 }
 
 /**
- * From now on what this process sends to some comes late: when they have learned that the domain goes on without it, and
- * are in the middle of the next view change.
+ * From now on what this process sends to some, or its packets of one kind, come late: when the receivers have learned that
+ * it is gone, or just the next decree, and are in the middle of the next view change.
  */
-function holdLastWords(faults: Faults, process: Process): Rule {
+function holdLastWords(faults: Faults, process: Process, kind?: string): Rule {
   const { world, random } = faults;
   const { id } = process;
   const late = new Set(some(random, world.processes, 0.7).map(({ address }) => address));
   const held: Packet[] = [];
   const listener = (receiver: Process, record: Traced): void => {
     if (faults.healed) world.onTrace.delete(listener);
-    if (record.e !== 'view' || record.g !== '$domain' || record.m.includes(id)) return;
+    if (record.e !== 'view' || record.g !== '$domain' || (kind === undefined && record.m.includes(id))) return;
     for (const packet of held.filter((candidate) => candidate.to === receiver.address)) {
       held.splice(held.indexOf(packet), 1);
       after(world, between(random, 0, 3 * world.options.delayMax), () => {
@@ -338,14 +338,16 @@ function holdLastWords(faults: Faults, process: Process): Rule {
   world.onTrace.add(listener);
   const rule: Rule = (packet) => {
     if (packet.from !== process.address || packet.kind === 'stream' || !late.has(packet.to)) return undefined;
-    if (process.id === id && held.length < heldMax) held.push(packet);
-    return process.id === id ? { kind: 'hold' } : undefined;
+    if (process.id !== id || held.length >= heldMax) return undefined;
+    if (kind !== undefined && !world.core.describePacket(packet.bytes).includes(kind)) return undefined;
+    held.push(packet);
+    return { kind: 'hold' };
   };
   ruleFor(faults, rule, 8 * faults.plan.world.node.timeout);
   return rule;
 }
 
-/** Arms a process to die when it sends a packet of this kind, which comes late, as its other last words do. */
+/** Arms a process to die, or to leave a group, when it sends a packet of this kind, which comes late. */
 function armLateWords(faults: Faults): void {
   const { world, random } = faults;
   const kind = pick<string>(random, ['data', 'cut', 'fetched', 'fetched', 'have-all', 'install', 'install', 'decided']);
@@ -357,9 +359,12 @@ function armLateWords(faults: Faults): void {
     if (process === undefined || !mayDie(faults, process)) return undefined;
     world.network.rules.delete(rule);
     note(faults, `aimed: late ${kind}`, isChanging(world));
-    found = holdLastWords(faults, process);
+    const leaves = chance(random, 0.5);
+    found = holdLastWords(faults, process, leaves ? kind : undefined);
     after(world, between(random, 0, 2), () => {
-      if (!faults.healed && mayDie(faults, process)) crash(world, process, true);
+      if (faults.healed) return;
+      if (!leaves && mayDie(faults, process)) crash(world, process, true);
+      if (leaves) for (const group of process.replicas.keys()) leaveGroup(world, process, group);
     });
     return found(packet);
   };
@@ -413,8 +418,10 @@ function killTwo(faults: Faults): boolean {
   if (chance(random, 0.8)) stopRepairs(faults);
   silence(faults, unheard, chance(random, 0.7) ? others : some(random, others, 0.7), 2 * delay + 10);
   silence(faults, heard, chance(random, 0.5) ? [] : some(random, others, 0.5), 2 * delay + 10);
-  for (const process of shuffled(random, [unheard, ...others])) {
-    after(world, between(random, 0, delay / 2), () => burst(faults, process));
+  after(world, between(random, 0, delay / 4), () => burst(faults, unheard, false));
+  const uniform = chance(random, 0.5) ? true : undefined;
+  for (const process of others) {
+    after(world, between(random, 0, delay / 2), () => burst(faults, process, uniform));
   }
   after(world, between(random, delay / 3, delay), () => burst(faults, heard));
   for (const process of [first, second]) {
@@ -423,6 +430,120 @@ function killTwo(faults: Faults): boolean {
     });
   }
   return true;
+}
+
+/**
+ * One dies after a burst that one other alone has heard, who wants to leave its groups: it is let go while the others fetch
+ * from it what they lack, and its answers come when they are at the next change.
+ */
+function leaveMidFlush(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const [sender, holder] = shuffled(random, living(world));
+  if (sender === undefined || holder === undefined || !mayDie(faults, sender)) return false;
+  const { describePacket } = world.core;
+  const { timeout } = plan.world.node;
+  stopRepairs(faults);
+  silence(
+    faults,
+    sender,
+    world.processes.filter((process) => process !== holder),
+    2 * timeout,
+  );
+  burst(faults, sender);
+  let hasAnswered = false;
+  const rule: Rule = (packet) => {
+    if (packet.from !== holder.address || packet.kind === 'stream' || hasAnswered) return undefined;
+    const kinds = describePacket(packet.bytes);
+    hasAnswered = kinds.includes('fetched');
+    return kinds.includes('request') && !hasAnswered ? { kind: 'drop' } : undefined;
+  };
+  ruleFor(faults, rule, 6 * timeout);
+  holdLastWords(faults, holder, 'fetched');
+  after(world, 4, () => {
+    if (faults.healed) return;
+    for (const group of holder.replicas.keys()) leaveGroup(world, holder, group);
+    if (mayDie(faults, sender)) crash(world, sender, true);
+  });
+  return true;
+}
+
+/** The oldest node of the newest state that somebody living is in. */
+function oldestNode(faults: Faults): Process | undefined {
+  const alive = living(faults.world);
+  const states = alive.flatMap(({ views }) => views.get('$domain') ?? []);
+  const newest = states.reduce<ViewRecord | undefined>(
+    (best, view) => (best && best.k >= view.k ? best : view),
+    undefined,
+  );
+  return alive.find((process) => process.id === newest?.m[0]);
+}
+
+/**
+ * The oldest node decides something, tells one node only, and dies, or is not heard for a while if it is itself to go: to leave,
+ * or to exclude somebody that it does not hear. Whoever is told may be the one that is to go.
+ */
+function tellHalf(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const { timeout } = plan.world.node;
+  const oldest = oldestNode(faults);
+  const gone = pick(random, living(world));
+  if (oldest === undefined) return false;
+  const leaves = gone === oldest || chance(random, 0.5);
+  if (leaves && living(world).length > 1) leaveDomain(world, gone);
+  else cutFor(faults, [[gone.address, oldest.address]], 3 * timeout);
+  const others = world.processes.filter((process) => process !== oldest);
+  const told = gone !== oldest && chance(random, 0.7) ? gone : pick(random, others);
+  let decided = false;
+  const rule: Rule = (packet) => {
+    if (packet.from !== oldest.address || packet.kind === 'stream') return undefined;
+    if (!decided && world.core.describePacket(packet.bytes).includes('decided')) {
+      decided = true;
+      if (gone !== oldest)
+        after(world, 0, () => !faults.healed && mayDie(faults, oldest) && crash(world, oldest, true));
+    }
+    return decided && packet.to !== told.address ? { kind: 'drop' } : undefined;
+  };
+  ruleFor(faults, rule, between(random, 2, 5) * timeout);
+  return true;
+}
+
+/**
+ * A proposal of the oldest node, which nobody hears for a while, reaches the others only after they have promised a higher
+ * ballot; their answers reach it, the news of the higher ballot do not.
+ */
+function delayBallot(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const oldest = oldestNode(faults);
+  if (oldest === undefined || living(world).length < 3) return false;
+  const { describePacket } = world.core;
+  const held: Packet[] = [];
+  const rule: Rule = (packet) => {
+    if (packet.kind === 'stream') return undefined;
+    if (packet.to === oldest.address) {
+      const kinds = describePacket(packet.bytes);
+      return kinds.includes('accepted') || kinds.includes('request') ? undefined : { kind: 'drop' };
+    }
+    if (packet.from !== oldest.address) return undefined;
+    if (held.length < heldMax && describePacket(packet.bytes).includes('accept')) held.push(packet);
+    return { kind: 'hold' };
+  };
+  const listener = (process: Process, bytes: Uint8Array): void => {
+    if (faults.healed) world.onSend.delete(listener);
+    if (!describePacket(bytes).includes('promise')) return;
+    for (const packet of held.filter(({ to }) => to === process.address)) {
+      held.splice(held.indexOf(packet), 1);
+      if (!faults.healed) deliverHeld(world, packet);
+    }
+  };
+  world.onSend.add(listener);
+  const undo = (): void => {
+    if (faults.undo.delete(undo)) world.onSend.delete(listener);
+  };
+  faults.undo.add(undo);
+  const millis = between(random, 1.5, 4) * plan.world.node.timeout;
+  after(world, millis, undo);
+  ruleFor(faults, rule, millis);
+  return causeChange(faults);
 }
 
 function pauseFor(faults: Faults, process: Process, millis: number): void {
@@ -599,6 +720,12 @@ function happen(faults: Faults, kind: FaultKind): boolean {
       return true;
     case 'crash of two':
       return killTwo(faults);
+    case 'leave during a flush':
+      return leaveMidFlush(faults);
+    case 'half-told decree':
+      return tellHalf(faults);
+    case 'late ballot':
+      return delayBallot(faults);
     case 'two-way partition':
       partition(faults, false);
       return true;

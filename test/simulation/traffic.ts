@@ -46,11 +46,18 @@ function canSend(process: Process, group: string): boolean {
   return replica.sent - replica.accepted - replica.failed < waitingMax;
 }
 
-/** One multicast of the group's mix. */
-export function sendOne(world: World, random: Random, sender: Process, group: GroupPlan): number {
-  const { traffic } = group;
+/** One multicast of the group's mix, uniform or not as asked; one that is, is in the total order where there is one. */
+export function sendOne(
+  world: World,
+  random: Random,
+  sender: Process,
+  group: GroupPlan,
+  uniform: boolean = chance(random, group.uniform),
+): number {
+  const { traffic, orders } = group;
   const bytes = chance(random, traffic.large)
     ? integer(random, 1400, 9000)
     : integer(random, 8, Math.max(8, traffic.bytesMax));
-  return multicast(world, sender, group.name, pick(random, group.orders), chance(random, group.uniform), bytes);
+  const order = uniform && orders.includes('total') && chance(random, 0.7) ? 'total' : pick(random, orders);
+  return multicast(world, sender, group.name, order, uniform, bytes);
 }
