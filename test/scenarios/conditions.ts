@@ -46,7 +46,7 @@ function isCalm(stage: Stage): boolean {
 
 /** Reads a condition. Names in it are looked up when it is asked, so that it may speak of later lives. */
 export function readCondition(stage: Stage, words: readonly string[]): Condition {
-  const [kind, second = ''] = words;
+  const [kind = '', second = ''] = words;
   switch (kind) {
     case 'not': {
       const condition = readCondition(stage, words.slice(1));

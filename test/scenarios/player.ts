@@ -21,7 +21,7 @@ import {
 } from '../simulation/world.js';
 import { nextTime } from '../simulation/agenda.js';
 import { type Condition, readCondition } from './conditions.js';
-import { type Script, type Step } from './script.js';
+import type { Script } from './script.js';
 import { type Stage, createStage, populate, processOf } from './stage.js';
 
 /** What came of a scenario. */
@@ -53,7 +53,7 @@ export function play(script: Script, core: Core): Played {
 }
 
 function perform(stage: Stage, words: readonly string[]): void {
-  const [verb, ...rest] = words;
+  const [verb = '', ...rest] = words;
   const first = rest[0] ?? '';
   switch (verb) {
     case 'nodes':

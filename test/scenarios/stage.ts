@@ -162,7 +162,7 @@ function goldenLine(stage: Stage, record: Traced): string | undefined {
     case 'suspect':
       return `suspects ${lifeOf(stage, record.who)}`;
     case 'left':
-      return `has left ${record.g}`;
+      return `has left ${record.g ?? 'the domain'}`;
     case 'excluded':
       return `is excluded${record.g === undefined ? '' : ` from ${record.g}`}`;
     case 'start':

@@ -377,7 +377,7 @@ function kill(faults: Faults, process: Process, back: 'never' | 'at once' | 'per
   if (!mayDie(faults, process)) return;
   const silent = chance(random, 0.4);
   const die = (): void => {
-    if (!mayDie(faults, process)) return;
+    if (faults.healed || !mayDie(faults, process)) return;
     if (back === 'at once') restart(world, process, between(random, 0, 8));
     else crash(world, process, silent);
     if (back === 'perhaps' && chance(random, 0.5)) {
@@ -486,8 +486,8 @@ function tellHalf(faults: Faults): boolean {
   const { world, random, plan } = faults;
   const { timeout } = plan.world.node;
   const oldest = oldestNode(faults);
+  if (oldest === undefined || world.processes.length < 2) return false;
   const gone = pick(random, living(world));
-  if (oldest === undefined) return false;
   const leaves = gone === oldest || chance(random, 0.5);
   if (leaves && living(world).length > 1) leaveDomain(world, gone);
   else cutFor(faults, [[gone.address, oldest.address]], 3 * timeout);
