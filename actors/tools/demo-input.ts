@@ -32,11 +32,20 @@ export function defaultInput(): string {
   }
 }
 
+function parseWhole(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${file}: not JSON: ${why} (with one value a line, call it .jsonl)`);
+  }
+}
+
 /** Reads a JSON array, or one JSON value a line. Throws with the number of the line that is neither. */
 export function readInput(file: string): DemoInput {
   const text = readFileSync(file, 'utf8');
   if (file.endsWith('.json')) {
-    const value = JSON.parse(text) as unknown;
+    const value = parseWhole(file, text);
     if (!Array.isArray(value)) throw new Error(`${file}: not a JSON array`);
     return { file, records: value };
   }

@@ -164,3 +164,23 @@ for (const order of ['causal', 'total'] as const) {
       t.is(actorOf(at(net, name)).deliveries.at(-1)?.position, 1, 'positions close up');
   });
 }
+
+test('a multicast is for its sender to act upon, or for the oldest that goes on if its sender is gone', (t) => {
+  const net = grouped(['a', 'b', 'c', 'd']);
+  // d's multicast is ordered by nobody before d dies
+  net.rule = ({ from, to, holds }) => (from === 'at-d' && holds.includes('data') && to === 'at-a' ? 'drop' : 'pass');
+  multicast(net, 'b', 'mine');
+  multicast(net, 'd', 'orphaned');
+  run(net, 1.5);
+  net.rule = ({ holds }) => (holds.includes('nak') ? 'drop' : 'pass');
+  crash(net, 'd');
+  runUntil(net, () => isQuiet(net), 'a view of three');
+  const mine = (name: string): string[] =>
+    actorOf(at(net, name))
+      .items.filter((item) => item.kind === 'delivery')
+      .filter((item) => item.mine)
+      .map((item) => new TextDecoder().decode(item.payload));
+  t.deepEqual(mine('a'), ['orphaned']);
+  t.deepEqual(mine('b'), ['mine']);
+  t.deepEqual(mine('c'), []);
+});
