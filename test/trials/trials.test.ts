@@ -1,0 +1,41 @@
+/** Short forms of the trials: the same code with the same bars, on less. */
+import test, { type ExecutionContext } from 'ava';
+import { garbage } from './bad-input.js';
+import { crashes } from './many-views.js';
+import { openStage, type Stage } from './stage.js';
+import { transferOnce } from './transfer.js';
+import { lineOf, reportTo, type Figure, type Report } from './trial.js';
+
+/** Runs part of a trial; every bar must be met. */
+async function hold(
+  t: ExecutionContext,
+  name: string,
+  run: (stage: Stage, report: Report) => Promise<void>,
+): Promise<void> {
+  const figures: Figure[] = [];
+  const report = reportTo(name, (figure) => figures.push(figure));
+  const stage = openStage(name);
+  let over = false;
+  t.teardown(() => stage.clear(!over || figures.some(({ ok }) => !ok)));
+  await run(stage, report).catch((error: unknown) => {
+    throw new Error(`logs: ${stage.folder}\n${figures.map(lineOf).join('\n')}`, { cause: error });
+  });
+  over = true;
+  const missed = figures.filter(({ ok }) => !ok);
+  t.deepEqual(missed, [], `logs: ${stage.folder}\n${figures.map(lineOf).join('\n')}`);
+  t.true(figures.some(({ bar }) => bar !== ''));
+}
+
+test.serial('a crash changes the views of 200 groups within 2 s', (t) =>
+  hold(t, 'many-views', (stage, report) => crashes(stage, report, 200, [{ who: 'oldest', rate: 0 }])),
+);
+
+test.serial('5 MB of state reach a joiner under load without a pause or a suspicion', (t) =>
+  hold(t, 'transfer', (stage, report) =>
+    transferOnce(stage, report, '5 MB', { kind: 'buckets', entries: 50_000, bytes: 100 }),
+  ),
+);
+
+test.serial('garbage on every port is dropped and counted while traffic flows', (t) =>
+  hold(t, 'garbage', (stage, report) => garbage(stage, report, 1500)),
+);
