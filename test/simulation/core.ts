@@ -16,11 +16,11 @@ export interface Gauge {
 }
 
 export interface Core {
-  createNode(options: NodeOptions, now: Millis): Node;
-  step(node: Node, event: NodeEvent, now: Millis): void;
-  ready(node: Node, now: Millis): readonly Effect[];
-  nextTick(node: Node): Millis;
-  gauge(node: Node): Gauge;
+  readonly createNode: (options: NodeOptions, now: Millis) => Node;
+  readonly step: (node: Node, event: NodeEvent, now: Millis) => void;
+  readonly ready: (node: Node, now: Millis) => readonly Effect[];
+  readonly nextTick: (node: Node) => Millis;
+  readonly gauge: (node: Node) => Gauge;
   /** The kinds of the sections in a datagram or stream message. */
-  describePacket(bytes: Uint8Array): readonly string[];
+  readonly describePacket: (bytes: Uint8Array) => readonly string[];
 }
