@@ -491,19 +491,27 @@ function tellHalf(faults: Faults): boolean {
   const leaves = gone === oldest || chance(random, 0.5);
   if (leaves && living(world).length > 1) leaveDomain(world, gone);
   else cutFor(faults, [[gone.address, oldest.address]], 3 * timeout);
-  const others = world.processes.filter((process) => process !== oldest);
-  const told = gone !== oldest && chance(random, 0.7) ? gone : pick(random, others);
+  const told = gone !== oldest && chance(random, 0.7) ? gone : pick(random, [...world.processes, undefined]);
   let decided = false;
-  const rule: Rule = (packet) => {
-    if (packet.from !== oldest.address || packet.kind === 'stream') return undefined;
-    if (!decided && world.core.describePacket(packet.bytes).includes('decided')) {
-      decided = true;
-      if (gone !== oldest)
-        after(world, 0, () => !faults.healed && mayDie(faults, oldest) && crash(world, oldest, true));
-    }
-    return decided && packet.to !== told.address ? { kind: 'drop' } : undefined;
+  const listener = (process: Process, record: Traced): void => {
+    if (process !== oldest || record.e !== 'view' || record.g !== '$domain' || record.m.includes(gone.id)) return;
+    world.onTrace.delete(listener);
+    decided = true;
+    after(world, 0, () => {
+      if (!faults.healed && mayDie(faults, oldest)) crash(world, oldest, true);
+    });
   };
-  ruleFor(faults, rule, between(random, 2, 5) * timeout);
+  if (gone !== oldest) world.onTrace.add(listener);
+  // who leaves is in no group any more when it asks for its decree, and traces no state that it is not in
+  const isDecided = (): boolean => (gone === oldest ? oldest.replicas.size === 0 : decided);
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.from !== oldest.address || packet.kind === 'stream' || packet.to === told?.address) return undefined;
+      return isDecided() ? { kind: 'drop' } : undefined;
+    },
+    between(random, 2, 5) * timeout,
+  );
   return true;
 }
 

@@ -53,9 +53,8 @@ export function chance(random: Random, probability: number): boolean {
 
 /** One of them; the list must not be empty. */
 export function pick<T>(random: Random, list: readonly T[]): T {
-  const value = list[integer(random, 0, list.length - 1)];
-  if (value === undefined) throw new Error('nothing to pick from');
-  return value;
+  if (list.length === 0) throw new Error('nothing to pick from');
+  return list[integer(random, 0, list.length - 1)] as T;
 }
 
 /** A new list in another order (Fisher and Yates). */
