@@ -7,7 +7,7 @@ import type { GroupStatus } from '../lib/events.js';
 import { explain as explainCore, statistics } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
-import { hostOf, memberOf, type Host } from './host.js';
+import { deferred, hostOf, memberOf, tell, type Host } from './host.js';
 import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
 import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
@@ -78,6 +78,28 @@ export function read<State, Result>(
     if (!member.draining) answerReads(member);
   });
 }
+
+/**
+ * Resolves when all that this member has sent and delivered so far is stable: whoever goes on has it, whatever dies. To be
+ * awaited before acting on the world outside the group.
+ *
+ * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
+ * function.
+ */
+export function flush(ref: GroupRef<never>): Promise<void> {
+  const member = memberOf(ref);
+  const { host, group, flushes } = member;
+  const refused = guard(host, group, 'a flush') ?? member.gone;
+  if (refused) return Promise.reject(refused);
+  const done = deferred();
+  flushesBegun += 1;
+  flushes.set(flushesBegun, done);
+  tell(host, { kind: 'flush', group, token: flushesBegun });
+  return done.promise;
+}
+
+/** Tokens of flushes are unique in the process. */
+let flushesBegun = 0;
 
 /** Leaves the group gracefully. Resolves when this member is out and its actor has stopped; nact's `stop` does it too. */
 export function leave(ref: GroupRef<never>): Promise<void> {

@@ -12,7 +12,7 @@ import { call, contextOf, isPromise } from './context.js';
 import { digestOf } from './digest.js';
 import { NotAMember } from './errors.js';
 import { tell, type Item, type Member } from './host.js';
-import { beginLeave, finish, join } from './leave.js';
+import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { NactActor } from './nact-internals.js';
 import { emitStatus, emitView } from './observables.js';
 import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefore } from './receipts.js';
@@ -292,11 +292,16 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
         member.stream.subject.next({ kind: 'stable', id: `${member.outbox.node}:${item.stable}` });
       }
       return undefined;
+    case 'settled':
+      member.flushes.get(item.token)?.resolve();
+      member.flushes.delete(item.token);
+      return undefined;
     case 'failed':
       noteFailed(member.outbox, item.first, item.last, item.maybeDelivered, item.why);
       member.log.warn(`multicasts ${item.first} to ${item.last} of '${member.group}' failed: ${item.why}`);
       return undefined;
     case 'reborn':
+      endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
       member.position = 0;
       member.founder = false;
       member.view = undefined;

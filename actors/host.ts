@@ -173,6 +173,8 @@ export interface Member {
   consumed: number;
   dropped: number;
   waiters: Waiter[];
+  /** Flushes that have not ended, by token. */
+  readonly flushes: Map<number, Deferred>;
   /** By `view/joiner`; undefined: ended before it began. */
   readonly outgoing: Map<string, Outgoing | undefined>;
   incoming: SnapshotDecoder | undefined;

@@ -8,6 +8,7 @@ export {
   domain,
   events,
   explain,
+  flush,
   leave,
   leaveDomain,
   multicast,

@@ -43,6 +43,12 @@ function detach(member: Member): void {
   actor.parent = Object.assign(Object.create(parent) as NactParent, { childStopped: () => undefined });
 }
 
+/** Flushes that will not be answered any more. */
+export function endFlushes(member: Member, why: Error): void {
+  for (const flush of member.flushes.values()) flush.reject(why);
+  member.flushes.clear();
+}
+
 /** The member has left or will never be one: nact's own stop, and whoever waits is told. */
 export function finish(member: Member, why: Error, status: 'left' | 'excluded' = 'left'): void {
   if (member.phase === 'gone') return;
@@ -53,6 +59,7 @@ export function finish(member: Member, why: Error, status: 'left' | 'excluded' =
   if (stream.status !== status) emitStatus(stream, status, why.message);
   for (const waiter of member.waiters) waiter.reject(why);
   member.waiters = [];
+  endFlushes(member, why);
   member.items = [];
   member.head = 0;
   member.outgoing.clear();

@@ -156,6 +156,7 @@ function createMember(
     consumed: 0,
     dropped: 0,
     waiters: [],
+    flushes: new Map(),
     outgoing: new Map(),
     incoming: undefined,
   };

@@ -70,6 +70,8 @@ export type GroupItem =
   | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string }
   /** All own multicasts numbered up to here were let in, or are stable (with everything they depend on). */
   | { readonly kind: 'progress'; readonly accepted: MessageNumber; readonly stable: MessageNumber }
+  /** A `flush` has come to its end: all that was sent and delivered here before it is stable. */
+  | { readonly kind: 'settled'; readonly token: number }
   /** Own multicasts `first` to `last` will not be stable. `maybeDelivered` counts those that may have been delivered, the first ones. */
   | {
       readonly kind: 'failed';
@@ -116,6 +118,8 @@ export type NodeEvent =
       readonly uniform: boolean;
     }
   | { readonly kind: 'direct'; readonly group: string; readonly to: NodeId; readonly payload: Uint8Array }
+  /** The user flushes: answered by a `settled` item with the same token. */
+  | { readonly kind: 'flush'; readonly group: string; readonly token: number }
   /** The actor is done with this many bytes of payload of what was delivered to it. */
   | { readonly kind: 'consumed'; readonly group: string; readonly bytes: number }
   /** The next chunk of a snapshot that a view item asked for; after each the donor waits for `snapshot-continue`. */

@@ -13,6 +13,7 @@ import { flushMessage, linkMessage } from './group/messages.js';
 import { receiveData, receiveRow } from './group/receive.js';
 import { receiveNak } from './group/repair.js';
 import { updateStatus } from './group/replica.js';
+import { beginSettling } from './group/settled.js';
 import type { Group, Host } from './group/state.js';
 import { giveChunk, receiveLink, sendLink } from './group/transfer.js';
 import { incarnationOf, nodeId } from './ids.js';
@@ -186,6 +187,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'leave-group':
     case 'multicast':
     case 'direct':
+    case 'flush':
     case 'consumed':
     case 'snapshot': {
       const group = node.groups.get(event.group);
@@ -197,7 +199,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
   }
 }
 
-type GroupEvent = NodeEvent & { kind: 'leave-group' | 'multicast' | 'direct' | 'consumed' | 'snapshot' };
+type GroupEvent = NodeEvent & { kind: 'leave-group' | 'multicast' | 'direct' | 'flush' | 'consumed' | 'snapshot' };
 
 function stepGroup(node: Node, group: Group, event: GroupEvent): void {
   const { host } = node;
@@ -208,6 +210,8 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
       return takeMulticast(host, group, event);
     case 'direct':
       return sendDirect(node, group, event);
+    case 'flush':
+      return beginSettling(host, group, event.token);
     case 'consumed':
       group.backlogBytes -= event.bytes;
       host.touch(group);

@@ -12,6 +12,7 @@ import { addTarget, checkCut, continueFlush } from './flush.js';
 import { noteDeparture, noteStable } from './install.js';
 import { acknowledge, askForGaps, remind, repairDue } from './repair.js';
 import { pass, updateStatus } from './replica.js';
+import { endSettling } from './settled.js';
 import type { Group, Host, ViewState } from './state.js';
 import { continueGiving } from './transfer.js';
 import { traceQueued, transmit } from './transmit.js';
@@ -33,6 +34,7 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     position: 0,
     replica: { kind: 'absent' },
     giving: new Map(),
+    settling: [],
     queue: new Queue(),
     lastMessage,
     acceptedMessage: lastMessage,
@@ -156,10 +158,16 @@ export function serveGroup(host: Host, group: Group): void {
     group.leaving = 'asked';
     host.askToLeave(group);
   }
-  if (group.toldAccepted === group.acceptedMessage && group.toldStable === group.stableMessage) return;
-  group.toldAccepted = group.acceptedMessage;
-  group.toldStable = group.stableMessage;
-  pass(host, group, { kind: 'progress', accepted: group.acceptedMessage, stable: group.stableMessage });
+  tellProgress(host, group);
+  endSettling(host, group);
+}
+
+function tellProgress(host: Host, group: Group): void {
+  const { acceptedMessage, stableMessage } = group;
+  if (group.toldAccepted === acceptedMessage && group.toldStable === stableMessage) return;
+  group.toldAccepted = acceptedMessage;
+  group.toldStable = stableMessage;
+  pass(host, group, { kind: 'progress', accepted: acceptedMessage, stable: stableMessage });
 }
 
 function serveView(host: Host, group: Group, state: ViewState): void {

@@ -188,6 +188,16 @@ export interface Giving {
   readonly digest: Digest;
 }
 
+/** One call of `flush` that has not ended. */
+export interface Settling {
+  readonly token: number;
+  /** One's own multicasts up to here. */
+  readonly message: MessageNumber;
+  /** In this view, what had been received of each sender; a later view has it all, by virtual synchrony. */
+  readonly view: ViewId;
+  readonly row: readonly Seqno[];
+}
+
 /** A frame for a view that is not installed yet. */
 export interface FutureFrame {
   readonly view: ViewId;
@@ -215,6 +225,8 @@ export interface Group {
   replica: ReplicaState;
   /** Transfers this member gives. */
   readonly giving: Map<NodeId, Giving>;
+  /** Flushes of the user that have not ended. */
+  settling: Settling[];
   readonly queue: Queue<Outgoing>;
   /** Of one's own multicasts: taken in, let in, stable. */
   lastMessage: MessageNumber;

@@ -9,6 +9,7 @@ import {
   DuplicateMember,
   events,
   explain,
+  flush,
   GroupFull,
   GroupRefused,
   groups,
@@ -237,6 +238,26 @@ test.serial('a receipt tells when a multicast was let in, delivered and stable',
   await Promise.all([early.stable, later.stable, early.accepted]);
   t.is(await early.delivered, 1, 'touched again');
 });
+
+test.serial(
+  'a flush ends when all that was sent and delivered before it is stable, or with the membership',
+  async (t) => {
+    const hub = memoryHub();
+    const refs = ['a', 'b'].map((name) => spawnReplicated(system(t, hub, name), append, 'g', { initialState: [] })) as [
+      GroupRef<number, number[]>,
+      GroupRef<number, number[]>,
+    ];
+    const receipt = multicast(refs[0], 1);
+    let stable = false;
+    void receipt.stable.then(() => (stable = true));
+    await flush(refs[0]);
+    t.true(stable);
+    await receipt.delivered;
+    await flush(refs[1]);
+    await leave(refs[1]);
+    await t.throwsAsync(flush(refs[1]), { instanceOf: NotAMember });
+  },
+);
 
 test.serial('a read sees own earlier multicasts, waits for the state, and hands on what it throws', async (t) => {
   const hub = memoryHub();

@@ -350,6 +350,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
       actor.stable = item.stable;
       return;
     case 'direct':
+    case 'settled':
     case 'failed':
       return;
     default:
