@@ -7,12 +7,13 @@ import type { GroupStatus } from '../lib/events.js';
 import { explain as explainCore, statistics } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
+import { NotAMember } from './errors.js';
 import { deferred, hostOf, memberOf, tell, type Host } from './host.js';
 import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
 import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
 import { markSent, OwnReceipt, queuedBytes } from './receipts.js';
-import { send } from './spawn.js';
+import { send, sendMarker } from './spawn.js';
 import type {
   DeliveryEvent,
   DomainGroup,
@@ -21,6 +22,7 @@ import type {
   GroupEvent,
   GroupRef,
   MulticastOptions,
+  ReadOptions,
   Receipt,
   View,
 } from './types.js';
@@ -55,19 +57,28 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
  * `f` of the state at this replica, after everything delivered here so far and this node's own earlier multicasts. Waits
  * for the state, if there is none yet. No message is sent.
  *
- * Rejects with {@link NotAMember} if the member leaves first, {@link WouldDeadlock} inside the group's own function, and
- * with what `f` throws.
+ * With `linearizable` it runs after everything that anybody had completed when it was called: that takes one multicast,
+ * ordered like any other, of no bytes.
+ *
+ * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
+ * function, and with what `f` throws.
  */
 export function read<State, Result>(
   ref: GroupRef<never, State>,
   f: (state: State) => Result,
+  options?: ReadOptions,
 ): Promise<Awaited<Result>> {
   const member = memberOf(ref);
   const { host, group, outbox } = member;
   const refused = guard(host, group, 'a read') ?? member.gone;
   if (refused) return Promise.reject(refused);
   return new Promise<Awaited<Result>>((resolve, reject) => {
+    const marker = options?.linearizable ? sendMarker(member) : 0;
     const run = () => {
+      if (marker > 0 && marker <= outbox.failed) {
+        reject(new NotAMember(group, 'its node was excluded before the read had its place in the order'));
+        return;
+      }
       try {
         resolve(f(member.state as State) as Awaited<Result>);
       } catch (error) {

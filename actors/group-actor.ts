@@ -156,6 +156,10 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
+      if (item.kind === 'delivery' && item.payload.length === 0) {
+        account(member, item);
+        return undefined;
+      }
       message = decode(member, item.payload);
       if (message === undecodable) {
         if (item.kind === 'delivery') account(member, item);
@@ -185,6 +189,7 @@ function waiting(member: Member): unknown[] {
   return member.items
     .slice(member.head)
     .filter((item) => item.kind === 'delivery')
+    .filter((item) => item.payload.length > 0)
     .map((item) => member.codec.decode(item.payload));
 }
 

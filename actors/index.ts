@@ -56,6 +56,7 @@ export type {
   Member,
   MemberProps,
   MulticastOptions,
+  ReadOptions,
   Receipt,
   ReplicatedProps,
   SupervisionContext,

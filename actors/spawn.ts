@@ -4,7 +4,15 @@
 import { Nobody, spawn, type Ref } from 'nact';
 import type { NodeEvent } from '../lib/events.js';
 import type { GroupSettings, Order } from '../lib/membership/state.js';
-import { DuplicateMember, GroupFull, InvalidOption, MessageTooLarge, NotAMember, OrderTooWeak } from './errors.js';
+import {
+  DuplicateMember,
+  GroupFull,
+  InvalidOption,
+  MessageTooLarge,
+  NotAMember,
+  NotEncodable,
+  OrderTooWeak,
+} from './errors.js';
 import { drain } from './group-actor.js';
 import { deferred, hostOf, registerMember, tell, type Behavior, type Host, type Member } from './host.js';
 import { beginLeave, join, wrapAncestors } from './leave.js';
@@ -207,15 +215,37 @@ function dispatchTo(member: Member, message: unknown, sender: unknown): void {
  * Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotEncodable}, {@link NotAMember}, {@link OrderTooWeak}.
  */
 export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
-  const { host, outbox, group, phase } = member;
+  admit(member, order);
+  return hand(member, encoded(member, message), order, uniform);
+}
+
+/** No message is encoded as nothing, so nothing marks a place in the order. */
+const marker = new Uint8Array(0);
+
+/** Multicasts what no function sees: when it is delivered here, so is all that anybody had completed before. */
+export function sendMarker(member: Member): number {
+  admit(member, 'total');
+  return hand(member, marker, 'total', false);
+}
+
+function admit(member: Member, order: Order): void {
+  const { outbox, group, phase } = member;
   if (phase === 'gone') throw member.gone ?? new NotAMember(group, 'it has left');
   if (phase === 'leaving') throw new NotAMember(group, 'it is leaving');
   if (order !== member.order && member.settings.kind === 'replicated') checkFloor(member, order);
   if (outbox.last - outbox.accepted >= member.queueLengthMax) throw full(member);
+}
+
+function encoded(member: Member, message: unknown): Uint8Array {
   const payload = member.codec.encode(message);
-  if (payload.length > host.options.messageBytesMax) {
-    throw new MessageTooLarge(payload.length, host.options.messageBytesMax);
-  }
+  const { messageBytesMax } = member.host.options;
+  if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
+  if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
+  return payload;
+}
+
+function hand(member: Member, payload: Uint8Array, order: Order, uniform: boolean): number {
+  const { host, outbox, group, phase } = member;
   const queued = queuedBytes(outbox);
   if (queued > 0 && queued + payload.length > host.options.queueBytesMax) throw full(member);
   const number = nextNumber(outbox, payload.length, classOf(order, uniform));

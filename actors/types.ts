@@ -173,6 +173,12 @@ export type GroupFunc<State, Msg> = (
   ctx: Context<Msg>,
 ) => NoInfer<State> | Promise<NoInfer<State>>;
 
+/** How {@link read} reads. */
+export interface ReadOptions {
+  /** After everything that anybody had completed, not only what was delivered here. */
+  readonly linearizable?: boolean;
+}
+
 /** What a call of `multicast` may ask for. */
 export interface MulticastOptions {
   /** Default: the group's. */

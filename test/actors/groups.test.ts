@@ -272,6 +272,30 @@ test.serial('a read sees own earlier multicasts, waits for the state, and hands 
   );
 });
 
+test.serial('a linearizable read sees what anybody had completed, a local one need not', async (t) => {
+  // what the others say reaches b late
+  const late = new Set<string>();
+  const hub = memoryHub((packet) => (late.has(packet.to) ? { kind: 'delay', millis: 60 } : { kind: 'pass' }));
+  // a orders
+  const atA = spawnReplicated(system(t, hub, 'a'), append, 'g', { initialState: [] });
+  await viewOf(atA, 1);
+  const b = system(t, hub, 'b');
+  const atB = spawnReplicated(b, append, 'g', { initialState: [] });
+  await Promise.all([viewOf(atA, 2), viewOf(atB, 2)]);
+  const { nodes } = await firstValueFrom(domain(b).views);
+  late.add(nodes.find(({ name }) => name === 'b')?.address ?? '');
+  for (let i = 1; i <= 5; i++) {
+    await multicast(atA, i).delivered;
+    const [local, linearizable] = [
+      read(atB, (state) => state.length),
+      read(atB, (state) => state.length, { linearizable: true }),
+    ];
+    t.true((await local) < i, 'b has not heard of it');
+    t.is(await linearizable, i);
+  }
+  t.deepEqual(await read(atA, (state) => state), [1, 2, 3, 4, 5], 'nobody sees the markers');
+});
+
 test.serial('what cannot be sent is an error at the sender, and nothing else is disturbed', async (t) => {
   const hub = memoryHub();
   const ref = spawnReplicated(
