@@ -68,8 +68,8 @@ export interface Host {
   timerDue: number;
   /** When a leave that has not come to an end is given up. */
   leaveBy: number;
-  /** Turns in a row in which an overdue tick was put off to read first what is queued. */
-  overdueTurns: number;
+  /** Since when input of before a stall may still be queued; undefined: all is read. */
+  behindSince: number | undefined;
   /** How late the last tick came, in milliseconds. */
   lag: number;
   datagramsTaken: number;

@@ -38,7 +38,7 @@ export function groups(options: GroupsOptions): Plugin {
       timer: undefined,
       timerDue: Infinity,
       leaveBy: Infinity,
-      overdueTurns: 0,
+      behindSince: undefined,
       lag: 0,
       datagramsTaken: 0,
       gaugedAt: 0,

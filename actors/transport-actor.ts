@@ -2,8 +2,9 @@
  * The nact actor that runs the core. Sockets, timers and members put events into its inbox; one nact message per turn of
  * the event loop has it step the core with all of them and carry out the effects, in order.
  *
- * A process that was stopped or stalled finds its timers overdue before it has read what is queued. So an overdue tick is
- * put off, turn by turn, until a turn has brought no more datagrams: read everything first, judge after.
+ * A process that was stopped or stalled finds its timers overdue before it has read what is queued. So after an overdue
+ * tick nobody is judged until a turn has brought no more datagrams: read everything first, judge after. Everything else
+ * that ticks do goes on: a node that reads a lot must still be heard.
  */
 import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
@@ -22,8 +23,8 @@ import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
 const overdueMillis = 50;
-/** A flood of datagrams must not keep a node from ever judging. */
-const overdueTurnsMax = 500;
+/** A flood of datagrams must not keep a node from judging for longer; by then the sockets' buffers have been read. */
+const behindMillisMax = 250;
 /** Own bytes under way: a part of what one socket holds, since all members send at once. */
 const windowShare = 4;
 const windowBytesMin = 64 * 1024;
@@ -142,7 +143,9 @@ export function turn(host: Host): void {
       // that life may be over: what is left of the batch was for it
       if (host.life.core !== core) return;
     }
-    if (isTickDue(host, nextTick(core), now)) step(core, { kind: 'tick' }, now);
+    const due = nextTick(core);
+    const behind = isBehind(host, due, now);
+    if (now >= due) step(core, { kind: 'tick', behind }, now);
     const effects = ready(core, now);
     if (host.life.trace && now - host.gaugedAt >= gaugeMillis) traceGauge(host, core, host.life.trace, now);
     perform(host, effects);
@@ -163,24 +166,21 @@ function traceGauge(host: Host, core: Node, trace: TraceWriter, now: number): vo
   trace.record({ e: 'gauge', ...gauge(core), rss, lagMs: Math.round(host.lag * 1000) / 1000 });
 }
 
-/** Whether to tick now; an overdue tick waits until everything queued is read. */
-function isTickDue(host: Host, due: number, now: number): boolean {
+/** Whether input of before a stall may still be queued: from an overdue tick on, until a turn has brought nothing. */
+function isBehind(host: Host, due: number, now: number): boolean {
   const taken = host.datagramsTaken;
   host.datagramsTaken = 0;
-  if (now < due) {
-    host.overdueTurns = 0;
+  if (host.behindSince === undefined) {
+    if (now < due) return false;
+    host.lag = now - due;
+    if (host.lag <= overdueMillis) return false;
+    host.behindSince = now;
+  } else if (taken === 0 || now - host.behindSince > behindMillisMax) {
+    host.behindSince = undefined;
     return false;
   }
-  const late = now - due;
-  if (host.overdueTurns === 0) host.lag = late;
-  if (late <= overdueMillis && host.overdueTurns === 0) return true;
-  host.overdueTurns += 1;
-  // at least one turn, for the sockets to be looked at since
-  if (host.overdueTurns === 1 || (taken > 0 && host.overdueTurns < overdueTurnsMax)) {
-    wake(host);
-    return false;
-  }
-  host.overdueTurns = 0;
+  // a turn after the sockets have been looked at
+  wake(host);
   return true;
 }
 

@@ -104,7 +104,8 @@ export type NodeEvent =
   | { readonly kind: 'stream'; readonly bytes: Uint8Array; readonly from: string }
   /** The stream to this address broke; what was written and not yet acknowledged by the peer's core may be lost. */
   | { readonly kind: 'stream-down'; readonly to: string }
-  | { readonly kind: 'tick' }
+  /** `behind`: what came during a stall may still be queued, so nobody is judged by silence; the rest goes on. */
+  | { readonly kind: 'tick'; readonly behind?: boolean }
   | { readonly kind: 'join-group'; readonly group: string; readonly settings: GroupSettings }
   /** `abort`: the actor is gone or cannot give its state, so nobody waits for it. */
   | { readonly kind: 'leave-group'; readonly group: string; readonly abort?: boolean }

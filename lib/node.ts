@@ -177,7 +177,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       for (const link of node.links.values()) if (link.address === event.to) linkBroke(link, now);
       return;
     case 'tick':
-      return tick(node, now);
+      return tick(node, event.behind ?? false, now);
     case 'join-group':
       return join(node, event, now);
     case 'leave-domain':
@@ -239,8 +239,8 @@ function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis
   collect(node, (out) => joinGroup(node.membership, event.group, event.settings, now, out));
 }
 
-function tick(node: Node, now: Millis): void {
-  collect(node, (out) => tickMembership(node.membership, now, out));
+function tick(node: Node, behind: boolean, now: Millis): void {
+  collect(node, (out) => tickMembership(node.membership, now, out, behind));
   for (const group of node.timed) if (groupDue(group) <= now) node.dirty.add(group);
 }
 

@@ -151,12 +151,16 @@ function onHeartbeat(m: Membership, from: Sender, message: ControlMessageOf<'hea
 }
 
 /** Does what is due. To be called at {@link nextTick} or later. */
-export function tick(m: Membership, now: Millis, out: Outputs): void {
+export function tick(m: Membership, now: Millis, out: Outputs, behind = false): void {
   if (m.phase.kind === 'over') return;
   awaken(m, now);
   // at least this often: a longer pause of this process is told from silence of the others
   m.wakeAt = now + m.options.heartbeat;
-  if (m.phase.kind === 'seeking') seek(m, m.phase, now, out);
+  if (behind) {
+    // what is still queued may show who lives, or a domain to join
+    m.detector.judgeFrom = Math.max(m.detector.judgeFrom, now + m.options.heartbeat / 4);
+    wake(m, m.detector.judgeFrom);
+  } else if (m.phase.kind === 'seeking') seek(m, m.phase, now, out);
   else if (m.phase.kind === 'joining') join(m, m.phase, now, out);
   judge(m, now, out);
   yieldToStronger(m, now, out);
