@@ -210,6 +210,16 @@ const order: readonly Mutant[] = [
         const run = state.runs.first;`,
   },
   {
+    name: 'assignments that a flush fetches are not used',
+    rule: 'order',
+    why: 'The order that a dead sequencer has set is recovered by the flush like any other record.',
+    file: 'group/delivery.js',
+    find: `            if (rank === state.sequencer)
+                assign(`,
+    replace: `            if (rank === state.sequencer && !(stream.frozen && hit()))
+                assign(`,
+  },
+  {
     name: 'causal multicasts do not wait for their past',
     rule: 'order',
     why: 'Causal order is the dependencies.',

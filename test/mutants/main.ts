@@ -2,6 +2,9 @@
  * `npm run mutants`: proves that the simulator can find bugs. Each mutant is the compiled core with one safety idea taken
  * out; it must be found, by a violation or by something that never comes about, within a bounded number of seeds that
  * pass without it. A mutant whose changed line never ran proves nothing and counts as not found.
+ *
+ * Words after `--` choose mutants by name; `--seeds N` changes the bound; `--scenarios` tries the mutants on the scenarios
+ * instead; `--dry` only looks whether each mutant's text is there.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -33,7 +36,7 @@ type Outcome =
 function prepare(mutant: Mutant | undefined): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
   const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
-  for (const part of ['lib', 'test/simulation']) {
+  for (const part of ['lib', 'test/simulation', 'test/scenarios']) {
     cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
   }
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
@@ -96,6 +99,21 @@ function show(mutant: Mutant, outcome: Outcome): string {
   return `✔ ${name} seed ${String(outcome.seed).padStart(4)}  ${outcome.property}`;
 }
 
+/** Which scenarios show what goes wrong. A mutant that none of them shows is no failure: some need many coincidences. */
+async function tryScenarios(list: readonly Mutant[]): Promise<void> {
+  for (const mutant of list) {
+    const folder = prepare(mutant);
+    const main = path.join(folder, 'test/scenarios/main.js');
+    const child = spawn(process.execPath, [main, path.join(dist, '../test/scenarios')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    for await (const chunk of child.stdout) text += String(chunk);
+    console.log(`${mutant.rule.padEnd(5)} ${mutant.name}\n        ${text.trim().split('\n').join(' ') || '(none)'}`);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Only looks whether each mutant's text is there. */
 function checkTexts(list: readonly Mutant[]): boolean {
   let fits = true;
@@ -117,12 +135,17 @@ async function main(): Promise<boolean> {
       seeds: { type: 'string', default: String(seedsMax) },
       verbose: { type: 'boolean', default: false },
       dry: { type: 'boolean', default: false },
+      scenarios: { type: 'boolean', default: false },
     },
   });
   const wanted = mutants.filter(
     (mutant) => positionals.length === 0 || positionals.some((word) => mutant.name.includes(word)),
   );
   if (values.dry) return checkTexts(wanted);
+  if (values.scenarios) {
+    await tryScenarios(wanted);
+    return true;
+  }
   const clean = prepare(undefined);
   const queue = [...wanted];
   const missed: string[] = [];

@@ -18,7 +18,7 @@ for (const name of names.sort()) {
     const script = readScript(readFileSync(`${folder}${name}.scenario`, 'utf8'));
     const { golden, trace, failures } = play(script, libraryCore);
     t.deepEqual(failures, [], `${failures.join('\n')}\n${golden}`);
-    t.deepEqual(libraryChecker(trace, { quiesced: false, alive: [] }).violations, []);
+    t.deepEqual(libraryChecker(trace, { quiesced: false, alive: [], limits: {} }).violations, []);
     const file = `${folder}${name}.golden`;
     if (update) writeFileSync(file, golden);
     t.true(existsSync(file), 'there is no golden trace: UPDATE_GOLDENS=1 writes it');

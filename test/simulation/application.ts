@@ -70,6 +70,10 @@ export interface Replica {
   stable: number;
   failed: number;
   delivered: number;
+  /** The last number of a message to this member alone, by sender. */
+  readonly directs: Map<string, number>;
+  /** Flushes that have not ended, with what had been sent before. */
+  readonly flushes: Map<number, number>;
   /** Bytes consumed that the core has not been told about: it is told once per batch. */
   unreported: number;
 }
@@ -92,6 +96,8 @@ export function createReplica(group: string, settings: GroupSettings, habits: Ha
     stable: sent,
     failed: 0,
     delivered: 0,
+    directs: new Map(),
+    flushes: new Map(),
     unreported: 0,
   };
 }
@@ -228,12 +234,40 @@ function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
       replica.accepted = Math.max(replica.accepted, item.accepted);
       replica.stable = Math.max(replica.stable, item.stable);
       return;
+    case 'settled':
+      return handleSettled(replica, item.token, around);
     case 'failed':
       replica.failed += item.last - item.first + 1;
       return;
     case 'direct':
-      return;
+      return handleDirect(replica, item, around);
   }
+}
+
+/** What was sent before a flush is stable when it ends. */
+function handleSettled(replica: Replica, token: number, around: Surroundings): void {
+  const sent = replica.flushes.get(token) ?? Infinity;
+  if (replica.stable + replica.failed < sent) {
+    around.fail('FLUSH', `${replica.group}: flush ${token} ends with ${replica.stable} of ${sent} stable`);
+  }
+  replica.flushes.delete(token);
+}
+
+/** The payload of a message to one member: its number among those from here to there. */
+export function directPayload(number: number): Uint8Array {
+  return Uint8Array.of(number & 0xff, (number >>> 8) & 0xff);
+}
+
+/** Messages from one member to another come once and in order; those of before a change of membership may be lost. */
+function handleDirect(
+  replica: Replica,
+  { from, payload }: GroupItem & { readonly kind: 'direct' },
+  around: Surroundings,
+): void {
+  const number = (payload[0] ?? 0) + 256 * (payload[1] ?? 0);
+  const last = replica.directs.get(from.id) ?? 0;
+  if (number <= last) around.fail('DIRECT', `${replica.group}: message ${number} of ${from.id} comes after ${last}`);
+  replica.directs.set(from.id, number);
 }
 
 function handleView(replica: Replica, view: ViewInfo, snapshots: readonly TransferToken[], around: Surroundings): void {

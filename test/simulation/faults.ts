@@ -412,14 +412,17 @@ function killTwo(faults: Faults): boolean {
   const first = leader !== undefined && chance(random, 0.7) ? leader : rest[0];
   const second = rest.find((process) => process !== first);
   if (first === undefined || second === undefined || !mayDie(faults, first) || !mayDie(faults, second)) return false;
-  const [unheard, heard] = chance(random, 0.5) ? [first, second] : [second, first];
+  // the one whose bodies are lost with it, while the other orders uniform multicasts behind them
+  const prefix = chance(random, 0.35);
+  const [unheard, heard] = !prefix && chance(random, 0.5) ? [first, second] : [second, first];
   const others = world.processes.filter((process) => process !== first && process !== second);
-  const delay = between(random, 4, pick(random, [15, 40, 0.8 * faults.plan.world.node.timeout]));
-  if (chance(random, 0.8)) stopRepairs(faults);
-  silence(faults, unheard, chance(random, 0.7) ? others : some(random, others, 0.7), 2 * delay + 10);
-  silence(faults, heard, chance(random, 0.5) ? [] : some(random, others, 0.5), 2 * delay + 10);
+  const longest = pick(random, [15, 40, 0.8 * faults.plan.world.node.timeout]);
+  const delay = prefix ? between(random, 20, 60) : between(random, 4, longest);
+  if (prefix || chance(random, 0.8)) stopRepairs(faults);
+  silence(faults, unheard, prefix || chance(random, 0.6) ? others : some(random, others, 0.7), 2 * delay + 10);
+  silence(faults, heard, prefix || chance(random, 0.5) ? [] : some(random, others, 0.5), 2 * delay + 10);
   after(world, between(random, 0, delay / 4), () => burst(faults, unheard, false));
-  const uniform = chance(random, 0.5) ? true : undefined;
+  const uniform = prefix || chance(random, 0.3) ? true : undefined;
   for (const process of others) {
     after(world, between(random, 0, delay / 2), () => burst(faults, process, uniform));
   }

@@ -48,6 +48,7 @@ export function missingDeliveries(world: World): string | undefined {
       if (accepted + failed < sent) return `${who}: ${sent} sent, ${accepted} let in, ${failed} failed`;
       if (stable + failed < sent) return `${who}: ${sent} sent, ${stable} stable, ${failed} failed`;
       if (replica.mailbox.length > 0 || replica.busy) return `${who}: ${replica.mailbox.length} items not consumed`;
+      if (replica.flushes.size > 0) return `${who}: ${replica.flushes.size} flushes have not ended`;
       if (replica.outgoing.size > 0) return `${who}: a transfer has not ended`;
       if (replica.settings.kind === 'replicated' && replica.state === null) return `${who}: no state`;
     }

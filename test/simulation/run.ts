@@ -30,6 +30,8 @@ export interface Ending {
   readonly quiesced: boolean;
   /** The node ids that live. */
   readonly alive: readonly string[];
+  /** What no gauge may exceed at any time. */
+  readonly limits: { readonly unstableBytes?: number; readonly queued?: number };
 }
 
 export type Checker = (records: readonly Traced[], ending: Ending) => Verdict;
@@ -58,6 +60,10 @@ const livenessBound = 30_000;
 const lookEvery = 50;
 /** Repetitions whose acknowledgement was lost may go on for so long. */
 const calmBeforeSilence = 1500;
+/** Unstable order assignments of one sequencer, generously. */
+const orderBytesMax = 32 * 1024;
+/** How often it is looked at what is buffered. */
+const gaugeEvery = 100;
 /** The silence that is listened to at the end. */
 const silenceWindow = 400;
 
@@ -72,6 +78,7 @@ export function run(seed: number, core: Core, check: Checker): { readonly result
   startLoss(faults);
   for (const group of plan.groups) startTraffic(world, fork(random), group, () => sending);
   startFaults(faults);
+  startGauges(world);
   runUntil(world, plan.calm + plan.duration);
   heal(faults);
   sending = false;
@@ -79,7 +86,11 @@ export function run(seed: number, core: Core, check: Checker): { readonly result
   const converged = world.failures.length === 0 && converge(world, faults, fork(random));
   const verdict = world.failures.some((failure) => failure.property === 'CORE')
     ? { violations: [], antecedents: {} }
-    : check(world.trace, { quiesced: converged && world.failures.length === 0, alive: livingIds(world) });
+    : check(world.trace, {
+        quiesced: converged && world.failures.length === 0,
+        alive: livingIds(world),
+        limits: limitsOf(plan),
+      });
   const violations = [
     ...world.failures.map(({ property, detail, at }) => ({ property, detail: `${detail} (at ${at.toFixed(3)} ms)` })),
     ...verdict.violations,
@@ -101,6 +112,15 @@ export function run(seed: number, core: Core, check: Checker): { readonly result
       simulated: world.now,
       recovery: world.now - healedAt,
     },
+  };
+}
+
+/** Each sender keeps to its window, but for the frame that crosses it and for what little the order itself takes. */
+function limitsOf(plan: Plan): Ending['limits'] {
+  const { windowBytes, datagramBytesMax, queueLengthMax } = plan.world.node;
+  return {
+    unstableBytes: plan.names * (windowBytes + datagramBytesMax + orderBytesMax),
+    queued: plan.groups.length * queueLengthMax,
   };
 }
 
@@ -147,7 +167,14 @@ function converge(world: World, faults: Faults, random: ReturnType<typeof create
   return true;
 }
 
-/** What is buffered at the end goes into the trace, too. */
+function startGauges(world: World): void {
+  after(world, gaugeEvery, () => {
+    traceGauges(world);
+    startGauges(world);
+  });
+}
+
+/** What is buffered goes into the trace, too. */
 function traceGauges(world: World): void {
   for (const { node, id } of world.processes) {
     if (node === null) continue;

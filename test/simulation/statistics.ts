@@ -12,7 +12,7 @@ const faultsInsideMin = 1;
 const wedgedShareMax = 0.1;
 
 /** Nothing of this kind is in the core, or in the simulator's traces, so far. */
-const notApplicable: readonly string[] = ['BARRIER', 'RPC', 'BOUND'];
+const notApplicable: readonly string[] = ['BARRIER', 'RPC'];
 
 interface Spread {
   readonly min: number;

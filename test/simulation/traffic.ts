@@ -3,10 +3,16 @@
  */
 import type { GroupPlan } from './plan.js';
 import { type Random, between, chance, integer, pick, some } from './random.js';
-import { type Process, type World, after, multicast } from './world.js';
+import { type Process, type World, after, direct, flush, multicast } from './world.js';
 
 /** So many multicasts of one member may wait to be let in; a caller that keeps pace would not go on. */
 const waitingMax = 60;
+
+/** After so many bursts there is a message to one member. */
+const directShare = 0.1;
+
+/** And so often it is asked when all is stable. */
+const flushShare = 0.1;
 
 /** Sends bursts until the number is used up or the traffic is stopped. */
 export function startTraffic(world: World, random: Random, group: GroupPlan, isOn: () => boolean): void {
@@ -22,6 +28,8 @@ export function startTraffic(world: World, random: Random, group: GroupPlan, isO
         sendOne(world, random, sender, group);
         left -= 1;
       }
+      if (chance(random, directShare)) direct(world, sender, group.name);
+      if (chance(random, flushShare)) flush(world, sender, group.name);
     }
     after(world, between(random, 0.2, 2 * traffic.interval), next);
   };

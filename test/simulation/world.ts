@@ -16,7 +16,15 @@ import type { Node } from '../../lib/node.js';
 import type { NodeOptions } from '../../lib/options.js';
 import type { Traced, TraceRecord } from '../../lib/trace/format.js';
 import { type Agenda, createAgenda, nextTime, schedule, takeNext } from './agenda.js';
-import { type Habits, type Replica, type Surroundings, createReplica, payloadOf, take } from './application.js';
+import {
+  type Habits,
+  type Replica,
+  type Surroundings,
+  createReplica,
+  directPayload,
+  payloadOf,
+  take,
+} from './application.js';
 import type { Core } from './core.js';
 import {
   type Network,
@@ -30,7 +38,7 @@ import {
   sendOnStream,
   takeStalled,
 } from './network.js';
-import { type Random, between, chance, fork, integer } from './random.js';
+import { type Random, between, fork, integer, pick } from './random.js';
 
 /** A view as it was traced. */
 export type ViewRecord = TraceRecord & { readonly e: 'view' };
@@ -64,7 +72,7 @@ export interface Process {
   /** Groups that it has asked the core to leave and that the core has not reported as left. */
   readonly leaving: Set<string>;
   replicas: Map<string, Replica>;
-  /** Multicasts per group in this life. */
+  /** Multicasts per group in this life, and messages per group and member. */
   numbers: Map<string, number>;
   /** The last view traced of each group, of `$domain` too, in this life. */
   views: Map<string, ViewRecord>;
@@ -652,7 +660,24 @@ export function multicast(
   return message;
 }
 
-/** True with this probability, by the world's own draw. */
-export function happens(world: World, probability: number): boolean {
-  return chance(world.random, probability);
+/** Sends a message to one other member of a group's present view, if there is one. */
+export function direct(world: World, process: Process, group: string): void {
+  const replica = process.replicas.get(group);
+  const others = replica?.view?.members.filter((member) => member.id !== process.id) ?? [];
+  if (process.node === null || replica === undefined || others.length === 0 || process.leaving.has(group)) return;
+  const { id } = pick(world.random, others);
+  const key = `${group} ${id}`;
+  const number = (process.numbers.get(key) ?? 0) + 1;
+  process.numbers.set(key, number);
+  post(world, process, { kind: 'direct', group, to: id, payload: directPayload(number) });
+}
+
+/** Asks to be told when all that was sent and delivered here is stable. */
+export function flush(world: World, process: Process, group: string): void {
+  const replica = process.replicas.get(group);
+  if (process.node === null || replica === undefined || process.leaving.has(group)) return;
+  const token = (process.numbers.get(`${group} flush`) ?? 0) + 1;
+  process.numbers.set(`${group} flush`, token);
+  replica.flushes.set(token, replica.sent);
+  post(world, process, { kind: 'flush', group, token });
 }
