@@ -12,6 +12,10 @@ export interface TableCrew {
   readonly nodes: Remote<TableNode>[];
 }
 
+/** How long a joiner takes with the chunks of its state. */
+export type Pace = Pick<TableAssignment, 'chunkMillis' | 'firstChunkMillis'>;
+
+const prompt: Pace = { chunkMillis: 0, firstChunkMillis: 0 };
 const arriveMillisMax = 90_000;
 
 /** Starts nodes one after the other, each with the state before the next. */
@@ -22,9 +26,9 @@ export async function assembleTable(stage: Stage, variant: Variant, names: reado
 }
 
 /** One more node. */
-export function addTableNode(stage: Stage, crew: TableCrew, name: string): Remote<TableNode> {
+export function addTableNode(stage: Stage, crew: TableCrew, name: string, pace: Pace = prompt): Remote<TableNode> {
   const { domain, variant, nodes } = crew;
-  const assignment: TableAssignment = { domain, name, variant, founder: nodes.length === 0 };
+  const assignment: TableAssignment = { domain, name, variant, founder: nodes.length === 0, ...pace };
   const node = startRemote<TableNode>(stage, `${name}-${variant.kind}`, './table-node.js', assignment);
   nodes.push(node);
   return node;

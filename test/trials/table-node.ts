@@ -24,6 +24,9 @@ export interface TableAssignment {
   readonly variant: Variant;
   /** The first node builds the table; the others get it. */
   readonly founder: boolean;
+  /** What this process does with each chunk of the state, and with the first, in milliseconds: it may be slow. */
+  readonly chunkMillis: number;
+  readonly firstChunkMillis: number;
 }
 
 /** How a node came by its state; moments in shared monotonic milliseconds. */
@@ -46,7 +49,7 @@ export interface Sent {
 
 type Message = Change | Uint8Array;
 
-const { domain: name, name: self, variant, founder } = assignmentOf<TableAssignment>();
+const { domain: name, name: self, variant, founder, chunkMillis, firstChunkMillis } = assignmentOf<TableAssignment>();
 const table = founder ? buildTable(variant) : undefined;
 const meter = startMeter();
 const suspicions: string[] = [];
@@ -63,7 +66,8 @@ const system = start(
     domain: name,
     name: self,
     trace: (record) => {
-      if (record.e === 'suspect') suspicions.push(`${self} suspects ${record.who}`);
+      if (record.e === 'suspect')
+        suspicions.push(`${self} suspects ${record.who} at ${monotonic().toFixed(0)} ms: ${record.why ?? ''}`);
     },
   }),
 );
@@ -80,6 +84,7 @@ const ref: GroupRef<Message, Table> = spawnReplicated(
     ...(table ? { initialState: table } : { initialState: undefined as never }),
     ...(variant.kind === 'in-place' ? { snapshot: copyTable } : {}),
     onTransfer(progress) {
+      burn(firstChunkAt === 0 ? firstChunkMillis : chunkMillis);
       firstChunkAt ||= monotonic();
       lastChunkAt = monotonic();
       ({ bytes, from } = progress);
@@ -92,6 +97,13 @@ views(ref).subscribe((view) => {
   for (const { id, cause } of view.left) departures.push(`${id} ${cause}`);
 });
 void read(ref, () => (activeAt = monotonic()));
+
+/** Holds up the event loop. */
+function burn(millis: number): void {
+  if (millis === 0) return;
+  const until = monotonic() + millis;
+  while (monotonic() < until);
+}
 
 const served = {
   /** Resolves when the member has the state. */

@@ -27,9 +27,9 @@ export interface Variant {
   /**
    * `buckets`: many small Maps, a change copies one of them. `map`: one Map, which messages leave alone. `bytes`: an
    * array of large byte arrays and strings in turns, which messages leave alone. `in-place`: one Map, changed in place,
-   * with a `snapshot` that copies it.
+   * with a `snapshot` that copies it. `careless`: the same without one, which is served correctly though not smoothly.
    */
-  readonly kind: 'buckets' | 'map' | 'bytes' | 'in-place';
+  readonly kind: 'buckets' | 'map' | 'bytes' | 'in-place' | 'careless';
 }
 
 type Entries = Map<number, string>;
@@ -67,7 +67,8 @@ export function change(table: Table, kind: Variant['kind'], { key, value }: Chan
       buckets[at] = new Map(buckets[at]).set(key, value);
       return { ...table, applied, entries: buckets };
     }
-    case 'in-place': {
+    case 'in-place':
+    case 'careless': {
       (table.entries as Entries).set(key, value);
       return Object.assign(table, { applied });
     }

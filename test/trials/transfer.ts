@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stretch } from './meter.js';
 import { monotonic, type Stage } from './stage.js';
-import { addTableNode, assembleTable, differentStates } from './table-crew.js';
+import { addTableNode, assembleTable, differentStates, type Pace, type TableCrew } from './table-crew.js';
 import type { Variant } from './table.js';
 import { most, rounded, sameness, type Report, type Trial } from './trial.js';
 
@@ -25,10 +25,9 @@ export async function transferOnce(stage: Stage, report: Report, title: string, 
   const rate = multicastsPerSecond / members.length;
   await Promise.all(members.map((node) => node.call('load', { rate, bytes: changeBytes })));
   await sleep(500);
-  await stretches();
+  const forming = await stretches();
   await sleep(beforeMillis);
   const before = await stretches();
-  const suspected = (await Promise.all(members.map((node) => node.call('look', null)))).flatMap((l) => l.suspicions);
 
   const startedAt = monotonic();
   const joiner = addTableNode(stage, crew, 'd');
@@ -51,15 +50,14 @@ export async function transferOnce(stage: Stage, report: Report, title: string, 
   report.atMost(`${title}: longest pause at the members`, pauseOf(during), pauseMillisMax, 'ms', detail(before));
   report.measure(
     `${title}: stalls of the event loop`,
-    `donor ${rounded(stall)} ms, joiner ${rounded(atJoiner.stall)} ms, members before ${rounded(most(before.map((s) => s.stall)))} ms`,
+    `donor ${rounded(stall)} ms, joiner ${rounded(atJoiner.stall)} ms; before ${rounded(stallOf(before))} ms, ` +
+      `while two members joined ${rounded(stallOf(forming))} ms`,
   );
   report.measure(
     `${title}: memory`,
     `donor ${rounded((before[donor]?.memory ?? NaN) / 1e6)}, at most ${rounded(memory / 1e6)} MB; joiner at most ${rounded(atJoiner.memory / 1e6)} MB`,
   );
-  const looks = await Promise.all(crew.nodes.map((node) => node.call('look', null)));
-  const problems = looks.flatMap(({ suspicions, departures }) => [...suspicions, ...departures]);
-  report.atMost(`${title}: suspicions`, problems.length - suspected.length, 0, '', problems.join('; ') || 'none');
+  await reportSuspicions(crew, report, title);
   const sent = await Promise.all(members.map((node) => node.call('unload', null)));
   const total = sent.reduce((sum, each) => sum + each.sent, 0);
   report.atMost(
@@ -71,16 +69,44 @@ export async function transferOnce(stage: Stage, report: Report, title: string, 
   );
   const different = await differentStates(crew);
   report.must(`${title}: states of all four`, different === 1, sameness(different));
-  for (const { child } of crew.nodes) child.kill('SIGKILL');
-  await Promise.all(crew.nodes.map(({ exited }) => exited));
+  await dismiss(crew);
+}
+
+/** Nobody may have been suspected, nor have left, since the crew was formed. */
+async function reportSuspicions(crew: TableCrew, report: Report, title: string): Promise<void> {
+  const looks = await Promise.all(crew.nodes.map((node) => node.call('look', null)));
+  const problems = looks.flatMap(({ suspicions, departures }) => [...suspicions, ...departures]);
+  report.atMost(`${title}: suspicions`, problems.length, 0, '', problems.join('; ') || 'none');
+}
+
+async function dismiss({ nodes }: TableCrew): Promise<void> {
+  for (const { child } of nodes) child.kill('SIGKILL');
+  await Promise.all(nodes.map(({ exited }) => exited));
 }
 
 function pauseOf(stretches: readonly Stretch[]): number {
   return most(stretches.map(({ pause }) => pause));
 }
 
+function stallOf(stretches: readonly Stretch[]): number {
+  return most(stretches.map(({ stall }) => stall));
+}
+
 function detail(before: readonly Stretch[]): string {
   return `before ${rounded(pauseOf(before))} ms`;
+}
+
+/** A process that stalls once and then never has time to spare must still be heard by those who send it nothing. */
+const slow: Pace = { chunkMillis: 10, firstChunkMillis: 70 };
+
+/** A joiner that is slow with its state, in an idle domain. */
+export async function slowJoiner(stage: Stage, report: Report, variant: Variant): Promise<void> {
+  const crew = await assembleTable(stage, variant, ['a', 'b']);
+  const arrival = await addTableNode(stage, crew, 'c', slow).call('arrived', null, 2 * arriveMillisMax);
+  const chunks = (arrival.lastChunkAt - arrival.firstChunkAt) / 1000;
+  report.measure('slow joiner: chunks', `${rounded(arrival.bytes / 1e6)} MB in ${rounded(chunks)} s`);
+  await reportSuspicions(crew, report, 'slow joiner');
+  await dismiss(crew);
 }
 
 /** 50 MB within 30 s, no pause above a second. */
@@ -92,10 +118,12 @@ export const transfer: Trial = {
       ['500,000 x 100 B in 1000 Maps', { kind: 'buckets', entries: 500_000, bytes: 100 }],
       ['500,000 x 100 B in one Map', { kind: 'map', entries: 500_000, bytes: 100 }],
       ['50 x 1 MB', { kind: 'bytes', entries: 50, bytes: 1e6 }],
-      ['500,000 x 100 B changed in place', { kind: 'in-place', entries: 500_000, bytes: 100 }],
+      ['500,000 x 100 B changed in place, copied', { kind: 'in-place', entries: 500_000, bytes: 100 }],
+      ['500,000 x 100 B changed in place', { kind: 'careless', entries: 500_000, bytes: 100 }],
     ];
     for (const [title, variant] of length === 'long' ? variants : variants.slice(0, 1)) {
       await transferOnce(stage, report, title, variant);
     }
+    await slowJoiner(stage, report, { kind: 'map', entries: 500_000, bytes: 100 });
   },
 };

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { garbage } from './bad-input.js';
 import { crashes } from './many-views.js';
 import { openStage, type Stage } from './stage.js';
-import { transferOnce } from './transfer.js';
+import { slowJoiner, transferOnce } from './transfer.js';
 import { lineOf, reportTo, type Figure, type Report } from './trial.js';
 
 /** Runs part of a trial; every bar must be met. */
@@ -34,6 +34,10 @@ test.serial('5 MB of state reach a joiner under load without a pause or a suspic
   hold(t, 'transfer', (stage, report) =>
     transferOnce(stage, report, '5 MB', { kind: 'buckets', entries: 50_000, bytes: 100 }),
   ),
+);
+
+test.serial('a joiner that is slow with its state is not suspected', (t) =>
+  hold(t, 'slow-joiner', (stage, report) => slowJoiner(stage, report, { kind: 'map', entries: 500_000, bytes: 100 })),
 );
 
 test.serial('garbage on every port is dropped and counted while traffic flows', (t) =>
