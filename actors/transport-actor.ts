@@ -285,21 +285,19 @@ function restart(host: Host, why: string): void {
     return;
   }
   const old = host.life;
-  host.life = newLife(host.options);
-  host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}`);
-  old.trace?.close();
   old.core = undefined;
-  host.inbox = [];
-  for (const member of host.members.values()) {
-    if (member.phase === 'leaving') {
-      finish(member, new GroupRefused(member.group, why));
-      continue;
-    }
-    enqueueReborn(member);
+  for (const member of [...host.members.values()]) {
+    if (member.phase === 'leaving') continue;
     member.phase = 'member';
     member.discarding = false;
+    enqueueReborn(member);
   }
   for (const outbox of old.outboxes.values()) failRest(outbox, why);
+  // from here on nothing has the old life's numbers: what was held or told before is failed and must not reach the new core
+  host.life = newLife(host.options);
+  host.inbox = [];
+  host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}`);
+  old.trace?.close();
   startCore(host);
   for (const member of [...host.members.values(), ...host.successors.values()]) {
     member.outbox = outboxOf(host, member.group);
@@ -309,6 +307,9 @@ function restart(host: Host, why: string): void {
       host.inbox.push({ kind: 'join-group', group: member.group, settings: member.settings });
     }
   }
+  // last, because a successor joins with the end of who was before it
+  const leaving = [...host.members.values()].filter(({ phase }) => phase === 'leaving');
+  for (const member of leaving) finish(member, new GroupRefused(member.group, why));
   wake(host);
 }
 

@@ -15,7 +15,7 @@ import {
   type GroupRef,
 } from '../../actors/index.js';
 import type { Packet } from '../../transport/memory.js';
-import { append, eventually, first, system, viewOf } from './systems.js';
+import { append, eventually, first, rememberingLogger, system, viewOf } from './systems.js';
 
 test.serial(
   'leave, stop of the actor, of its parent, of its grandparent and of the system all leave the group',
@@ -140,3 +140,40 @@ test.serial('with rejoin: false an excluded node stays out, and says so', async 
   t.is(await ends, 'excluded');
   await t.throwsAsync(read(refs[2] as GroupRef<never>, (state) => state));
 });
+
+test.serial(
+  'an exclusion between a stop and its end: the successor joins once, with numbers of the new life',
+  async (t) => {
+    let isolated = '';
+    const hub = memoryHub(({ from, to }: Packet) => ({
+      kind: isolated !== '' && (from === isolated) !== (to === isolated) ? 'drop' : 'pass',
+    }));
+    const remembered = rememberingLogger();
+    const nodes = [];
+    for (const name of ['a', 'b', 'c']) {
+      const node = system(t, hub, name, name === 'c' ? { logger: remembered.logger } : {});
+      await ready(node);
+      nodes.push(node);
+    }
+    const refs = nodes.map((node) => spawnReplicated(node, append, 'g', { initialState: [] }));
+    const [a, , c] = refs as [GroupRef<number, readonly number[]>, unknown, GroupRef<number, readonly number[]>];
+    await Promise.all(refs.map((ref) => viewOf(ref, 3)));
+    await multicast(c, 1).stable;
+    isolated = 'memory:3';
+    stop(c);
+    const next = spawnReplicated(nodes[2] as Ref<unknown>, append, 'g', { initialState: [] });
+    const failing = t.throwsAsync(multicast(next, 666).stable, { instanceOf: MulticastFailed });
+    t.is((await viewOf(a, 2)).cause, 'failed: c');
+    isolated = '';
+    await failing;
+    await viewOf(a, 3);
+    await multicast(next, 2).stable;
+    t.deepEqual(await read(next, (state) => state), [1, 2]);
+    t.deepEqual(await read(a, (state) => state), [1, 2]);
+    t.deepEqual(
+      remembered.lines.filter((line) => line.startsWith('error')),
+      [],
+    );
+    t.is(remembered.lines.filter((line) => line.includes('starts anew')).length, 1);
+  },
+);
