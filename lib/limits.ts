@@ -40,7 +40,9 @@ export const linkMessageBytesMax = 1024 * 1024 - 4096;
 export const linkWindowBytes = 2 * 1024 * 1024;
 /** A link that makes no progress for so long sends again what is not acknowledged. */
 export const linkRepeat = 1000;
-/** Link messages that arrive before the view that explains them; more means a peer that does not behave. */
-export const earlyMax = 4096;
+/** Bytes of link messages that came before the view that explains them; more is not acknowledged, so it comes again. */
+export const earlyBytesMax = 8 * 1024 * 1024;
+/** Each counts this much more, so that empty ones are bounded too. */
+export const earlyOverheadBytes = 256;
 /** A broken stream is opened again after so long. */
 export const linkReopenDelay = 20;

@@ -60,12 +60,13 @@ function write(out: Outbox, link: Link, number: number, message: Uint8Array): vo
   addSection(out, overStream(out, incarnationOf(link.peer), link.address), Section.link, w.bytes.subarray(0, w.length));
 }
 
-/** Takes in a message: returns it if it is the next, null if it was there before or others are missing. */
-export function takeLinkMessage(link: Link, r: Reader): Uint8Array | null {
+/**
+ * The message, if it is the next; null if it was there before or others are missing. Whoever takes it in counts it in
+ * `received`; one that is not taken in is not acknowledged and comes again.
+ */
+export function nextLinkMessage(link: Link, r: Reader): Uint8Array | null {
   link.owesAck = true;
-  if (r.varint() !== link.received + 1) return null;
-  link.received++;
-  return r.raw(r.left);
+  return r.varint() === link.received + 1 ? r.raw(r.left) : null;
 }
 
 /** Takes in an acknowledgement. */

@@ -15,7 +15,7 @@ import { receiveNak } from './group/repair.js';
 import { updateStatus } from './group/replica.js';
 import { beginSettling } from './group/settled.js';
 import type { Group, Host } from './group/state.js';
-import { giveChunk, receiveLink, sendLink } from './group/transfer.js';
+import { giveChunk, hasRoomForEarly, receiveLink, sendDirect } from './group/transfer.js';
 import { incarnationOf, nodeId } from './ids.js';
 import {
   type Link,
@@ -25,7 +25,7 @@ import {
   sendOver,
   serveLink,
   takeLinkAck,
-  takeLinkMessage,
+  nextLinkMessage,
 } from './link.js';
 import {
   type Destination,
@@ -209,7 +209,7 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
     case 'multicast':
       return takeMulticast(host, group, event);
     case 'direct':
-      return sendDirect(node, group, event);
+      return sendDirect(host, group, event.to, event.payload);
     case 'flush':
       return beginSettling(host, group, event.token);
     case 'consumed':
@@ -221,12 +221,6 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
     default:
       return assertNever(event);
   }
-}
-
-function sendDirect(node: Node, group: Group, event: NodeEvent & { kind: 'direct' }): void {
-  const message = { kind: 'direct', group: group.name } as const;
-  if (event.to === node.self) receiveLink(node.host, group, node.self, message, event.payload);
-  else sendLink(node.host, event.to, message, event.payload);
 }
 
 function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis): void {
@@ -296,11 +290,13 @@ function receiveOnLink(node: Node, source: NodeId, kind: number, r: Reader): voi
     for (const group of node.groups.values()) if (group.giving.size > 0) node.host.touch(group);
     return;
   }
-  const message = takeLinkMessage(link, r);
+  const message = nextLinkMessage(link, r);
   if (!message) return;
   const body = new Reader(message);
   const head = linkMessage.read(body);
   const group = node.groups.get(head.group);
+  if (group && !hasRoomForEarly(group)) return;
+  link.received++;
   if (group && !group.ended) receiveLink(node.host, group, source, head, body.raw(body.left));
 }
 

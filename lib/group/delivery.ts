@@ -50,7 +50,6 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
     } else if (kind === RecordKind.dependencies) state.dependenciesRead[rank] = readPairs(payload, state.size);
     else if (!endsMulticast(first)) {
       stream.partial.push(payload);
-      stream.partialBytes += length;
     } else {
       takeMulticast(host, group, state, rank, seqno, message, first, payload);
       message++;
@@ -91,7 +90,6 @@ function takeMulticast(
   };
   if (stream.partial.length > 0) {
     stream.partial = [];
-    stream.partialBytes = 0;
   }
   if (uniform && rank !== state.rank) state.ackNow = true;
   if (kind === RecordKind.fifo) {

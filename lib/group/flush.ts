@@ -21,6 +21,7 @@
 import type { NodeId, Rank, Seqno, ViewId } from '../ids.js';
 import { assert, assertNever, must } from '../assert.js';
 import { flushRepeat, flushRepeatMax } from '../limits.js';
+import { groupIdsPerDecree } from '../membership/limits.js';
 import { addSection, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';
@@ -65,12 +66,15 @@ export function startFlush(host: Host, group: Group): void {
   continueFlush(host, group);
 }
 
+/**
+ * Anew for every target: what was fetched for an older one and still lies behind a gap goes too, it may be above this
+ * one's cut.
+ */
 function freezeDeparted(group: Group, target: View): void {
   const { current } = group;
   if (!current) return;
   current.view.members.forEach((member, rank) => {
-    const stream = must(current.streams[rank], 'stream');
-    if (!stream.frozen && rankIn(target, member) === undefined) freeze(stream);
+    if (rankIn(target, member) === undefined) freeze(must(current.streams[rank], 'stream'));
   });
 }
 
@@ -143,6 +147,7 @@ function checkReport(group: Group, target: View, source: NodeId, { installed, in
 /** Reports may overtake each other: what a member has installed and received only grows. */
 function isNewer(known: Report | undefined, report: Report): boolean {
   if (!known || report.installed > known.installed) return true;
+  if (known.hasState && !report.hasState) return false;
   return report.installed === known.installed && report.row.every((seqno, rank) => seqno >= (known.row[rank] ?? 0));
 }
 
@@ -169,7 +174,11 @@ function coordinate(host: Host, group: Group): void {
   const record = must(heard.find(([, { installed }]) => installed === newest)?.[1].install, 'install record');
   const behind = heard.filter(([node, { installed }]) => installed < newest && wasIn(flush.target, node, newest));
   if (behind.length > 0) {
-    for (const [node] of behind) finishAt(host, group, node, flush.target, record);
+    // oneself last: it begins the flush anew
+    const others = behind.filter(([node]) => node !== host.self);
+    for (const [node] of [...others, ...behind.filter(([node]) => node === host.self)]) {
+      finishAt(host, group, node, flush.target, record);
+    }
     return;
   }
   settleCut(
@@ -196,7 +205,7 @@ function finishAt(host: Host, group: Group, node: NodeId, target: View, record: 
 
 /** Nobody in the target has ever installed a view: its oldest member founds the group with its initial state. */
 function foundGroup(host: Host, group: Group, target: View): void {
-  const first = Math.floor(group.id / 4096) === target.id;
+  const first = Math.floor(group.id / groupIdsPerDecree) === target.id;
   const isReplicated = group.settings.kind === 'replicated';
   sendInstall(host, group, target, {
     target: target.id,

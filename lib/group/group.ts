@@ -49,6 +49,7 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     future: [],
     futureBytes: 0,
     early: [],
+    earlyBytes: 0,
     items: [],
     status: null,
   };
@@ -95,7 +96,10 @@ function causeOf(changes: readonly Change[], node: NodeId, group: string): Leave
 
 /** The user multicasts. It waits in the queue until the end of the batch, and longer if it must. */
 export function takeMulticast(host: Host, group: Group, event: NodeEvent & { kind: 'multicast' }): void {
+  const { messageBytesMax, queueLengthMax } = host.options;
   assert(event.message === group.lastMessage + 1, 'multicasts are numbered without a gap');
+  assert(event.payload.length <= messageBytesMax, 'a multicast is within its limit');
+  assert(group.queue.length <= queueLengthMax, 'the queue is within its limit');
   group.lastMessage = event.message;
   const { message, order, uniform, payload } = event;
   group.queue.push({ message, order, uniform, payload, offset: 0, traced: false });
@@ -113,7 +117,7 @@ export function leaveGroup(host: Host, group: Group, abort: boolean): void {
 
 /** Whether a leaver may go: nothing of its own is left to do, and no joiner waits for the state from it. */
 function isDrained(group: Group): boolean {
-  if (!group.current) return true;
+  if (!group.current) return group.queue.length === 0 || group.leaving === 'aborting';
   if (group.wedged || (group.giving.size > 0 && group.leaving !== 'aborting')) return false;
   return group.queue.length === 0 && group.stableMessage === group.lastMessage && group.undelivered === 0;
 }

@@ -1,7 +1,7 @@
 /**
  * The flush's messages. `target` is the view that is being installed, `base` the view that the members come from.
  */
-import type { NodeId, Position, Rank, Seqno, ViewId } from '../ids.js';
+import type { DecreeNumber, NodeId, Position, Rank, Seqno, ViewId } from '../ids.js';
 import { membersMax } from '../limits.js';
 import { type Of, bool, list, nullable, struct, text, uint, union } from '../wire/schema.js';
 
@@ -60,7 +60,8 @@ export type FlushMessage = Of<typeof flushMessage>;
 /** On the reliable link between two nodes, about one group. */
 export const linkMessage = union({
   state: struct({ group: text(512), view: viewId, first: bool, last: bool }),
-  direct: struct({ group: text(512) }),
+  /** In which view it was said, and between which members: their decrees. */
+  direct: struct({ group: text(512), view: viewId, from: uint<DecreeNumber>(), to: uint<DecreeNumber>() }),
 });
 /** See {@link linkMessage}; the payload follows it. */
 export type LinkMessage = Of<typeof linkMessage>;

@@ -1,4 +1,4 @@
-/** A multicast between its receipt and its delivery. */
+/** A multicast between its receipt and its delivery. Until then the core sets its position and whose it is to act on. */
 import type { ViewInfo } from '../events.js';
 import type { MessageNumber, Position, Rank, Seqno } from '../ids.js';
 import type { Order } from '../membership/state.js';

@@ -27,14 +27,6 @@ export class Stability {
     return this.#stable[sender] as number;
   }
 
-  /** The highest seqno of `sender` that anybody is known to have received. */
-  highest(sender: Rank): Seqno {
-    let highest = 0;
-    for (let observer = 0; observer < this.size; observer++)
-      highest = Math.max(highest, this.received(observer, sender));
-    return highest;
-  }
-
   /** `observer` has received `sender`'s stream up to `seqno`. True if that makes more of it stable. */
   raise(observer: Rank, sender: Rank, seqno: Seqno): boolean {
     const at = observer * this.size + sender;

@@ -249,6 +249,7 @@ export interface Group {
   futureBytes: number;
   /** Came over a link before the view that explains it. */
   early: { readonly from: NodeId; readonly message: LinkMessage; readonly payload: Uint8Array }[];
+  earlyBytes: number;
   /** What the actor gets at the end of the batch. */
   items: GroupItem[];
   status: (GroupItem & { kind: 'status' })['status'] | null;

@@ -29,7 +29,6 @@ export interface Stream {
   readonly heldFifo: Queue<Pending>;
   /** Fragments of a multicast that is not complete. */
   partial: Uint8Array[];
-  partialBytes: number;
   /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
   nakAt: number;
   nakDelay: number;
@@ -49,7 +48,6 @@ export function createStream(): Stream {
     pending: new Queue(),
     heldFifo: new Queue(),
     partial: [],
-    partialBytes: 0,
     nakAt: Infinity,
     nakDelay,
     nakTries: 0,

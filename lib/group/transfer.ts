@@ -9,7 +9,8 @@
 import type { GroupItem, TransferToken } from '../events.js';
 import type { NodeId, Rank } from '../ids.js';
 import { must } from '../assert.js';
-import { earlyMax } from '../limits.js';
+import { nameOf } from '../ids.js';
+import { earlyBytesMax, earlyOverheadBytes } from '../limits.js';
 import { type Digest, createDigest, spellDigest, update } from '../trace/digest.js';
 import { Writer } from '../wire/bytes.js';
 import { type InstallRecord, type LinkMessage, type Report, linkMessage } from './messages.js';
@@ -132,42 +133,63 @@ export function sendLink(host: Host, to: NodeId, message: LinkMessage, payload: 
   host.link(to, w.take());
 }
 
+/** Whether a link message can be taken in now, if it must wait for its view. */
+export function hasRoomForEarly(group: Group): boolean {
+  return group.earlyBytes < earlyBytesMax;
+}
+
 /** Takes in what came over a link for this group; what no installed view explains yet waits for one that does. */
 export function receiveLink(host: Host, group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
-  if (message.kind === 'direct') {
-    const sender = group.current?.view.ranks.get(from);
-    if (sender === undefined) keepEarly(group, from, message, payload);
-    else {
-      const member = must(must(group.current, 'view').info.members[sender], 'member');
-      emit(host, group, { kind: 'direct', from: member, payload });
-    }
+  if (message.view > (group.current?.view.id ?? 0)) keepEarly(group, from, message, payload);
+  else if (message.kind === 'direct') receiveDirect(host, group, from, message, payload);
+  else receiveState(host, group, from, message, payload);
+}
+
+type StateMessage = LinkMessage & { readonly kind: 'state' };
+type DirectMessage = LinkMessage & { readonly kind: 'direct' };
+
+function receiveState(host: Host, group: Group, from: NodeId, message: StateMessage, payload: Uint8Array): void {
+  const { replica } = group;
+  if (replica.kind !== 'transferring' || replica.token.view !== message.view || replica.token.donor !== from) return;
+  const { first, last } = message;
+  pass(host, group, { kind: 'state', token: replica.token, chunk: payload, first, last });
+  if (host.options.trace) {
+    update(replica.digest, payload);
+    if (last) traceState(host, group, 'state-in', replica.token, replica.digest);
+  }
+  if (last) completeTransfer(host, group, replica.held);
+}
+
+/** A message to an earlier membership of this node is nobody's. */
+function receiveDirect(host: Host, group: Group, from: NodeId, message: DirectMessage, payload: Uint8Array): void {
+  if (message.to === group.joined) {
+    emit(host, group, { kind: 'direct', from: { id: from, name: nameOf(from), joined: message.from }, payload });
+  } else host.log('info', 'a direct message to a member that has left is dropped', { group: group.name, from });
+}
+
+/** Sends a message to one member of the current view. */
+export function sendDirect(host: Host, group: Group, to: NodeId, payload: Uint8Array): void {
+  const view = group.current?.view;
+  const member = view?.members.find(({ node }) => node === to);
+  if (!view || !member) {
+    host.log('warn', 'a direct message is dropped: not a member', { group: group.name, to });
     return;
   }
-  const { replica } = group;
-  if (replica.kind === 'transferring' && replica.token.view === message.view && replica.token.donor === from) {
-    pass(host, group, {
-      kind: 'state',
-      token: replica.token,
-      chunk: payload,
-      first: message.first,
-      last: message.last,
-    });
-    if (host.options.trace) {
-      update(replica.digest, payload);
-      if (message.last) traceState(host, group, 'state-in', replica.token, replica.digest);
-    }
-    if (message.last) completeTransfer(host, group, replica.held);
-  } else if (message.view > (group.current?.view.id ?? 0)) keepEarly(group, from, message, payload);
+  const message = { kind: 'direct', group: group.name, view: view.id, from: group.joined, to: member.joined } as const;
+  if (to === host.self) receiveDirect(host, group, to, message, payload);
+  else sendLink(host, to, message, payload);
 }
 
 function keepEarly(group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
-  if (group.early.length < earlyMax) group.early.push({ from, message, payload });
+  group.early.push({ from, message, payload });
+  group.earlyBytes += payload.length + earlyOverheadBytes;
 }
 
-/** After an install: what came early may have its view now. What no later view can explain is dropped. */
+/** After an install: what came early may have its view now. */
 export function replayEarly(host: Host, group: Group): void {
   const { early } = group;
   group.early = [];
+  group.earlyBytes = 0;
   for (const { from, message, payload } of early) receiveLink(host, group, from, message, payload);
 }
 

@@ -2,7 +2,7 @@
  * What the nodes of a domain agree on: who is in it, by age, and for each group its members by age.
  *
  * Immutable values. Decree *k* turns state *k - 1* into state *k*, the same at every node; a group's views are read
- * off the decrees (DESIGN: "the data plane never has to agree on membership, only on the cut").
+ * off the decrees, so the data plane never has to agree on membership, only on the cut.
  */
 import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
 

@@ -8,10 +8,10 @@ import {
   createLink,
   hasRoom,
   linkBroke,
+  nextLinkMessage,
   sendOver,
   serveLink,
   takeLinkAck,
-  takeLinkMessage,
 } from '../../lib/link.js';
 import { type Outbox, createOutbox, finishAll } from '../../lib/outbox.js';
 import { Reader } from '../../lib/wire/bytes.js';
@@ -52,7 +52,8 @@ function receive(end: End, kind: number, body: Uint8Array, now: number): void {
   const r = new Reader(body);
   if (kind === Section.linkAck) takeLinkAck(end.link, r, now);
   else {
-    const message = takeLinkMessage(end.link, r);
+    const message = nextLinkMessage(end.link, r);
+    if (message) end.link.received++;
     if (message) end.got.push(new DataView(message.buffer, message.byteOffset).getUint32(0));
   }
 }

@@ -336,3 +336,34 @@ test('members that go together from view to view have delivered the same, though
     );
   }
 });
+
+test('what was fetched for an older target and lies behind a gap is forgotten with that target', (t) => {
+  const net = grouped(['a', 'b', 'c', 'd'], { datagramBytesMax: 2000 });
+  const isRepair = (holds: readonly string[]): boolean => holds.includes('row') || holds.includes('nak');
+  // d's last five reach b alone; of what a and c fetch, a gets two and c the last three, behind a gap
+  let answersToA = 0;
+  let answersToC = 0;
+  let onlyToB = false;
+  net.rule = ({ from, to, holds }) => {
+    if (isRepair(holds)) return 'drop';
+    if (onlyToB && from === 'at-d' && holds.includes('data') && to !== 'at-b') return 'drop';
+    if (!holds.includes('fetched')) return 'pass';
+    if (to === 'at-a') return ++answersToA <= 2 ? 'pass' : 'drop';
+    if (to === 'at-c') return ++answersToC > 2 && answersToC <= 5 ? 'pass' : 'drop';
+    return 'pass';
+  };
+  for (let i = 1; i <= 10; i++) {
+    onlyToB = i > 5;
+    multicast(net, 'd', new Uint8Array(1500).fill(i), { order: 'fifo' });
+    run(net, 1.2);
+  }
+  run(net, 1.5);
+  crash(net, 'd');
+  runUntil(net, () => answersToC >= 5, 'the answers of b', 20_000);
+  run(net, 3);
+  crash(net, 'b');
+  net.rule = ({ holds }) => (isRepair(holds) ? 'drop' : 'pass');
+  runUntil(net, () => actorOf(at(net, 'a')).views.at(-1)?.members.length === 2 && isQuiet(net), 'a and c', 20_000);
+  t.is(actorOf(at(net, 'a')).deliveries.length, 7, 'what a had of them');
+  t.is(actorOf(at(net, 'c')).deliveries.length, 7);
+});

@@ -157,3 +157,31 @@ test('messages from member to member arrive once, in order and with their sender
     [],
   );
 });
+
+test('what was multicast before the first view is sent before the member leaves', (t) => {
+  const net = grouped(['a']);
+  start(net, 'b');
+  join(net, 'b');
+  multicast(net, 'b', 'one word');
+  act(net, at(net, 'b'), { kind: 'leave-group', group: 'g' });
+  runUntil(net, () => actorOf(at(net, 'b')).status === 'left', 'b has left');
+  t.deepEqual(texts(actorOf(at(net, 'a'))), ['one word']);
+});
+
+test('a message to an earlier membership of a node is nobody’s', (t) => {
+  const net = grouped(['a', 'b']);
+  const b = at(net, 'b');
+  const directs = (): number => actorOf(b).items.filter(({ kind }) => kind === 'direct').length;
+  net.rule = ({ holds }) => (holds.includes('link') ? 'hold' : 'pass');
+  act(net, at(net, 'a'), { kind: 'direct', group: 'g', to: b.node.self, payload: Uint8Array.of(1) });
+  act(net, b, { kind: 'leave-group', group: 'g' });
+  runUntil(net, () => actorOf(b).status === 'left', 'b has left');
+  join(net, 'b');
+  run(net, 5);
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => isQuiet(net), 'b is back');
+  t.is(directs(), 0);
+  act(net, at(net, 'a'), { kind: 'direct', group: 'g', to: b.node.self, payload: Uint8Array.of(2) });
+  runUntil(net, () => directs() === 1, 'the next one arrives');
+});
