@@ -70,8 +70,7 @@ export function updateStatus(host: Host, group: Group): void {
   if (!group.current) setStatus(host, group, 'joining', 'waits for its first view');
   else if (!host.quorate) setStatus(host, group, 'wedged', 'too few nodes can be heard for a quorum');
   else if (group.replica.kind === 'transferring') {
-    setStatus(host, group, 'transferring', `state from ${group.replica.token.donor}`);
-  } else if (group.wedged)
-    setStatus(host, group, 'changing', `view ${group.flush?.target.id ?? ''} is being installed`);
-  else setStatus(host, group, 'active', `view ${group.current.view.id}`);
+    setStatus(host, group, 'transferring', 'the state is on its way');
+  } else if (group.wedged) setStatus(host, group, 'changing', 'a view is being installed');
+  else setStatus(host, group, 'active', 'a view is installed');
 }
