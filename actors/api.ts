@@ -70,9 +70,12 @@ export function read<State, Result>(
 ): Promise<Awaited<Result>> {
   const member = memberOf(ref);
   const { host, group, outbox } = member;
-  const refused = guard(host, group, 'a read') ?? member.gone;
-  if (refused) return Promise.reject(refused);
   return new Promise<Awaited<Result>>((resolve, reject) => {
+    const refused = guard(host, group, 'a read', reject) ?? member.gone;
+    if (refused) {
+      reject(refused);
+      return;
+    }
     const marker = options?.linearizable ? sendMarker(member) : 0;
     const run = () => {
       if (marker > 0 && marker <= outbox.failed) {
@@ -100,9 +103,9 @@ export function read<State, Result>(
 export function flush(ref: GroupRef<never>): Promise<void> {
   const member = memberOf(ref);
   const { host, group, flushes } = member;
-  const refused = guard(host, group, 'a flush') ?? member.gone;
-  if (refused) return Promise.reject(refused);
   const done = deferred();
+  const refused = guard(host, group, 'a flush', done.reject) ?? member.gone;
+  if (refused) return Promise.reject(refused);
   flushesBegun += 1;
   flushes.set(flushesBegun, done);
   tell(host, { kind: 'flush', group, token: flushesBegun });

@@ -50,7 +50,7 @@ export function contextOf(member: Member, from: ViewMember, position: number, mi
   return new CallContext(member, member.view as View, from, position, mine, (sender as Ref<unknown>) ?? nobody);
 }
 
-/** A call of an asynchronous function that has not returned. */
+/** A call of a function, which may turn out to be asynchronous. */
 interface Call {
   readonly host: Host;
   readonly group: string;
@@ -60,23 +60,63 @@ interface Call {
 const calls = new AsyncLocalStorage<Call>();
 
 /**
- * Runs a member's function. If it is known to be asynchronous, what it awaits can be told from what others await: see
- * {@link guard}. That costs, so synchronous functions go without: they cannot await.
+ * A function that has returned at once so many times is taken for a synchronous one. `(state, message) =>
+ * handle(state, message)` does not look asynchronous, and its first message may be the one that awaits.
+ */
+const trialCalls = 64;
+
+/** A call of a function that is taken for a synchronous one, and what would be refused if it is not. */
+interface Trusted {
+  readonly host: Host;
+  readonly group: string;
+  suspects: (() => void)[] | undefined;
+}
+
+let trusted: Trusted | undefined;
+
+/**
+ * Runs a member's function. What an asynchronous one awaits can be told from what others await: see {@link guard}. That
+ * costs, so a function that has proved synchronous goes without: it cannot await. If one returns a promise all the same,
+ * what it had asked for until then is refused after the fact.
  */
 export function call<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown, a: A, b: B, ctx: C): unknown {
-  if (!member.asynchronous) {
-    const result = f.call(ctx, a, b, ctx);
-    if (isPromise(result)) member.asynchronous = true;
-    return result;
-  }
+  if (!member.asynchronous && member.returned >= trialCalls) return callTrusted(member, f, a, b, ctx);
   const open: Call = { host: member.host, group: member.group, open: true };
-  const result = calls.run(open, () => f.call(ctx, a, b, ctx));
-  if (!isPromise(result)) return result;
   const close = () => {
     open.open = false;
   };
-  result.then(close, close);
+  let result: unknown;
+  try {
+    result = calls.run(open, () => f.call(ctx, a, b, ctx));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  if (isPromise(result)) {
+    member.asynchronous = true;
+    result.then(close, close);
+  } else {
+    close();
+    member.returned += 1;
+  }
   return result;
+}
+
+function callTrusted<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown, a: A, b: B, ctx: C): unknown {
+  const { group, host } = member;
+  const outer = trusted;
+  const call: Trusted = { host, group, suspects: undefined };
+  trusted = call;
+  try {
+    const result = f.call(ctx, a, b, ctx);
+    if (isPromise(result)) {
+      member.asynchronous = true;
+      for (const refuse of call.suspects ?? []) refuse();
+    }
+    return result;
+  } finally {
+    trusted = outer;
+  }
 }
 
 /** Whether a function returned a promise. */
@@ -84,8 +124,19 @@ export function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
-/** The error for awaiting, inside a group's own function, what cannot come before it returns. */
-export function guard(host: Host, group: string, what: string): WouldDeadlock | undefined {
+/**
+ * The error for awaiting, inside a group's own function, what cannot come before it returns. `refuse` is called if it
+ * shows only later that it was inside.
+ */
+export function guard(
+  host: Host,
+  group: string,
+  what: string,
+  refuse: (error: Error) => void,
+): WouldDeadlock | undefined {
+  if (trusted?.host === host && trusted.group === group) {
+    (trusted.suspects ??= []).push(() => refuse(new WouldDeadlock(group, what)));
+  }
   const open = calls.getStore();
   return open?.open && open.host === host && open.group === group ? new WouldDeadlock(group, what) : undefined;
 }

@@ -165,6 +165,8 @@ export interface Member {
   inPlace: boolean;
   /** Whether the function is known to be asynchronous. */
   asynchronous: boolean;
+  /** How many calls of its functions have returned at once. */
+  returned: number;
   position: number;
   view: View | undefined;
   viewInfo: ViewInfo | undefined;

@@ -16,6 +16,9 @@ export function classOf(order: Order, uniform: boolean): number {
   return (order === 'fifo' ? 0 : order === 'causal' ? 1 : 2) + (uniform ? 3 : 0);
 }
 
+/** Asks whether what cannot come before the group's function returns may be awaited here. */
+export type Guard = (what: string, refuse: (error: Error) => void) => Error | undefined;
+
 /** This node's multicasts in one group during one life of the node. */
 export interface Outbox {
   /** The node's id: the first half of a multicast's. */
@@ -38,17 +41,12 @@ export interface Outbox {
   readonly receipts: Map<number, OwnReceipt>;
   /** For what should be answered: nact's sender of own messages. */
   readonly senders: Map<number, unknown>;
-  /** Throws if a promise must not be awaited where it is asked for. */
-  readonly guard: (what: string) => Error | undefined;
+  /** Why a promise must not be awaited where it is asked for; `refuse` is called if that shows only later. */
+  readonly guard: Guard;
 }
 
 /** An outbox at the start of a life. `queueLengthMax`: how many numbers can be out and not let in. */
-export function createOutbox(
-  node: string,
-  group: string,
-  queueLengthMax: number,
-  guard: (what: string) => Error | undefined,
-): Outbox {
+export function createOutbox(node: string, group: string, queueLengthMax: number, guard: Guard): Outbox {
   return {
     node,
     group,
@@ -206,22 +204,32 @@ export class OwnReceipt implements Receipt {
     if (this.position !== undefined) return Promise.resolve(this.position);
     const promises = (this.promises ??= {});
     if (promises.delivered) return promises.delivered.promise;
-    const refused = this.outbox.guard('the delivery');
+    const asked = deferred<number>();
+    const refused = this.outbox.guard('the delivery', (error) => {
+      // who asks outside later gets a promise of their own
+      if (promises.delivered === asked) delete promises.delivered;
+      asked.reject(error);
+    });
     if (refused) return Promise.reject(refused);
-    promises.delivered = deferred();
-    if (this.failure) promises.delivered.reject(this.failure);
-    return promises.delivered.promise;
+    promises.delivered = asked;
+    if (this.failure) asked.reject(this.failure);
+    return asked.promise;
   }
 
   get stable(): Promise<void> {
     if (this.isStable) return Promise.resolve();
     const promises = (this.promises ??= {});
     if (promises.stable) return promises.stable.promise;
-    const refused = this.outbox.guard('the stability');
+    const asked = deferred<void>();
+    const refused = this.outbox.guard('the stability', (error) => {
+      // who asks outside later gets a promise of their own
+      if (promises.stable === asked) delete promises.stable;
+      asked.reject(error);
+    });
     if (refused) return Promise.reject(refused);
-    promises.stable = deferred();
-    if (this.failure) promises.stable.reject(this.failure);
-    return promises.stable.promise;
+    promises.stable = asked;
+    if (this.failure) asked.reject(this.failure);
+    return asked.promise;
   }
 
   settleAccepted(): void {

@@ -157,6 +157,7 @@ function createMember(
     founder: false,
     inPlace: false,
     asynchronous: [f, props.onView, props.onDirect].some(isAsync),
+    returned: 0,
     position: 0,
     view: undefined,
     viewInfo: undefined,

@@ -51,7 +51,7 @@ export function outboxOf(host: Host, group: string): Outbox {
   let outbox = host.life.outboxes.get(group);
   if (!outbox) {
     const { queueLengthMax } = host.options;
-    outbox = createOutbox(host.life.id, group, queueLengthMax, (what) => guard(host, group, what));
+    outbox = createOutbox(host.life.id, group, queueLengthMax, (what, refuse) => guard(host, group, what, refuse));
     host.life.outboxes.set(group, outbox);
   }
   return outbox;

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { runCheck } from './check.js';
+import { propertyNames, runCheck } from './check.js';
 import { runDemo } from './demo.js';
 import { runMember } from './member.js';
 
@@ -20,6 +20,14 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     }
     return value;
   };
+}
+
+function propertiesIn(text: string): ReturnType<typeof propertyNames> {
+  try {
+    return propertyNames(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function endpoint(text: string): { address: string; port: number } {
@@ -79,6 +87,11 @@ function program(done: (code: number) => void): Command {
     .description('checks traces against every property of virtual synchrony')
     .argument('<trace...>', 'trace files of all nodes, those of the dead included')
     .option('--quiesced', 'the run ended healed and idle: check liveness too')
+    .addOption(
+      new Option('--expect <NAMES>', 'properties, VSYNC,TOTAL,...: violated if they were not put to the test').argParser(
+        propertiesIn,
+      ),
+    )
     .option('--json', 'the report as one JSON object')
     .action((files: string[], options: Parameters<typeof runCheck>[1]) => done(runCheck(files, options)));
 

@@ -35,6 +35,7 @@ import {
   type Context,
   type GroupEvent,
   type GroupRef,
+  type Receipt,
 } from '../../actors/index.js';
 import { append, eventually, first, freshDomain, rememberingLogger, system, viewOf } from './systems.js';
 
@@ -373,6 +374,60 @@ test.serial(
     for (const error of caught) t.true(error instanceof WouldDeadlock);
   },
 );
+
+for (const [when, before] of [
+  ['at its first message', 0],
+  ['after many that returned at once', 200],
+] as const) {
+  test.serial(`a function that does not look asynchronous and awaits its own group ${when}`, async (t) => {
+    const caught: unknown[] = [];
+    async function handle(state: number): Promise<number> {
+      const receipt = multicast(ref, 1);
+      const asked = [receipt.delivered, receipt.stable, flush(ref), read(ref, () => 0)];
+      for (const { status, ...rest } of await Promise.allSettled(asked)) {
+        if (status === 'rejected') caught.push((rest as { reason: unknown }).reason);
+      }
+      receipts.push(receipt);
+      return state;
+    }
+    const receipts: Receipt[] = [];
+    const ref: GroupRef<number, number> = spawnReplicated(
+      system(t, memoryHub(), 'a'),
+      (state: number, message: number) => (message === 0 ? handle(state) : state + message),
+      'g',
+      { initialState: 0 },
+    );
+    for (let i = 0; i < before; i++) dispatch(ref, 1);
+    await multicast(ref, 0).stable;
+    await eventually(async () => (await read(ref, (state) => state)) === before + 1, 'what it had sent');
+    t.is(caught.length, 4);
+    for (const error of caught) t.true(error instanceof WouldDeadlock);
+    // outside the same receipt may be awaited
+    t.is(await receipts[0]?.delivered, before + 2);
+    await receipts[0]?.stable;
+  });
+}
+
+test.serial('what a function that returns at once has asked for comes', async (t) => {
+  const asked: Promise<number>[] = [];
+  const ref: GroupRef<number, number> = spawnReplicated(
+    system(t, memoryHub(), 'a'),
+    (state: number, message: number) => {
+      if (message === 0)
+        asked.push(
+          multicast(ref, 1).delivered,
+          read(ref, (now) => now),
+        );
+      return state + message;
+    },
+    'g',
+    { initialState: 0 },
+  );
+  for (let i = 0; i < 200; i++) dispatch(ref, 1);
+  await multicast(ref, 0).stable;
+  t.is(asked.length, 2);
+  t.deepEqual(await Promise.all(asked), [202, 201]);
+});
 
 test.serial('asynchronous functions run one after the other', async (t) => {
   let running = 0;
