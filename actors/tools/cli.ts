@@ -88,9 +88,10 @@ function program(done: (code: number) => void): Command {
     .argument('<trace...>', 'trace files of all nodes, those of the dead included')
     .option('--quiesced', 'the run ended healed and idle: check liveness too')
     .addOption(
-      new Option('--expect <NAMES>', 'properties, VSYNC,TOTAL,...: violated if they were not put to the test').argParser(
-        propertiesIn,
-      ),
+      new Option(
+        '--expect <NAMES>',
+        'properties, VSYNC,TOTAL,...: violated if they were not put to the test',
+      ).argParser(propertiesIn),
     )
     .option('--json', 'the report as one JSON object')
     .action((files: string[], options: Parameters<typeof runCheck>[1]) => done(runCheck(files, options)));
