@@ -58,6 +58,7 @@ interface Call {
 }
 
 const calls = new AsyncLocalStorage<Call>();
+let callsOpen = 0;
 
 /**
  * A function that has returned at once so many times is taken for a synchronous one. `(state, message) =>
@@ -82,8 +83,12 @@ let trusted: Trusted | undefined;
 export function call<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown, a: A, b: B, ctx: C): unknown {
   if (!member.asynchronous && member.returned >= trialCalls) return callTrusted(member, f, a, b, ctx);
   const open: Call = { host: member.host, group: member.group, open: true };
+  callsOpen += 1;
   const close = () => {
     open.open = false;
+    callsOpen -= 1;
+    // a storage that was used once makes every await of the process about three times as dear (measured, Node.js 20)
+    if (!member.asynchronous && callsOpen === 0) calls.disable();
   };
   let result: unknown;
   try {
