@@ -41,10 +41,10 @@ const flush: readonly Mutant[] = [
     rule: '10',
     why: 'What comes after the report is in no row: one member delivers it and the others do not.',
     file: 'group/flush.js',
-    find: `        if (!stream.frozen && rankIn(target, member) === undefined)
-            freeze(stream);`,
-    replace: `        if (!stream.frozen && rankIn(target, member) === undefined)
-            hit();`,
+    find: `        if (rankIn(target, member) === undefined)
+            freeze(`,
+    replace: `        if (rankIn(target, member) === undefined && !hit())
+            freeze(`,
   },
   {
     name: 'an answer to an older fetch is taken',

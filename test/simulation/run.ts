@@ -4,7 +4,10 @@
  */
 import type { Traced } from '../../lib/trace/format.js';
 import type { Core } from './core.js';
-import { type Faults, canGoOn, createFaults, heal, nextProcess, startFaults, startLoss } from './faults.js';
+import { heal, startFaults } from './faults.js';
+import { type Faults, canGoOn, createFaults } from './fault-state.js';
+import { nextProcess } from './membership-faults.js';
+import { startLoss } from './network-faults.js';
 import { missingDeliveries, missingDrain, missingEquality, missingViews } from './liveness.js';
 import { type Plan, drawPlan } from './plan.js';
 import { between, createRandom, fork } from './random.js';

@@ -1,0 +1,118 @@
+/**
+ * Faults of the network: links that are cut, in one direction or both, and noise, which is a rule beside the network for a
+ * while.
+ */
+import { type Faults, cutFor, ruleFor, spell } from './fault-state.js';
+import { between, chance, fork, integer, pick, shuffled, some } from './random.js';
+import type { Process } from './world.js';
+
+export function isolate(faults: Faults, process: Process, millis: number): void {
+  const others = faults.world.processes.filter((other) => other !== process);
+  const pairs = others.flatMap((other) => [
+    [process.address, other.address] as const,
+    [other.address, process.address] as const,
+  ]);
+  cutFor(faults, pairs, millis);
+}
+
+export function partition(faults: Faults, oneWay: boolean): void {
+  const all = shuffled(faults.random, faults.world.processes);
+  const size = integer(faults.random, 1, Math.max(1, all.length - 1));
+  const [one, other] = [all.slice(0, size), all.slice(size)];
+  const pairs = one.flatMap((a) =>
+    other.flatMap((b) => [[a.address, b.address] as const, ...(oneWay ? [] : [[b.address, a.address] as const])]),
+  );
+  cutFor(faults, pairs, spell(faults));
+}
+
+/** Many links, each in one direction: nobody agrees with anybody on who is there. */
+export function spoilLinks(faults: Faults): void {
+  const share = pick(faults.random, [0.15, 0.3, 0.5]);
+  const { processes } = faults.world;
+  const pairs = processes.flatMap((a) =>
+    some(
+      faults.random,
+      processes.filter((b) => b !== a),
+      share,
+    ).map((b) => [a.address, b.address] as const),
+  );
+  cutFor(faults, pairs, spell(faults));
+}
+
+/** A single link, in one direction: two nodes that do not agree on who is there. */
+export function cutLink(faults: Faults): void {
+  const [a, b] = shuffled(faults.random, faults.world.processes);
+  if (a !== undefined && b !== undefined) cutFor(faults, [[a.address, b.address]], spell(faults));
+}
+
+/** These do not hear it for a while. */
+export function silence(faults: Faults, process: Process, deaf: readonly Process[], millis: number): void {
+  const pairs = deaf.filter((other) => other !== process).map((other) => [process.address, other.address] as const);
+  cutFor(faults, pairs, millis);
+}
+
+export function noise(faults: Faults, kind: 'loss' | 'duplication' | 'reordering' | 'delay'): void {
+  const random = fork(faults.random);
+  const millis = between(faults.random, 50, 800);
+  const share = pick(faults.random, [0.05, 0.15, 0.35]);
+  // on one process's links only, or everywhere
+  const target = chance(faults.random, 0.5) ? pick(faults.random, faults.world.processes).address : null;
+  const concerns = (from: string, to: string): boolean => target === null || target === from || target === to;
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.kind === 'stream' || !concerns(packet.from, packet.to) || !chance(random, share)) return undefined;
+      if (kind === 'loss') return { kind: 'drop' };
+      if (kind === 'duplication') return { kind: 'duplicate', millis: between(random, 0, 60) };
+      if (kind === 'reordering') return { kind: 'delay', millis: between(random, 0, 12) };
+      return { kind: 'delay', millis: between(random, 20, 250) };
+    },
+    millis,
+  );
+}
+
+/** What a step of the protocol waits for, or must not believe when it comes late. */
+const kindsToDelay = [
+  'data',
+  'fetched',
+  'row',
+  'report',
+  'cut',
+  'have-all',
+  'install',
+  'finish',
+  'accept',
+  'accepted',
+  'promise',
+  'decided',
+  'decrees',
+  'welcome',
+] as const;
+
+/** Packets that carry one kind of section come late, some of them much too late. */
+export function delayKind(faults: Faults): void {
+  const random = fork(faults.random);
+  const { timeout } = faults.plan.world.node;
+  const kind = pick<string>(faults.random, kindsToDelay);
+  const share = pick(faults.random, [0.3, 0.7, 1]);
+  const longest = pick(faults.random, [10, timeout, 2 * timeout]);
+  const { describePacket } = faults.world.core;
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.kind === 'stream' || !chance(random, share) || !describePacket(packet.bytes).includes(kind)) {
+        return undefined;
+      }
+      return { kind: 'delay', millis: between(random, 1, longest) };
+    },
+    between(faults.random, 100, 4 * timeout),
+  );
+}
+
+/** The loss that is there all the time until the world heals. */
+export function startLoss(faults: Faults): void {
+  const random = fork(faults.random);
+  const { loss } = faults.plan;
+  if (loss === 0) return;
+  ruleFor(faults, (packet) => (packet.kind !== 'stream' && chance(random, loss) ? { kind: 'drop' } : undefined), 1e9);
+}

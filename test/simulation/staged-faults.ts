@@ -1,0 +1,126 @@
+/**
+ * Staged faults: several things that have to go wrong together, each of which chance alone would bring about too rarely. Each
+ * is aimed at one idea of the protocol.
+ */
+import type { Traced } from '../../lib/trace/format.js';
+import { type Faults, cutFor, living, mayDie, oldestNode, ruleFor } from './fault-state.js';
+import { causeChange } from './membership-faults.js';
+import { silence } from './network-faults.js';
+import type { Packet, Rule } from './network.js';
+import { burst, heldMax, holdLastWords, stopRepairs } from './process-faults.js';
+import { between, chance, pick, shuffled } from './random.js';
+import { type Process, after, crash, deliverHeld, leaveDomain, leaveGroup } from './world.js';
+
+/**
+ * One dies after a burst that one other alone has heard, who wants to leave its groups: it is let go while the others ask it
+ * for what they lack, in a flush or before, and its answers come when they are at the next change.
+ */
+export function leaveMidFlush(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const [sender, holder] = shuffled(random, living(world));
+  if (sender === undefined || holder === undefined || !mayDie(faults, sender)) return false;
+  const { timeout } = plan.world.node;
+  const others = world.processes.filter((process) => process !== holder);
+  silence(faults, sender, others, 2 * timeout);
+  burst(faults, sender);
+  if (chance(random, 0.5)) {
+    stopRepairs(faults);
+    stayUntilAnswered(faults, holder);
+    holdLastWords(faults, holder, 'next decree', 'fetched');
+  } else holdLastWords(faults, holder, sender.id, 'data');
+  after(world, between(random, 4, 20), () => {
+    if (faults.healed) return;
+    for (const group of holder.replicas.keys()) leaveGroup(world, holder, group);
+    if (mayDie(faults, sender)) crash(world, sender, true);
+  });
+  return true;
+}
+
+/** What it asks of the domain is lost until it has answered somebody who fetches from it. */
+function stayUntilAnswered(faults: Faults, holder: Process): void {
+  const { describePacket } = faults.world.core;
+  let hasAnswered = false;
+  const rule: Rule = (packet) => {
+    if (packet.from !== holder.address || packet.kind === 'stream' || hasAnswered) return undefined;
+    const kinds = describePacket(packet.bytes);
+    hasAnswered = kinds.includes('fetched');
+    return kinds.includes('request') && !hasAnswered ? { kind: 'drop' } : undefined;
+  };
+  ruleFor(faults, rule, 6 * faults.plan.world.node.timeout);
+}
+
+/**
+ * The oldest node decides something, tells one node only, and dies, or is not heard for a while if it is itself to go: to leave,
+ * or to exclude somebody that it does not hear. Whoever is told may be the one that is to go.
+ */
+export function tellHalf(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const { timeout } = plan.world.node;
+  const oldest = oldestNode(faults);
+  if (oldest === undefined || world.processes.length < 2) return false;
+  const gone = pick(random, living(world));
+  const leaves = gone === oldest || chance(random, 0.5);
+  if (leaves && living(world).length > 1) leaveDomain(world, gone);
+  else cutFor(faults, [[gone.address, oldest.address]], 3 * timeout);
+  const told = gone !== oldest && chance(random, 0.7) ? gone : pick(random, [...world.processes, undefined]);
+  let decided = false;
+  const listener = (process: Process, record: Traced): void => {
+    if (process !== oldest || record.e !== 'view' || record.g !== '$domain' || record.m.includes(gone.id)) return;
+    world.onTrace.delete(listener);
+    decided = true;
+    after(world, 0, () => {
+      if (!faults.healed && mayDie(faults, oldest)) crash(world, oldest, true);
+    });
+  };
+  if (gone !== oldest) world.onTrace.add(listener);
+  // who leaves is in no group any more when it asks for its decree, and traces no state that it is not in
+  const isDecided = (): boolean => (gone === oldest ? oldest.replicas.size === 0 : decided);
+  ruleFor(
+    faults,
+    (packet) => {
+      if (packet.from !== oldest.address || packet.kind === 'stream' || packet.to === told?.address) return undefined;
+      return isDecided() ? { kind: 'drop' } : undefined;
+    },
+    between(random, 2, 5) * timeout,
+  );
+  return true;
+}
+
+/**
+ * A proposal of the oldest node, which nobody hears for a while, reaches the others only after they have promised a higher
+ * ballot; their answers reach it, the news of the higher ballot do not.
+ */
+export function delayBallot(faults: Faults): boolean {
+  const { world, random, plan } = faults;
+  const oldest = oldestNode(faults);
+  if (oldest === undefined || living(world).length < 3) return false;
+  const { describePacket } = world.core;
+  const held: Packet[] = [];
+  const rule: Rule = (packet) => {
+    if (packet.kind === 'stream') return undefined;
+    if (packet.to === oldest.address) {
+      const kinds = describePacket(packet.bytes);
+      return kinds.includes('accepted') || kinds.includes('request') ? undefined : { kind: 'drop' };
+    }
+    if (packet.from !== oldest.address) return undefined;
+    if (held.length < heldMax && describePacket(packet.bytes).includes('accept')) held.push(packet);
+    return { kind: 'hold' };
+  };
+  const listener = (process: Process, bytes: Uint8Array): void => {
+    if (faults.healed) world.onSend.delete(listener);
+    if (!describePacket(bytes).includes('promise')) return;
+    for (const packet of held.filter(({ to }) => to === process.address)) {
+      held.splice(held.indexOf(packet), 1);
+      if (!faults.healed) deliverHeld(world, packet);
+    }
+  };
+  world.onSend.add(listener);
+  const undo = (): void => {
+    if (faults.undo.delete(undo)) world.onSend.delete(listener);
+  };
+  faults.undo.add(undo);
+  const millis = between(random, 1.5, 4) * plan.world.node.timeout;
+  after(world, millis, undo);
+  ruleFor(faults, rule, millis);
+  return causeChange(faults);
+}
