@@ -1,3 +1,4 @@
+/** Messages over a link arrive once and in order, though the stream breaks, and a window bounds what is under way. */
 import test from 'ava';
 import fc from 'fast-check';
 import type { Effect } from '../../lib/events.js';

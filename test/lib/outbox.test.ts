@@ -1,3 +1,4 @@
+/** What is added to an outbox leaves it whole and in order, in as few packets as the limit allows. */
 import test from 'ava';
 import fc from 'fast-check';
 import type { Effect } from '../../lib/events.js';

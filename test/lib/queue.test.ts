@@ -1,3 +1,4 @@
+/** A queue is an array from which it is cheap to take the first. */
 import test from 'ava';
 import fc from 'fast-check';
 import { Queue } from '../../lib/queue.js';

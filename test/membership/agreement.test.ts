@@ -1,3 +1,4 @@
+/** Whoever crashes, sleeps or is cut off, and whenever: nodes agree on one chain of decrees, and a quorum goes on. */
 import test from 'ava';
 import type { ControlMessage } from '../../lib/membership/membership.js';
 import { isQuorate } from '../../lib/membership/membership.js';

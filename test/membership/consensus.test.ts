@@ -1,3 +1,4 @@
+/** One instance of Paxos: what an acceptor has promised and accepted binds it, and a ballot has one value. */
 import test from 'ava';
 import type { NodeId } from '../../lib/ids.js';
 import {

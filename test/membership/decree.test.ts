@@ -1,3 +1,4 @@
+/** What decrees make of the domain’s state, and which of its nodes are a quorum. */
 import test from 'ava';
 import type { DomainId, NodeId } from '../../lib/ids.js';
 import { applyDecree } from '../../lib/membership/decree.js';

@@ -1,3 +1,4 @@
+/** A graceful leave is quick, suspects nobody and succeeds whoever else leaves or dies; all may leave. */
 import test from 'ava';
 import type { Process } from './world.js';
 import { World, letters } from './world.js';

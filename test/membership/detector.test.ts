@@ -1,3 +1,4 @@
+/** When silence makes a suspect, and when it does not because this process itself had paused. */
 import test from 'ava';
 import { awake, createDetector, suspectAt } from '../../lib/membership/detector.js';
 

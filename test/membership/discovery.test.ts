@@ -1,3 +1,4 @@
+/** Nodes find each other: they found one domain, join it, come back to it, and two domains that meet become one. */
 import test from 'ava';
 import type { Process } from './world.js';
 import { World, calm, letters } from './world.js';

@@ -1,3 +1,6 @@
+/**
+ * Groups in the domain’s state: joining, leaving and coming back, settings that differ, the minimum of nodes, the dead.
+ */
 import test from 'ava';
 import type { DomainState } from '../../lib/membership/state.js';
 import { World, letters, plain } from './world.js';

@@ -1,3 +1,4 @@
+/** Control messages are read back as they were written; truncated or changed ones are a message or refused. */
 import test from 'ava';
 import type { DomainId, NodeId } from '../../lib/ids.js';
 import { controlMessage } from '../../lib/membership/messages.js';

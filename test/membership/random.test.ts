@@ -1,3 +1,4 @@
+/** Random runs of control planes hold agreement all the time and become one domain once all is well. */
 import test from 'ava';
 import { randomRun } from './random.js';
 

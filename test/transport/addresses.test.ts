@@ -1,3 +1,4 @@
+/** Addresses are read and written, refused with what to write instead, and derived from a domain’s name. */
 import test from 'ava';
 import { domainMulticast, domainTag, formatAddress, parseAddress, parseHostPort } from '../../transport/addresses.js';
 import { TransportError } from '../../transport/errors.js';

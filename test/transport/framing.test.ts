@@ -1,3 +1,6 @@
+/**
+ * Messages come out of a stream as they went in, wherever it is cut, within the limit and without holding on to chunks.
+ */
 import test from 'ava';
 import fc from 'fast-check';
 import { messageBytesMax, MessageReader, writeMessages } from '../../transport/framing.js';

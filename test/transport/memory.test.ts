@@ -1,3 +1,4 @@
+/** The transport in memory does what every transport must, and what the rules of its hub say. */
 import test from 'ava';
 import { memory, memoryHub, pass } from '../../transport/memory.js';
 import type { Packet, Verdict } from '../../transport/memory.js';

@@ -1,3 +1,4 @@
+/** UDP multicast does what every transport must; garbage, busy, slow and dead peers and wrong options do no harm. */
 import { fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** The orders, and uniformity: when a multicast is delivered, in which place, and when it is dropped instead. */
 import test from 'ava';
 import {
   type Network,

@@ -1,3 +1,4 @@
+/** From one view to the next all members deliver the same, whoever dies, whatever is lost and whatever comes late. */
 import test from 'ava';
 import type { ViewInfo } from '../../../lib/events.js';
 import { type FlushMessage, flushMessage } from '../../../lib/group/messages.js';

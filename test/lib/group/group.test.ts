@@ -1,3 +1,6 @@
+/**
+ * A group as its users see it: numbers and receipts of multicasts, leaving and coming back, exclusion, direct messages.
+ */
 import test from 'ava';
 import { ProtocolBug } from '../../../lib/assert.js';
 import { step } from '../../../lib/node.js';

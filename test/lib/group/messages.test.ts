@@ -1,3 +1,4 @@
+/** Flush and link messages are read back as they were written; any other bytes are a message or malformed. */
 import test from 'ava';
 import fc from 'fast-check';
 import { type FlushMessage, flushMessage, linkMessage } from '../../../lib/group/messages.js';

@@ -1,3 +1,6 @@
+/**
+ * What does not belong to the installed view, or comes too late for it, is not taken in, and what is kept is bounded.
+ */
 import test from 'ava';
 import { gauge } from '../../../lib/inspect.js';
 import { frameOverheadBytes, futureBytesMax } from '../../../lib/limits.js';

@@ -1,3 +1,4 @@
+/** A flush that a user asks for ends when what was there before it is stable, and does not wait for the dead. */
 import test from 'ava';
 import {
   type Network,

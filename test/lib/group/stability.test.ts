@@ -1,3 +1,4 @@
+/** The stability matrix agrees with its definition, and seqnos of any size fit into it. */
 import test from 'ava';
 import fc from 'fast-check';
 import { Stability } from '../../../lib/group/stability.js';

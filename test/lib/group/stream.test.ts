@@ -1,3 +1,4 @@
+/** However the pieces of a stream arrive, each record is taken once and in order, and what is kept ahead is bounded. */
 import test from 'ava';
 import fc from 'fast-check';
 import { aheadBytesMax, frameOverheadBytes } from '../../../lib/limits.js';

@@ -1,3 +1,4 @@
+/** A joiner gets exactly the state of the group at its view, though donors die, streams break and members come back. */
 import test from 'ava';
 import { linkMessageBytesMax, linkWindowBytes } from '../../../lib/limits.js';
 import {

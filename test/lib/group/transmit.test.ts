@@ -1,3 +1,7 @@
+/**
+ * What a sender puts on the wire: fragments and shared datagrams, and what it holds back, for the window, for a slow
+ * actor, without a quorum.
+ */
 import test from 'ava';
 import { gauge } from '../../../lib/inspect.js';
 import { defaults } from '../../../lib/options.js';

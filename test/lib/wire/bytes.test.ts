@@ -1,3 +1,6 @@
+/**
+ * Integers and bytes are read back as they were written; whatever else is read is malformed, and never beyond the end.
+ */
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed, Reader, Writer } from '../../../lib/wire/bytes.js';

@@ -1,3 +1,6 @@
+/**
+ * Packets are read back as they were written, within their stated bounds; any other bytes are a packet or malformed.
+ */
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed, Reader, Writer } from '../../../lib/wire/bytes.js';

@@ -1,3 +1,4 @@
+/** A run of records can be cut anywhere between records and stays itself; any other bytes are records or malformed. */
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed, Reader, Writer } from '../../../lib/wire/bytes.js';

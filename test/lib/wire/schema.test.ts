@@ -1,3 +1,4 @@
+/** Each codec reads back what it wrote, refuses what is above its bounds, and allocates nothing on a claim. */
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed, Reader, Writer } from '../../../lib/wire/bytes.js';

@@ -1,3 +1,4 @@
+/** The core writes and reads text exactly as the platform does, which the core itself may not ask. */
 import test from 'ava';
 import fc from 'fast-check';
 import { Malformed } from '../../../lib/wire/bytes.js';
