@@ -115,7 +115,7 @@ function showProgress(done: number, all: number, violations: number, from: numbe
 }
 
 function replayOf(seed: number): string {
-  return `npm run sim -- --seed ${seed} --trace /tmp/seed-${seed}.jsonl`;
+  return `npm run sim -- --seed ${seed} --trace seed-${seed}.jsonl`;
 }
 
 async function playMany(options: Options): Promise<boolean> {
