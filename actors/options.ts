@@ -4,7 +4,9 @@
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'winston';
+import { nameBytesMax } from '../lib/membership/limits.js';
 import { defaults } from '../lib/options.js';
+import { encodeUtf8 } from '../lib/wire/utf8.js';
 import type { Traced } from '../lib/trace/format.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
@@ -12,8 +14,6 @@ import { InvalidOption } from './errors.js';
 import { consoleLogger } from './logging.js';
 import type { GroupsOptions } from './types.js';
 
-/** Names share packets and log lines with others. */
-const nameBytesMax = 200;
 /** A queue of 65,536 messages of 16 MiB would be no bound. */
 const queueBytesMax = 64 * 1024 * 1024;
 
@@ -22,6 +22,7 @@ export interface ResolvedOptions {
   readonly domain: string;
   readonly name: string;
   readonly transport: TransportFactory;
+  readonly insecure: boolean;
   readonly minimumNodes: number;
   readonly logger: Logger;
   readonly trace: string | ((record: Traced) => void) | undefined;
@@ -48,6 +49,7 @@ const known = [
   'domain',
   'name',
   'transport',
+  'insecure',
   'minimumNodes',
   'logger',
   'trace',
@@ -68,6 +70,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     domain: nameOption('domain', options.domain),
     name: nameOption('name', options.name ?? defaultName()),
     transport: options.transport ?? udpMulticast(),
+    insecure: flag('insecure', options.insecure ?? false),
     minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1),
     logger: options.logger ?? consoleLogger(),
     trace: options.trace,
@@ -93,11 +96,16 @@ function nameOption(option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '')
     throw new InvalidOption(`${option} must be a name, not ${String(value)}`);
 
-  if (/[#\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > nameBytesMax) {
+  if (/[#\u0000-\u001f]/.test(value) || encodeUtf8(value).length > nameBytesMax) {
     throw new InvalidOption(
       `${option} must be at most ${nameBytesMax} bytes without '#' or control characters: ${value}`,
     );
   }
+  return value;
+}
+
+function flag(option: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new InvalidOption(`${option} must be true or false, not ${String(value)}`);
   return value;
 }
 

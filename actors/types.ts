@@ -76,7 +76,15 @@ export interface Context<Msg = never> {
   readonly rank: number;
   /** This member. */
   readonly me: Member;
-  /** True at one replica: the sender's, else the oldest member's. For effects that must happen once. */
+  /**
+   * True at one replica: the sender's; for what is delivered only at the view change that the sender has not survived, the
+   * next view's rank 0. For effects that should happen once.
+   *
+   * While the sender stays, that is exactly once. If it crashes, the effect can be lost (others have delivered the
+   * message before the view change, the sender died before it acted) or done twice (the sender had acted, the others
+   * deliver the message only at the view change). Without `uniform` it can also be the effect of a message that died with
+   * its sender. What must be neither lost nor doubled needs a key by which a repetition is recognized.
+   */
   readonly mine: boolean;
 }
 
@@ -193,7 +201,11 @@ export interface Receipt {
   readonly id: string;
   /** Flow control has let it in. Await it to keep pace. Rejects with {@link MulticastFailed}. */
   readonly accepted: Promise<void>;
-  /** This node's own actor has applied it: resolves with its position, 0 if it has none. Rejects with {@link MulticastFailed}. */
+  /**
+   * This node's own actor is done with it: resolves with its position, 0 if it has none. Its function has returned; or it
+   * has thrown, and the supervisor had the actor go on; or the codec could not decode the message, which is logged. In the
+   * last two cases the state is as it was. Rejects with {@link MulticastFailed}.
+   */
   readonly delivered: Promise<number>;
   /** Every member of the view has received it, and all it depends on. Rejects with {@link MulticastFailed}. */
   readonly stable: Promise<void>;
@@ -292,6 +304,11 @@ export interface GroupsOptions {
   readonly name?: string;
   /** Default: `udpMulticast()`, on the loopback interface. */
   readonly transport?: TransportFactory;
+  /**
+   * Whether the domain may reach beyond this machine though nothing protects it: whoever is on the network can read
+   * messages and forge them. Default false: `ready` rejects with {@link InvalidOption} on any interface but loopback.
+   */
+  readonly insecure?: boolean;
   /** No group forms before this many nodes are in; default 1. */
   readonly minimumNodes?: number;
   /** Default: warnings and errors to the console. */

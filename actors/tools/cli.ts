@@ -75,6 +75,7 @@ function program(done: (code: number) => void): Command {
     .option('--name <NAME>', "this node's name (default: host name and process id)")
     .addOption(new Option('--transport <KIND>', 'how nodes reach each other').choices(['udp']).default('udp'))
     .option('--interface <IP>', 'network interface, by address or name (default: loopback)')
+    .option('--insecure', 'trust the network: needed for any interface but loopback')
     .addOption(new Option('--multicast <ADDR:PORT>', "default: from the domain's name").argParser(endpoint))
     .addOption(new Option('--minimum-nodes <N>', 'no group before so many').argParser(wholeNumber(1, 1024)).default(1))
     .option('--trace <FILE>', 'write the protocol trace')

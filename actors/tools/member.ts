@@ -38,6 +38,7 @@ export interface MemberCommand {
   readonly group: string;
   readonly name?: string;
   readonly interface?: string;
+  readonly insecure?: boolean;
   readonly multicast?: { readonly address: string; readonly port: number };
   readonly minimumNodes: number;
   readonly trace?: string;
@@ -72,6 +73,7 @@ export async function runMember(options: MemberCommand): Promise<number> {
         ...(options.interface === undefined ? {} : { interface: options.interface }),
         ...(options.multicast ?? {}),
       }),
+      insecure: options.insecure ?? false,
       minimumNodes: options.minimumNodes,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     }),

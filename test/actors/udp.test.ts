@@ -1,7 +1,19 @@
 /** The same over sockets: two systems in a process, UDP multicast on the loopback interface. */
+import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import { dispatch } from 'nact';
-import { memoryHub, multicast, read, ready, spawnReplicated, udpMulticast, type GroupRef } from '../../actors/index.js';
+import {
+  InvalidOption,
+  memory,
+  memoryHub,
+  multicast,
+  read,
+  ready,
+  spawnReplicated,
+  udpMulticast,
+  type GroupRef,
+} from '../../actors/index.js';
+import type { Transport, TransportFactory } from '../../transport/transport.js';
 import { append, eventually, freshDomain, system, viewOf } from './systems.js';
 
 test.serial('a group over UDP multicast', async (t) => {
@@ -26,4 +38,38 @@ test.serial('an interface that does not exist is a clear error', async (t) => {
   });
   const error = await t.throwsAsync(ready(node));
   t.regex(error?.message ?? '', /192\.0\.2\.1/);
+});
+
+test.serial('a transport that reaches beyond the machine is opened only if that is spelled out', async (t) => {
+  const hub = memoryHub();
+  let closed = 0;
+  const transport: TransportFactory = async (domain, handlers) => {
+    const opened = await memory(hub)(domain, handlers);
+    const close = () => {
+      closed += 1;
+      return opened.close();
+    };
+    return Object.assign(Object.create(opened) as Transport, { isLocal: false, close });
+  };
+  const refused = await t.throwsAsync(ready(system(t, hub, 'a', { transport })), { instanceOf: InvalidOption });
+  t.regex(refused?.message ?? '', /insecure: true/);
+  t.is(closed, 1);
+  await ready(system(t, hub, 'b', { transport, insecure: true }));
+  t.throws(() => system(t, hub, 'c', { transport, insecure: 'yes' as never }), { instanceOf: InvalidOption });
+});
+
+const outer = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal);
+
+(outer ? test.serial : test.serial.skip)('an interface that is not loopback is such a transport', async (t) => {
+  const options = { domain: freshDomain(), transport: udpMulticast({ interface: outer?.address as string }) };
+  const error = await t.throwsAsync(ready(system(t, memoryHub(), 'a', options)), { instanceOf: InvalidOption });
+  t.regex(error?.message ?? '', /insecure: true/);
+  await ready(system(t, memoryHub(), 'b', { ...options, insecure: true }));
+});
+
+test.serial("a node's name has the length that the protocol takes", async (t) => {
+  await ready(system(t, memoryHub(), 'é'.repeat(64)));
+  t.throws(() => system(t, memoryHub(), 'é'.repeat(64) + 'n'), { instanceOf: InvalidOption, message: /128 bytes/ });
 });
