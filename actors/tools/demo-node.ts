@@ -159,6 +159,7 @@ async function obey(order: Order): Promise<void> {
     case 'missing':
       return tell({
         kind: 'missing',
+        question: order.question,
         ids: await read(flights, ({ counts }) => order.ids.filter((id) => counts[id] === 0)),
       });
     case 'report':

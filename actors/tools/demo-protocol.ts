@@ -9,7 +9,7 @@ export type Range = readonly [from: number, to: number];
 export type Order =
   | { readonly kind: 'send'; readonly range: Range }
   /** Which of these ids are not on the board, after everything this process has been told of? */
-  | { readonly kind: 'missing'; readonly ids: readonly number[] }
+  | { readonly kind: 'missing'; readonly question: number; readonly ids: readonly number[] }
   /** Once all events of the stream are applied. */
   | { readonly kind: 'report' }
   | { readonly kind: 'leave' };
@@ -39,7 +39,7 @@ export type Notice =
   | { readonly kind: 'progress'; readonly applied: number }
   /** The state of a late joiner is in. */
   | { readonly kind: 'transferred'; readonly bytes: number; readonly ms: number; readonly applied: number }
-  | { readonly kind: 'missing'; readonly ids: readonly number[] }
+  | { readonly kind: 'missing'; readonly question: number; readonly ids: readonly number[] }
   | {
       readonly kind: 'report';
       /** Of the board with the order in which everything was applied. */

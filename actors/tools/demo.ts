@@ -72,8 +72,9 @@ interface Demo {
   killedAt: number;
   /** Events without a receipt of who is out of the group, to be looked up at a survivor. */
   doubtful: Doubt[];
-  /** What a survivor was asked, in order. */
-  readonly asked: Doubt[];
+  /** What survivors were asked, by the number of the question: they do not answer in order. */
+  readonly asked: Map<number, Doubt>;
+  questions: number;
   settled: boolean;
   joined: boolean;
   readonly done: (error?: Error) => void;
@@ -105,7 +106,8 @@ export async function runDemo(options: DemoCommand): Promise<boolean> {
     victim: undefined,
     killedAt: 0,
     doubtful: [],
-    asked: [],
+    asked: new Map(),
+    questions: 0,
     settled: false,
     joined: false,
     done,
@@ -217,7 +219,7 @@ function take(demo: Demo, child: Child, notice: Notice): void {
       );
       break;
     case 'missing':
-      enterAgain(demo, notice.ids);
+      enterAgain(demo, notice.question, notice.ids);
       break;
     case 'report':
       child.report = notice;
@@ -306,19 +308,22 @@ function killCoordinator(demo: Demo): void {
 
 /** Asks a survivor that has the view after: it knows all that will ever come from it. False if there is none yet. */
 function askSurvivor(demo: Demo, doubt: Doubt): boolean {
-  const { child, view, ids } = doubt;
+  const { child, view } = doubt;
   // receipts that the dead had already told may still be in the channel
   if (child === demo.victim && child.process.exitCode === null && child.process.signalCode === null) return false;
   const survivor = living(demo).find((each) => each !== child && each.viewId > view && each.view.length > 0);
   if (!survivor) return false;
-  demo.asked.push(child === demo.victim ? { ...doubt, ids: [...child.open] } : doubt);
-  send(survivor, { kind: 'missing', ids: child === demo.victim ? [...child.open] : ids });
+  const asked = child === demo.victim ? { ...doubt, ids: [...child.open] } : doubt;
+  demo.questions += 1;
+  demo.asked.set(demo.questions, asked);
+  send(survivor, { kind: 'missing', question: demo.questions, ids: asked.ids });
   return true;
 }
 
 /** Sends what had not got through, at the living. */
-function enterAgain(demo: Demo, missing: readonly number[]): void {
-  const { child, ids } = demo.asked.shift() as Doubt;
+function enterAgain(demo: Demo, question: number, missing: readonly number[]): void {
+  const { child, ids } = demo.asked.get(question) as Doubt;
+  demo.asked.delete(question);
   const made = ids.length - missing.length;
   if (child === demo.victim) demo.settled = true;
   demo.screen.say(
