@@ -7,7 +7,7 @@
 
 export interface Mutant {
   readonly name: string;
-  /** The number of the protocol rule it breaks (docs/protocol.md), or a word. */
+  /** The rule it breaks, by its number in docs/protocol.md. */
   readonly rule: string;
   /** What goes wrong without the idea. */
   readonly why: string;
@@ -20,7 +20,7 @@ export interface Mutant {
 const flush: readonly Mutant[] = [
   {
     name: 'an earlier target is installed after a report',
-    rule: '9',
+    rule: 'F6',
     why: 'To report for a target is a promise: an install of an earlier one that comes late divides the members.',
     file: 'group/flush.js',
     find: `    if (!flush || record.target !== flush.target.id || source !== flush.target.members[0]?.node)
@@ -38,7 +38,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'frames of the departed are taken after the report',
-    rule: '10',
+    rule: 'F7',
     why: 'What comes after the report is in no row: one member delivers it and the others do not.',
     file: 'group/flush.js',
     find: `        if (rankIn(target, member) === undefined)
@@ -48,7 +48,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'an answer to an older fetch is taken',
-    rule: '10',
+    rule: 'F7',
     why: 'A fetch for an older cut is void: the new cut was computed from rows without it.',
     file: 'group/receive.js',
     find: `    if (!flush?.cut || tag !== flush.target.id)
@@ -64,7 +64,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'have-all is said without having all',
-    rule: '11',
+    rule: 'F8',
     why: 'To hold a cut means to hold every multicast in it.',
     file: 'group/flush.js',
     find: `    if (group.flush?.cut && holdsCut(group))
@@ -74,7 +74,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'joiners of earlier targets are not heard',
-    rule: '12',
+    rule: 'F1',
     why: 'A joiner may be the only one that has installed the earlier target.',
     file: 'group/flush.js',
     find: `    for (const node of participants(flush.target)) {`,
@@ -84,7 +84,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'the last install record is not kept',
-    rule: '13',
+    rule: 'F10',
     why: 'After the shortcut nobody else knows the cut that finishes an earlier target.',
     file: 'group/flush.js',
     find: `        install: group.lastInstall,`,
@@ -92,7 +92,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'an earlier target that somebody has installed is not finished',
-    rule: '13',
+    rule: 'F2',
     why: 'Those who have installed it have multicast in it; the others would skip that view.',
     file: 'group/flush.js',
     find: `    if (behind.length > 0) {`,
@@ -100,7 +100,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'nobody founds a group whose founder died',
-    rule: '15',
+    rule: 'F13',
     why: 'Joiners of a group whose only member died before it could install wait for ever.',
     file: 'group/flush.js',
     find: `    if (newest === 0) {`,
@@ -112,7 +112,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'frames of a later view are taken as of this one',
-    rule: '16',
+    rule: 'S3',
     why: 'What belongs to a view that is not installed yet is neither acknowledged nor delivered.',
     file: 'group/receive.js',
     find: `    if (!state || view !== state.view.id) {`,
@@ -120,7 +120,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'the shortcut is taken although rows differ',
-    rule: 'flush',
+    rule: 'F3',
     why: 'Without the cut round a member goes on without what others have delivered.',
     file: 'group/flush.js',
     find: `    if (allEqual) {`,
@@ -128,7 +128,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'the coordinator does not wait for all reports',
-    rule: 'flush',
+    rule: 'F1',
     why: 'Who was not heard may have delivered more than the cut.',
     file: 'group/flush.js',
     find: `        if (!report)
@@ -144,7 +144,7 @@ const flush: readonly Mutant[] = [
   },
   {
     name: 'the cut is the least instead of the most',
-    rule: 'flush',
+    rule: 'F3',
     why: 'What one survivor has delivered must be delivered by all.',
     file: 'group/flush.js',
     find: `Math.max(max, row[rank] ?? 0), 0));`,
@@ -155,7 +155,7 @@ const flush: readonly Mutant[] = [
 const order: readonly Mutant[] = [
   {
     name: 'the rest is delivered by rank and number alone',
-    rule: '18',
+    rule: 'F4',
     why: 'Causality comes first in the rest, too.',
     file: 'group/delivery.js',
     find: `        if (!head || !hasPast(state, head)) {`,
@@ -165,7 +165,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'a uniform multicast does not wait for what is before it',
-    rule: '19',
+    rule: 'O4',
     why: 'If what is before it is lost with the dead, it gets another position at the survivors.',
     file: 'group/delivery.js',
     find: `        if (stability.stable(rank) < state.delivered[rank])
@@ -175,7 +175,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'a uniform multicast does not wait for stability',
-    rule: '19',
+    rule: 'O4',
     why: 'Who delivers it and dies may take it along.',
     file: 'group/delivery.js',
     find: `    if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by)
@@ -185,7 +185,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'positions of lost multicasts stay empty',
-    rule: '20',
+    rule: 'F5',
     why: 'An assignment whose body is not in the cut is skipped, and positions close up.',
     file: 'group/delivery.js',
     find: `            dropOrphans(host, group, state, run.rank);
@@ -197,7 +197,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'the order is forgotten with the sequencer',
-    rule: 'order',
+    rule: 'O3',
     why: 'Assignments are records like any other; those who delivered by them have set the order.',
     file: 'group/delivery.js',
     find: `        while (deliverOnce(host, group, state, true))
@@ -211,7 +211,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'assignments that a flush fetches are not used',
-    rule: 'order',
+    rule: 'O3',
     why: 'The order that a dead sequencer has set is recovered by the flush like any other record.',
     file: 'group/delivery.js',
     find: `            if (rank === state.sequencer)
@@ -221,7 +221,7 @@ const order: readonly Mutant[] = [
   },
   {
     name: 'causal multicasts do not wait for their past',
-    rule: 'order',
+    rule: 'O2',
     why: 'Causal order is the dependencies.',
     file: 'group/delivery.js',
     find: `        if (state.delivered[rank] < count)
@@ -234,7 +234,7 @@ const order: readonly Mutant[] = [
 const streams: readonly Mutant[] = [
   {
     name: 'duplicates are taken in again',
-    rule: 'data',
+    rule: 'S1',
     why: 'A repeated frame would be delivered twice.',
     file: 'group/stream.js',
     find: `    if (last <= stream.received)
@@ -244,7 +244,7 @@ const streams: readonly Mutant[] = [
   },
   {
     name: 'buffers are freed before all have received',
-    rule: 'data',
+    rule: 'S2',
     why: 'Only what is stable is never needed again.',
     file: 'group/stability.js',
     find: `            if (this.#entries[row] < least)`,
@@ -252,7 +252,7 @@ const streams: readonly Mutant[] = [
   },
   {
     name: 'gaps are skipped',
-    rule: 'data',
+    rule: 'S1',
     why: 'FIFO means no gap.',
     file: 'group/stream.js',
     find: `    if (chunk.first > stream.received + 1) {`,
@@ -265,7 +265,7 @@ const streams: readonly Mutant[] = [
 const transfer: readonly Mutant[] = [
   {
     name: 'what was held for a dead donor is applied after the new state',
-    rule: '21',
+    rule: 'T2',
     why: 'The replacement donor takes its snapshot later: what came before is in it.',
     file: 'group/transfer.js',
     find: `held: [], heldBytes: 0,`,
@@ -276,7 +276,7 @@ const transfer: readonly Mutant[] = [
 const agreement: readonly Mutant[] = [
   {
     name: 'the excluded have no vote on their exclusion',
-    rule: '1',
+    rule: 'D7',
     why: 'Without their votes those who stay may be half of the state, and blocked for ever.',
     file: 'membership/proposing.js',
     find: `    if (state === null || message.decree.number !== message.number)
@@ -288,7 +288,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'an excluded node stops serving at once',
-    rule: '1',
+    rule: 'D7',
     why: 'It may be the only one alive that knows what was decided.',
     file: 'membership/departing.js',
     find: `    if (!isKnown(m, m.state) && now < deadline) {`,
@@ -296,7 +296,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'a leaver goes as soon as it knows its decree',
-    rule: '2',
+    rule: 'D8',
     why: 'A quorum of those who stay must know it: having accepted is not knowing.',
     file: 'membership/departing.js',
     find: `    if (!isKnown(m, m.state) && now < deadline) {`,
@@ -304,7 +304,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'half of a state is a quorum, whoever is in it',
-    rule: '3',
+    rule: 'D2',
     why: 'Two halves would both go on.',
     file: 'membership/quorum.js',
     find: `(2 * count === nodes.length && oldest !== undefined && among(oldest.id))`,
@@ -312,7 +312,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'those who stay need not be a quorum',
-    rule: '3',
+    rule: 'D6',
     why: 'With the votes of the excluded a minority could go on by itself.',
     file: 'membership/quorum.js',
     find: `    return base.length > 0 && isQuorum(base, (id) => !excluded.has(id));`,
@@ -320,7 +320,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'a takeover proposes what it likes',
-    rule: '4',
+    rule: 'D5',
     why: 'The value that it finds accepted may be decided already.',
     file: 'membership/consensus.js',
     find: `    return highest?.decree ?? null;`,
@@ -328,7 +328,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'an acceptor forgets what it has promised',
-    rule: '4',
+    rule: 'D4',
     why: 'A lower ballot could be decided after a higher one has looked for it in vain.',
     file: 'membership/consensus.js',
     find: `    if (compareBallots(ballot, instance.acceptor.promised) < 0)
@@ -338,7 +338,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'a ballot is repeated with what has come in since',
-    rule: '4',
+    rule: 'D4',
     why: 'One value per ballot: two acceptors of one ballot would hold different ones.',
     file: 'membership/proposing.js',
     find: `        const { ballot, decree } = proposer;
@@ -350,7 +350,7 @@ const agreement: readonly Mutant[] = [
   },
   {
     name: 'a decree is decided by the first vote',
-    rule: '4.1',
+    rule: 'D1',
     why: 'Nothing is installed anywhere before a quorum has accepted it.',
     file: 'membership/proposing.js',
     find: `    if (proposer.kind !== 'proposing' || !isQuorum(state.nodes, (id) => proposer.votes.has(id)))
@@ -363,7 +363,7 @@ const agreement: readonly Mutant[] = [
 const identities: readonly Mutant[] = [
   {
     name: 'a restarted node keeps its identity',
-    rule: '4',
+    rule: 'D10',
     why: 'Who has forgotten what it promised and received under an identity must not come back with it.',
     file: '../test/simulation/world.js',
     find: `    world.incarnations += 1;
@@ -375,7 +375,7 @@ const identities: readonly Mutant[] = [
   },
   {
     name: 'rows of another view are believed',
-    rule: 'ids',
+    rule: 'S4',
     why: 'Seqnos start anew in each view: an old row acknowledges what was not received.',
     file: 'group/receive.js',
     find: `    if (!state || view !== state.view.id)
