@@ -20,13 +20,15 @@ export interface MemberState {
   readonly entries: Map<string, string>;
   /** Messages applied that came in total order. */
   applied: number;
+  /** The last one's place in the order: in the state, so that a joiner has it before its first message. */
+  position: number;
   /** Running digest over their senders and first bytes, 32 bits. */
   chain: number;
 }
 
 /** The state of a group at its founding. */
 export function emptyState(): MemberState {
-  return { entries: new Map(), applied: 0, chain: 0 };
+  return { entries: new Map(), applied: 0, position: 0, chain: 0 };
 }
 
 /** A copy that does not change any more; the strings in it are shared. */
@@ -39,6 +41,7 @@ export function applyMessage(state: MemberState, message: MemberMessage, from: s
   if (!(message instanceof Uint8Array) && message.type === 'set') state.entries.set(message.key, message.value);
   if (position === 0) return state;
   state.applied += 1;
+  state.position = position;
   state.chain = mix(state.chain, hashText(from));
   if (message instanceof Uint8Array)
     for (let i = 0; i < Math.min(8, message.length); i++) state.chain = mix(state.chain, message[i] ?? 0);

@@ -54,7 +54,6 @@ interface Session {
   ref: GroupRef<MemberMessage, MemberState>;
   /** Milliseconds that each delivery takes. */
   slow: number;
-  position: number;
   /** Ends running sends. */
   readonly stops: Set<() => void>;
   readonly running: Set<Promise<void>>;
@@ -87,7 +86,6 @@ export async function runMember(options: MemberCommand): Promise<number> {
     system,
     ref: undefined as never,
     slow: 0,
-    position: 0,
     stops: new Set(),
     running: new Set(),
     print,
@@ -118,7 +116,6 @@ function spawnMember(session: Session): void {
       if (!(message instanceof Uint8Array) && message.type === 'say') {
         print({ event: 'say', from: ctx.from.name, text: message.text });
       }
-      if (ctx.position > 0) session.position = ctx.position;
       const next = applyMessage(state, message, ctx.from.id, ctx.position);
       return session.slow === 0 ? next : new Promise((resolve) => setTimeout(resolve, session.slow, next));
     },
@@ -211,7 +208,7 @@ async function execute(session: Session, command: string, words: string[], rest:
     case 'digest':
       return read(ref, (state) => ({
         digest: stateDigest(state),
-        position: session.position,
+        position: state.position,
         keys: state.entries.size,
       }));
     case 'leave':
@@ -232,8 +229,9 @@ async function execute(session: Session, command: string, words: string[], rest:
       for (const stop of session.stops) stop();
       return {};
     case 'stat': {
-      const { waiting, ...explained } = explain(ref);
-      return { ...domain(system).statistics(), ...explained, waiting };
+      // of the node, as in the trace's gauge; what is of this member alone has a place of its own
+      const { waiting, queued, unstable, mailbox, ...standing } = explain(ref);
+      return { ...standing, ...domain(system).statistics(), own: { queued, unstable, mailbox }, waiting };
     }
     case 'exit':
       session.print({ event: 'done', command, ok: true });

@@ -1,7 +1,7 @@
 /** The command line says what is wrong, exits with a status that shows it, and lets nothing else be disturbed. */
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
@@ -51,6 +51,21 @@ test.serial('an interface that does not exist, and an address that is not multic
     t.is(code, 1);
     t.regex(stderr, message);
   }
+});
+
+const outer = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal);
+
+(outer ? test.serial : test.serial.skip)('an interface but loopback needs --insecure', async (t) => {
+  const flags = ['--interface', outer?.address as string];
+  const { code, stderr } = await runCli('member', '--domain', freshDomain(), '--group', 'g', ...flags);
+  t.is(code, 1);
+  t.regex(stderr, /--insecure/);
+  const trusting = startMember(t, 'a', freshDomain(), ...flags, '--insecure');
+  await trusting.view(['a']);
+  trusting.command('exit');
+  t.is(await trusting.exited, 0);
 });
 
 test.serial('input that is not JSON lines: the error names the line', async (t) => {
@@ -123,6 +138,10 @@ test.serial('a member: bad commands, messages that are too large, garbage datagr
   a.command('say hello there');
   t.like(await b.line((line) => line.event === 'say', 'say'), { from: 'a', text: 'hello there' });
   const stat = await a.run('stat');
+  for (const counter of ['unstable', 'unstableBytes', 'queued', 'reorder', 'reassembly', 'mailbox', 'rss', 'lagMs']) {
+    t.is(typeof stat[counter], 'number', counter);
+  }
+  t.deepEqual(Object.keys(stat['own'] as object).sort(), ['mailbox', 'queued', 'unstable']);
   t.true((stat['droppedMalformed'] as number) + (stat['droppedForeign'] as number) > 0, 'garbage is counted');
 
   const mark = a.lines.length;
@@ -135,6 +154,9 @@ test.serial('a member: bad commands, messages that are too large, garbage datagr
     'view with b again',
   );
   t.is((await b.run('get color'))['value'], 'green');
+  const joined = await b.run('digest');
+  t.is(joined['digest'], (await a.run('digest'))['digest']);
+  t.is(joined['position'], 502, 'a joiner knows where in the order its state is');
   a.command('exit');
   t.is(await a.exited, 0);
   b.child.kill('SIGTERM');
