@@ -202,9 +202,10 @@ export interface Receipt {
   /** Flow control has let it in. Await it to keep pace. Rejects with {@link MulticastFailed}. */
   readonly accepted: Promise<void>;
   /**
-   * This node's own actor is done with it: resolves with its position, 0 if it has none. Its function has returned; or it
-   * has thrown, and the supervisor had the actor go on; or the codec could not decode the message, which is logged. In the
-   * last two cases the state is as it was. Rejects with {@link MulticastFailed}.
+   * This node's own actor is done with it: resolves with its position, 0 if it has none. As a rule its function has
+   * returned. But it may have thrown, or the codec could not decode the message: then the state is as it was, and what
+   * is next is the supervisor's to say. An actor that is stopping after a crash, or fetches its state anew, passes over
+   * what it is delivered. Rejects with {@link MulticastFailed}.
    */
   readonly delivered: Promise<number>;
   /** Every member of the view has received it, and all it depends on. Rejects with {@link MulticastFailed}. */

@@ -10,6 +10,7 @@ import {
   spawnReplicated,
   status,
   views,
+  type Codec,
   type Context,
   type GroupRef,
   type MemoryHub,
@@ -48,6 +49,24 @@ test.serial('resume: onCrash sees the one message that threw, and the next goes 
   t.is(crashes.length, 1);
   t.deepEqual((crashes[0] as unknown[]).slice(0, 2), [13, 'thirteen']);
 });
+
+test.serial(
+  'delivered means done with: also for a message that threw, and for one that no codec could read',
+  async (t) => {
+    const codec: Codec = {
+      name: 'one digit',
+      encode: (message) => Uint8Array.of(message as number),
+      decode: (bytes) => {
+        if (bytes[0] === 99) throw new Error('no message');
+        return bytes[0];
+      },
+    };
+    const ref = member(t, memoryHub(), 'a', { codec, onCrash: (_message, _error, ctx) => ctx.resume });
+    const receipts = [1, 13, 99, 2].map((message) => multicast(ref, message));
+    t.deepEqual(await Promise.all(receipts.map(({ delivered }) => delivered)), [1, 2, 3, 4]);
+    t.deepEqual(await read(ref, (state) => state), [1, 2]);
+  },
+);
 
 test.serial('the mailbox of a supervisor holds the messages that wait', async (t) => {
   const mailboxes: (readonly unknown[])[] = [];
