@@ -71,4 +71,4 @@ export { TransportError } from '../transport/errors.js';
 export type { MemoryHub, Packet, Rule, Verdict } from '../transport/memory.js';
 export type { Transport, TransportFactory, TransportHandlers } from '../transport/transport.js';
 export { udpMulticast } from '../transport/udp-multicast.js';
-export type { ReachingTransport, UdpMulticastOptions } from '../transport/udp-multicast.js';
+export type { UdpMulticastOptions } from '../transport/udp-multicast.js';

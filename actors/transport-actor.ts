@@ -11,8 +11,7 @@ import { assertNever } from '../lib/assert.js';
 import type { Effect, NodeEvent } from '../lib/events.js';
 import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
-import type { Transport, TransportHandlers } from '../transport/transport.js';
-import type { ReachingTransport } from '../transport/udp-multicast.js';
+import type { TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
 import { DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
@@ -67,7 +66,7 @@ export async function openHost(host: Host): Promise<void> {
       return;
     }
     // nothing was sent yet
-    if (isExposed(transport) && !host.options.insecure) {
+    if (!transport.isLocal && !host.options.insecure) {
       await transport.close();
       throw new InvalidOption(
         `not opened without protection: ${transport.description} reaches beyond this machine, where anybody can read ` +
@@ -85,11 +84,6 @@ export async function openHost(host: Host): Promise<void> {
     host.log.error(`${host.life.id} cannot open domain '${host.options.domain}': ${failure.message}`);
     endHost(host, failure);
   }
-}
-
-/** Whether others than this machine's processes may be at the other end. Transports that do not say are their user's affair. */
-function isExposed(transport: Transport): boolean {
-  return (transport as Partial<ReachingTransport>).isLocal === false;
 }
 
 function handlers(host: Host): TransportHandlers {

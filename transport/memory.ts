@@ -139,6 +139,7 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
   };
   return {
     address: own.address,
+    isLocal: true,
     datagramBytesMax,
     receiveBufferBytes,
     description: `memory ${own.address}`,

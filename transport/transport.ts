@@ -19,6 +19,8 @@ export interface TransportHandlers {
 export interface Transport {
   /** Where others reach this node by unicast datagrams and by streams. */
   readonly address: string;
+  /** Whether what it carries stays on this machine, and nobody else can send to it. */
+  readonly isLocal: boolean;
   /** The largest datagram it takes, in bytes. */
   readonly datagramBytesMax: number;
   /** Bytes that its socket can hold until they are read; senders keep what is under way below it. */

@@ -173,7 +173,7 @@ function setBuffer(socket: Socket, direction: 'Recv' | 'Send'): number {
  * only a quarter. So count a small datagram as 500 bytes.
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
-  return async (domain, handlers): Promise<ReachingTransport> => {
+  return async (domain, handlers): Promise<Transport> => {
     const derived = domainMulticast(domain);
     const { address = derived.address, port = derived.port, ttl = 1 } = options;
     const { datagramBytesMax = datagramBytesDefault } = options;
@@ -224,14 +224,8 @@ interface Opened {
   readonly datagramBytesMax: number;
 }
 
-/** A transport that knows how far it reaches. */
-export interface ReachingTransport extends Transport {
-  /** Whether what it carries stays on this machine, and nobody else can send to it. */
-  readonly isLocal: boolean;
-}
-
 /** The transport over sockets that are open. */
-function run(opened: Opened): ReachingTransport {
+function run(opened: Opened): Transport {
   const { handlers, on, group, unicast, multicast, datagramBytesMax } = opened;
   const ownPort = opened.port;
   const ownHost = on.address;

@@ -40,7 +40,12 @@ function prepare(mutant: Mutant | undefined): string {
     cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
   }
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
-  if (mutant !== undefined) change(path.join(folder, 'lib', mutant.file), mutant);
+  try {
+    if (mutant !== undefined) change(path.join(folder, 'lib', mutant.file), mutant);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
   return folder;
 }
 
@@ -146,6 +151,8 @@ async function main(): Promise<boolean> {
     await tryScenarios(wanted);
     return true;
   }
+  // a list that the core has outgrown is mended before it is tried
+  if (!checkTexts(wanted)) return false;
   const clean = prepare(undefined);
   const queue = [...wanted];
   const missed: string[] = [];

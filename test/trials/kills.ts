@@ -122,7 +122,7 @@ async function checkTraces(stage: Stage, report: Report): Promise<void> {
     stage,
     'check',
     process.execPath,
-    [cli, 'check', ...files],
+    [cli, 'check', '--expect', 'VIEW-AGREE,VSYNC,SELF-DEL,NO-DUP,FIFO,TOTAL,STATE', ...files],
     checkMillisMax,
   );
   const summary = `${files.length} traces, ${rounded(bytes / 1e6)} MB, in ${rounded(millis / 1000)} s`;
