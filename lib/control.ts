@@ -1,0 +1,147 @@
+/**
+ * Carrying out what the control plane says: its messages go out, its states are followed by the data plane, and the end
+ * of a membership ends every group.
+ */
+import type { NodeId } from './ids.js';
+import { assertNever } from './assert.js';
+import { endGroup, followDecree } from './group/group.js';
+import { updateStatus } from './group/replica.js';
+import { incarnationOf } from './ids.js';
+import {
+  type Destination,
+  type MembershipOutput,
+  controlMessage,
+  domainTag,
+  isQuorate,
+} from './membership/membership.js';
+import type { Decree, DomainState, LeaveCause } from './membership/state.js';
+import type { Node } from './node-state.js';
+import { addSection, overStream, sectionBytesMax, toNode } from './outbox.js';
+import { Writer } from './wire/bytes.js';
+import { Section } from './wire/packet.js';
+
+/** Runs a part of the control plane and carries out what it says. */
+export function collect(node: Node, run: (out: MembershipOutput[]) => void): void {
+  const outputs: MembershipOutput[] = [];
+  run(outputs);
+  const { state } = node.membership;
+  node.out.founding = state ? domainTag(state.id) : 0;
+  node.out.number = state?.number ?? 0;
+  for (const output of outputs) carryOut(node, output);
+}
+
+function carryOut(node: Node, output: MembershipOutput): void {
+  switch (output.kind) {
+    case 'send': {
+      const w = new Writer();
+      controlMessage.write(w, output.message);
+      return sendControl(node, output.to, w.take());
+    }
+    case 'installed':
+      return followState(node, output.state, output.decree);
+    case 'excluded':
+      return endAll(node, 'excluded', output.why);
+    case 'joined':
+    case 'refused':
+      node.lastEffects.push(output);
+      return;
+    case 'group-refused':
+      node.lastEffects.push(output);
+      refuseGroup(node, output.group);
+      return;
+    case 'left':
+      endAll(node, 'left', 'left the domain');
+      node.lastEffects.push(output);
+      return;
+    case 'restart':
+      endAll(node, 'excluded', output.why);
+      node.lastEffects.push(output);
+      return;
+    case 'suspect':
+      node.host.trace({ e: 'suspect', who: output.who, why: output.why });
+      node.host.log('warn', 'suspected', { node: output.who, address: output.address, why: output.why });
+      return updateQuorate(node);
+    case 'unsuspect':
+      node.host.log('info', 'heard again', { node: output.who });
+      return updateQuorate(node);
+    case 'log':
+      node.effects.push(output);
+      return;
+    default:
+      return assertNever(output);
+  }
+}
+
+/** By datagram, or, if it is too large for one, over streams: to all means to all that are known then. */
+function sendControl(node: Node, to: Destination, body: Uint8Array): void {
+  const { out } = node;
+  if (body.length <= sectionBytesMax(out)) {
+    const packer = to.kind === 'all' ? out.all : toNode(out, incarnationOf(to.id), to.address);
+    addSection(out, packer, Section.control, body);
+    return;
+  }
+  for (const { id, address } of to.kind === 'node' ? [to] : (node.domain?.nodes ?? [])) {
+    if (id !== node.self) addSection(out, overStream(out, incarnationOf(id), address), Section.control, body);
+  }
+}
+
+function refuseGroup(node: Node, name: string): void {
+  const group = node.groups.get(name);
+  if (group) group.ended = true;
+  node.groups.delete(name);
+}
+
+function endAll(node: Node, status: 'left' | 'excluded', why: string): void {
+  for (const group of node.groups.values()) endGroup(node.host, group, status, why);
+}
+
+function updateQuorate(node: Node): void {
+  const quorate = isQuorate(node.membership);
+  if (quorate === node.host.quorate) return;
+  node.host.quorate = quorate;
+  for (const group of node.groups.values()) {
+    updateStatus(node.host, group);
+    node.host.touch(group);
+  }
+}
+
+/** The domain has a new state: the data plane follows. */
+function followState(node: Node, state: DomainState, decree: Decree | null): void {
+  const before = node.domain;
+  node.domain = state;
+  node.sources = new Map(state.nodes.map(({ incarnation, id }) => [incarnation, id]));
+  node.addresses.clear();
+  for (const { id, address } of state.nodes) node.addresses.set(id, address);
+  for (const peer of node.links.keys()) if (!node.addresses.has(peer)) node.links.delete(peer);
+  traceDomain(node, before, state, decree);
+  node.effects.push({ kind: 'domain', state });
+  updateQuorate(node);
+  for (const group of node.groups.values()) {
+    followDecree(node.host, group, state.groups.get(group.name), decree);
+    if (group.id !== 0) node.groupsById.set(group.id, group);
+    node.host.touch(group);
+  }
+}
+
+function traceDomain(node: Node, before: DomainState | null, state: DomainState, decree: Decree | null): void {
+  if (!node.options.trace) return;
+  const gone = (before?.nodes ?? []).filter(({ id }) => !state.nodes.some((each) => each.id === id));
+  const causeOf = (id: NodeId): LeaveCause => {
+    const change = decree?.changes.find(
+      (each) => (each.kind === 'leave' || each.kind === 'exclude') && each.node === id,
+    );
+    return change?.kind === 'exclude' ? change.cause : 'left';
+  };
+  node.host.trace({
+    e: 'view',
+    g: '$domain',
+    v: String(state.number),
+    k: state.number,
+    m: state.nodes.map(({ id }) => id),
+    primary: true,
+    prev: before ? String(before.number) : null,
+    joined: state.nodes.filter(({ joined }) => joined > (before?.number ?? state.number - 1)).map(({ id }) => id),
+    left: gone.map(({ id }) => [id, causeOf(id)]),
+    dom: state.id,
+  });
+}

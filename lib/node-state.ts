@@ -1,0 +1,50 @@
+/** What one node holds, in one life: the control plane's state, its groups, and what is to be sent. Plain data. */
+import type { Effect } from './events.js';
+import type { Incarnation, NodeId } from './ids.js';
+import type { Group, Host } from './group/state.js';
+import { type Link, createLink } from './link.js';
+import type { Membership } from './membership/membership.js';
+import type { DomainState } from './membership/state.js';
+import type { NodeOptions } from './options.js';
+import type { Outbox } from './outbox.js';
+
+/** A node. Its fields are the core's own. */
+export interface Node {
+  readonly options: NodeOptions;
+  readonly self: NodeId;
+  readonly membership: Membership;
+  /** The state of the domain as last installed, null before. */
+  domain: DomainState | null;
+  /** Who speaks, by the incarnation in the packets' headers. */
+  sources: Map<Incarnation, NodeId>;
+  readonly addresses: Map<NodeId, string>;
+  readonly groups: Map<string, Group>;
+  readonly groupsById: Map<number, Group>;
+  /** Last multicast of memberships that ended, by group. */
+  readonly lastMessages: Map<string, number>;
+  readonly links: Map<NodeId, Link>;
+  readonly out: Outbox;
+  readonly host: Host;
+  /** Groups with work for the end of the batch, and groups that wait for a time. */
+  readonly dirty: Set<Group>;
+  readonly timed: Set<Group>;
+  leavingDomain: 'no' | 'groups' | 'asked';
+  effects: Effect[];
+  /** What ends a life or says that it began: last of a batch. */
+  lastEffects: Effect[];
+  readonly dropped: { malformed: number; foreign: number; unknown: number };
+  packetsIn: number;
+  packetsOut: number;
+  bytesOut: number;
+}
+
+/** The link to another node, made when it is first needed; undefined if the node is not in the domain. */
+export function linkTo(node: Node, peer: NodeId): Link | undefined {
+  const address = node.addresses.get(peer);
+  let link = node.links.get(peer);
+  if (!link && address !== undefined) {
+    link = createLink(peer, address);
+    node.links.set(peer, link);
+  }
+  return link;
+}
