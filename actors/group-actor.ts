@@ -319,6 +319,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       return undefined;
     case 'snapshot-continue':
     case 'snapshot-end':
+    case 'request':
       return undefined;
     default:
       return assertNever(item);

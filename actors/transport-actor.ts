@@ -257,6 +257,10 @@ function perform(host: Host, effects: readonly Effect[]): void {
         host.log.info(`${host.life.id} has left domain '${host.options.domain}'`);
         void conclude(host, 'left', undefined);
         return;
+      case 'answer':
+      case 'answered':
+      case 'remote':
+        break;
       case 'restart':
         restart(host, effect.why);
         return;

@@ -4,7 +4,7 @@
  * `step(node, event, now)` is deterministic. The core owns the bytes of a received datagram from then on; the bytes of
  * an effect belong to whoever carries it out.
  */
-import type { GroupId, MessageNumber, NodeId, Position, Rank, ViewId } from './ids.js';
+import type { GroupId, MessageNumber, Millis, NodeId, Position, Rank, ViewId } from './ids.js';
 import type { DomainState, GroupSettings, LeaveCause, Order } from './membership/state.js';
 import type { TraceRecord } from './trace/format.js';
 
@@ -35,6 +35,29 @@ export interface ViewInfo {
 /** Where a member stands. */
 export type GroupStatus =
   'joining' | 'transferring' | 'active' | 'changing' | 'wedged' | 'excluded' | 'left' | 'disconnected';
+
+/** Names a request for ever: the node that asked, and a number that counts up from 1 over all that it asks in its life. */
+export interface RequestId {
+  readonly client: NodeId;
+  readonly number: number;
+}
+
+/** How many members are to answer: so many, more than half, or all of the view in which the request is delivered. */
+export type Wanted = number | 'majority' | 'all';
+
+/** A request, as it is delivered. */
+export interface DeliveredRequest extends RequestId {
+  /** Whether its client waits for replies of the members. */
+  readonly wantsReply: boolean;
+  /** It was delivered before, and came again after a fail-over: it must take no effect a second time. */
+  readonly repeated: boolean;
+}
+
+/** A member that did not answer a request, and why. */
+export interface Missing {
+  readonly member: NodeId;
+  readonly why: string;
+}
 
 /** Names one transfer of state to one joiner: who gets it, and in which view the snapshot is taken. */
 export interface TransferToken {
@@ -72,6 +95,8 @@ export type GroupItem =
   | { readonly kind: 'progress'; readonly accepted: MessageNumber; readonly stable: MessageNumber }
   /** A `flush` has come to its end: all that was sent and delivered here before it is stable. */
   | { readonly kind: 'settled'; readonly token: number }
+  /** To be answered with a `multicast` that carries the request, or with `refuse`; it does not wait for what is before it. */
+  | { readonly kind: 'request'; readonly request: RequestId; readonly payload: Uint8Array }
   /** Own multicasts `first` to `last` will not be stable. `maybeDelivered` counts those that may have been delivered, the first ones. */
   | {
       readonly kind: 'failed';
@@ -95,6 +120,8 @@ export interface Delivery {
   /** True at one member: the sender; if the sender has left with the view in which it sent, the next view's rank 0. */
   readonly mine: boolean;
   readonly view: ViewInfo;
+  /** What it answers to, if somebody asked. */
+  readonly request: DeliveredRequest | null;
   readonly payload: Uint8Array;
 }
 
@@ -117,7 +144,35 @@ export type NodeEvent =
       readonly payload: Uint8Array;
       readonly order: Order;
       readonly uniform: boolean;
+      /** This member asks: the multicast is the question. */
+      readonly ask?: { readonly number: number; readonly replies: Wanted; readonly timeout: Millis };
+      /** This member passes on the request of another node; total and uniform. */
+      readonly request?: RequestId;
     }
+  /**
+   * This node asks a group, of which it need not be a member. `number` counts up from 1 with the asks of its members.
+   * No replies wanted: it is answered when the group has it.
+   */
+  | {
+      readonly kind: 'request';
+      readonly group: string;
+      readonly number: number;
+      readonly payload: Uint8Array;
+      readonly replies: Wanted;
+      readonly timeout: Millis;
+    }
+  /** A member does not let a request in; `again`: it may come again later. */
+  | {
+      readonly kind: 'refuse';
+      readonly group: string;
+      readonly request: RequestId;
+      readonly why: string;
+      readonly again: boolean;
+    }
+  /** A member's answer; the first counts. */
+  | { readonly kind: 'reply'; readonly group: string; readonly request: RequestId; readonly payload: Uint8Array }
+  /** Bytes for whoever runs another node of the domain. */
+  | { readonly kind: 'remote'; readonly to: NodeId; readonly payload: Uint8Array }
   | { readonly kind: 'direct'; readonly group: string; readonly to: NodeId; readonly payload: Uint8Array }
   /** The user flushes: answered by a `settled` item with the same token. */
   | { readonly kind: 'flush'; readonly group: string; readonly token: number }
@@ -146,6 +201,20 @@ export type Effect =
       readonly message: string;
       readonly fields: Readonly<Record<string, string | number | boolean>>;
     }
+  /** One reply to what this node has asked. */
+  | { readonly kind: 'answer'; readonly number: number; readonly from: NodeId; readonly payload: Uint8Array }
+  /** What became of a request of this node: exactly one for each. `maybeDone`: it may have taken effect. */
+  | {
+      readonly kind: 'answered';
+      readonly number: number;
+      readonly outcome: 'ok' | 'timeout' | 'refused' | 'failed';
+      readonly got: readonly NodeId[];
+      readonly missing: readonly Missing[];
+      readonly maybeDone: boolean;
+      readonly why: string;
+    }
+  /** Bytes from whoever runs another node of the domain. */
+  | { readonly kind: 'remote'; readonly from: NodeId; readonly payload: Uint8Array }
   /** The domain's state as of a decree. */
   | { readonly kind: 'domain'; readonly state: DomainState }
   /** Joined, refused for good (with the reason), or gracefully left. */

@@ -135,6 +135,11 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       if (group && !group.ended) stepGroup(node, group, event);
       return;
     }
+    case 'request':
+    case 'refuse':
+    case 'reply':
+    case 'remote':
+      return;
     default:
       return assertNever(event);
   }

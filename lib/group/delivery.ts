@@ -84,6 +84,7 @@ function takeMulticast(
     position: 0,
     mine: rank === state.rank,
     view: state.info,
+    request: null,
     payload: stream.partial.length > 0 ? joined(stream.partial, last) : last,
     seqno,
     dependencies: kind === RecordKind.fifo ? null : (state.dependenciesRead[rank] ?? null),

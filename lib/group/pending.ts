@@ -1,5 +1,5 @@
 /** A multicast between its receipt and its delivery. Until then the core sets its position and whose it is to act on. */
-import type { ViewInfo } from '../events.js';
+import type { DeliveredRequest, ViewInfo } from '../events.js';
 import type { MessageNumber, Position, Rank, Seqno } from '../ids.js';
 import type { Order } from '../membership/state.js';
 import type { RankCount } from '../wire/record.js';
@@ -15,6 +15,7 @@ export interface Pending {
   position: Position;
   mine: boolean;
   readonly view: ViewInfo;
+  readonly request: DeliveredRequest | null;
   readonly payload: Uint8Array;
   readonly seqno: Seqno;
   /** What changed in its sender's past since the sender's previous multicast; null: nothing. */

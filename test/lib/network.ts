@@ -280,6 +280,9 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
     case 'group-refused':
     case 'left':
     case 'restart':
+    case 'answer':
+    case 'answered':
+    case 'remote':
       member.told.push(effect);
       return;
     default:
@@ -352,6 +355,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
     case 'direct':
     case 'settled':
     case 'failed':
+    case 'request':
       return;
     default:
       item satisfies never;
