@@ -9,10 +9,11 @@ import { MulticastFailed } from './errors.js';
 import type { Receipt } from './types.js';
 
 /** Multicasts of one order and uniformity are delivered first in, first out; those of different classes need not be. */
-const classes = 6;
+const classes = 7;
 
-/** The class of a multicast, 0 to 5. */
+/** The class of a multicast, 0 to 6. */
 export function classOf(order: Order, uniform: boolean): number {
+  if (order === 'barrier') return 6;
   return (order === 'fifo' ? 0 : order === 'causal' ? 1 : 2) + (uniform ? 3 : 0);
 }
 

@@ -3,7 +3,7 @@
  */
 import { Nobody, spawn, type Ref } from 'nact';
 import type { NodeEvent } from '../lib/events.js';
-import type { GroupSettings, Order } from '../lib/membership/state.js';
+import type { GroupOrder, GroupSettings, Order } from '../lib/membership/state.js';
 import {
   DuplicateMember,
   GroupFull,
@@ -25,7 +25,8 @@ import { outboxOf } from './transport-actor.js';
 import type { Codec, CommonProps, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
 import { codecName, decodeValue, encodeValue } from './values.js';
 
-const orders: readonly Order[] = ['fifo', 'causal', 'total'];
+const groupOrders: readonly GroupOrder[] = ['fifo', 'causal', 'total'];
+const orders: readonly Order[] = [...groupOrders, 'barrier'];
 
 /**
  * Spawns a member whose state is replicated: total order unless `props.order` says otherwise, state transfer on join.
@@ -72,8 +73,8 @@ function spawnGroup(
 ): Ref<unknown> {
   const host = hostOf(parent);
   const order = props.order ?? 'total';
-  if (!orders.includes(order))
-    throw new InvalidOption(`order must be one of ${orders.join(', ')}, not ${String(order)}`);
+  if (!groupOrders.includes(order))
+    throw new InvalidOption(`order must be one of ${groupOrders.join(', ')}, not ${String(order)}`);
   if (typeof group !== 'string' || group === '')
     throw new InvalidOption("a member of a group needs a name: the group's");
   if (host.phase === 'leaving' || host.phase === 'left' || host.phase === 'refused') {
@@ -105,7 +106,7 @@ function spawnGroup(
 function createMember(
   host: Host,
   kind: GroupSettings['kind'],
-  order: Order,
+  order: GroupOrder,
   f: Behavior['f'],
   group: string,
   props: AnyProps,

@@ -119,6 +119,7 @@ function startCore(host: Host): void {
       name: options.name,
       incarnation: life.incarnation,
       address: transport.address,
+      wall: performance.timeOrigin,
       seed: randomInt(2 ** 31),
       trace: life.trace !== undefined,
       minimumNodes: options.minimumNodes,

@@ -4,7 +4,7 @@
 import type { ActorPath, Logger as ActorLogger, Ref } from 'nact';
 import type { Logger } from 'winston';
 import type { GroupStatus } from '../lib/events.js';
-import type { LeaveCause, Order } from '../lib/membership/state.js';
+import type { GroupOrder, LeaveCause, Order } from '../lib/membership/state.js';
 import type { Traced } from '../lib/trace/format.js';
 import type { TransportFactory } from '../transport/transport.js';
 
@@ -131,7 +131,7 @@ export interface CommonProps<State, Msg> {
   /** Called instead of `initialState` being used, with nact's context. */
   readonly initialStateFunc?: (ctx: Context<Msg>) => State;
   /** The default order of the group's multicasts, agreed by all its members; default `total`. */
-  readonly order?: Order;
+  readonly order?: GroupOrder;
   /** Called for each view, in the same order as the messages. Returns the new state; nothing: the state stays. */
 
   readonly onView?: (state: State, view: View, ctx: Context<Msg>) => State | void | Promise<State | void>;
@@ -189,7 +189,10 @@ export interface ReadOptions {
 
 /** What a call of `multicast` may ask for. */
 export interface MulticastOptions {
-  /** Default: the group's. */
+  /**
+   * Default: the group's. `barrier` (Isis' GBCAST): ordered against everything, views included. It is the last that is
+   * delivered in its view, at all who go on or at none, and costs a view change.
+   */
   readonly order?: Order;
   /** Delivered nowhere before all members of the view have received it. */
   readonly uniform?: boolean;

@@ -4,7 +4,7 @@
  * `step(node, event, now)` is deterministic. The core owns the bytes of a received datagram from then on; the bytes of
  * an effect belong to whoever carries it out.
  */
-import type { GroupId, MessageNumber, Millis, NodeId, Position, Rank, ViewId } from './ids.js';
+import type { DomainId, GroupId, MessageNumber, Millis, NodeId, Position, Rank, ViewId, WallTime } from './ids.js';
 import type { DomainState, GroupSettings, LeaveCause, Order } from './membership/state.js';
 import type { TraceRecord } from './trace/format.js';
 
@@ -21,6 +21,8 @@ export interface ViewInfo {
   readonly id: ViewId;
   readonly group: string;
   readonly groupId: GroupId;
+  /** The founding of the domain that both ids belong to. */
+  readonly domain: DomainId;
   /** Oldest first. */
   readonly members: readonly MemberInfo[];
   /** This node's rank in it. */
@@ -30,6 +32,9 @@ export interface ViewInfo {
   readonly primary: boolean;
   /** The view this member installed before, null if this is its first. */
   readonly previous: ViewId | null;
+  /** The last position and the agreed time of what was delivered before it. */
+  readonly position: Position;
+  readonly time: WallTime;
 }
 
 /** Where a member stands. */
@@ -115,8 +120,13 @@ export interface Delivery {
   readonly message: MessageNumber;
   readonly order: Order;
   readonly uniform: boolean;
-  /** In the total order; 0 for the other orders. */
+  /** In the total order, barriers included; 0 for the other orders. */
   readonly position: Position;
+  /**
+   * When it was sent, never before what was delivered earlier. With a position, the same at every member: no later than
+   * the next position's. Without one it is this member's own, and no earlier than the last agreed one.
+   */
+  readonly time: WallTime;
   /** True at one member: the sender; if the sender has left with the view in which it sent, the next view's rank 0. */
   readonly mine: boolean;
   readonly view: ViewInfo;
@@ -186,6 +196,8 @@ export type NodeEvent =
       readonly chunk: Uint8Array;
       readonly last: boolean;
     }
+  /** The wall clock was set: what it shows when the core's time is zero. */
+  | { readonly kind: 'clock'; readonly wall: WallTime }
   | { readonly kind: 'leave-domain' };
 
 /** What is to be done, in order. */

@@ -26,6 +26,8 @@ export type Seqno = Flavor<number, 'Seqno'>;
 export type MessageNumber = Flavor<number, 'MessageNumber'>;
 /** A multicast's place in the total order of its group, from 1, carried on across views. */
 export type Position = Flavor<number, 'Position'>;
+/** Whole milliseconds since the epoch, as agreed by a group or as read off one node's clock. */
+export type WallTime = Flavor<number, 'WallTime'>;
 /** Monotonic time or a span of it, in milliseconds; fractions allowed. */
 export type Millis = Flavor<number, 'Millis'>;
 

@@ -73,6 +73,11 @@ export function explain(node: Node, name: string): readonly Waiting[] {
   if (!group.current && group.targets.length === 0) add('the decree that lets this member in', [node.self]);
   explainFlush(group, add);
   explainView(group, add);
+  if (group.current?.barrier === 'asked' && !group.flush)
+    add(
+      'the decree that ends the view for a barrier of this member',
+      (node.domain?.nodes ?? []).slice(0, 1).map(({ id }) => id),
+    );
   if (group.replica.kind === 'transferring')
     add(`the state as of view ${group.replica.token.view}`, [group.replica.token.donor]);
   return waiting;

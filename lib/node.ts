@@ -18,6 +18,7 @@ import { receivePacket, unlessMalformed } from './inbound.js';
 import { hasRoom, linkBroke, sendOver, serveLink } from './link.js';
 import {
   createMembership,
+  endView,
   isSuspected,
   joinGroup,
   leaveDomain,
@@ -73,6 +74,7 @@ function createHost(node: Node, now: Millis): Host {
     self: node.self,
     out: node.out,
     now,
+    wall: options.wall,
     ownUnstableBytes: 0,
     waitForWindow: new Set(),
     quorate: true,
@@ -82,6 +84,9 @@ function createHost(node: Node, now: Millis): Host {
     askToLeave: (group) => {
       collect(node, (out) => leaveGroupByDecree(node.membership, group.name, node.host.now, out));
       if (group.id === 0) endGroup(node.host, group, 'left', 'left before it was in');
+    },
+    askToEndView: (group, view) => {
+      collect(node, (out) => endView(node.membership, group.name, view, node.host.now, out));
     },
     touch: (group) => node.dirty.add(group),
     link: (to, message) => {
@@ -121,6 +126,9 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       return tick(node, event.behind ?? false, now);
     case 'join-group':
       return join(node, event, now);
+    case 'clock':
+      node.host.wall = event.wall;
+      return;
     case 'leave-domain':
       if (node.leavingDomain === 'no') node.leavingDomain = 'groups';
       for (const group of node.groups.values()) leaveGroup(node.host, group, false);

@@ -2,7 +2,7 @@
  * What a user or a runner may set of a node, with values that are reasonable for a LAN. The bounds that nobody sets are
  * in `limits.ts`.
  */
-import type { Incarnation, Millis } from './ids.js';
+import type { Incarnation, Millis, WallTime } from './ids.js';
 
 /** Names, times and limits of a node. */
 export interface NodeOptions {
@@ -13,6 +13,8 @@ export interface NodeOptions {
   readonly incarnation: Incarnation;
   /** Where this node's transport takes unicasts and streams. */
   readonly address: string;
+  /** The wall clock when the core's own time is zero; a fraction is allowed. A `clock` event sets it anew. */
+  readonly wall: WallTime;
   /** Seeds what little is drawn by chance (who retries first). */
   readonly seed: number;
   /** Whether trace effects are wanted. */
@@ -39,6 +41,7 @@ export interface NodeOptions {
 
 /** Reasonable values for everything that is not a name. */
 export const defaults = {
+  wall: 0,
   seed: 1,
   trace: false,
   minimumNodes: 1,

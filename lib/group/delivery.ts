@@ -4,9 +4,13 @@
  * FIFO multicasts are delivered as they are received; causal ones when their past is delivered; total ones in the order
  * of the sequencer's stream, where its own multicasts stand in place and assignments order everybody else's. Causal and
  * total multicasts of one sender are delivered in sending order, so one number per sender says what was delivered.
+ * Barriers wait for the end of the view and are the last that is delivered in it.
  *
  * A uniform multicast waits until it, its assignment and everything delivered before it are stable, that is, received
  * by all members of the view: if anybody delivers it, everyone who goes on will.
+ *
+ * Time goes with the total order: that of a multicast is its sender's clock, read off its stream, but never before that of
+ * the position before. So it is the same wherever the order is.
  */
 import type { Rank, Seqno } from '../ids.js';
 import { assert, must } from '../assert.js';
@@ -18,6 +22,7 @@ import {
   kindOf,
   orderOfKind,
   readPairs,
+  readTime,
   uniformFlag,
 } from '../wire/record.js';
 import { emit } from './replica.js';
@@ -48,6 +53,7 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
     if (kind === RecordKind.assignment) {
       if (rank === state.sequencer) assign(state, readPairs(payload, state.size), seqno);
     } else if (kind === RecordKind.dependencies) state.dependenciesRead[rank] = readPairs(payload, state.size);
+    else if (kind === RecordKind.time) stream.time = readTime(payload);
     else if (!endsMulticast(first)) {
       stream.partial.push(payload);
     } else {
@@ -82,6 +88,7 @@ function takeMulticast(
     order: orderOfKind(kind),
     uniform,
     position: 0,
+    time: stream.time,
     mine: rank === state.rank,
     view: state.info,
     request: null,
@@ -101,6 +108,7 @@ function takeMulticast(
   state.dependenciesRead[rank] = null;
   stream.pending.push(pending);
   if (kind === RecordKind.causal) state.causalPending++;
+  else if (kind === RecordKind.barrier) return;
   else if (rank === state.sequencer) orderInPlace(state);
   else if (state.rank === state.sequencer) {
     const newest = state.unassigned[state.unassigned.length - 1];
@@ -168,9 +176,11 @@ function deliverOnce(host: Host, group: Group, state: ViewState, flushing: boole
   return any;
 }
 
-/** Delivers a total multicast at the next position. */
+/** Delivers a total multicast, or a barrier, at the next position. */
 function deliverNext(host: Host, group: Group, state: ViewState, head: Pending): void {
   head.position = ++group.position;
+  if (head.time > group.time) group.time = head.time;
+  else head.time = group.time;
   state.delivered[head.fromRank] = head.seqno;
   deliver(host, group, head);
 }
@@ -198,15 +208,19 @@ function hasPast(state: ViewState, head: Pending): boolean {
 
 function deliver(host: Host, group: Group, pending: Pending): void {
   if (pending.fromRank === pending.view.rank) group.undelivered--;
+  if (pending.position === 0) {
+    pending.time = Math.max(pending.time, group.unorderedTime, group.time);
+    group.unorderedTime = pending.time;
+  }
   emit(host, group, pending);
 }
 
 /**
  * The view ends: delivers what is left, the same at every member, since all hold the same records up to the cut.
  *
- * First what is assigned, then the rest by causality and, where that leaves a choice, by rank and seqno. A multicast
- * whose past is lost with the dead is dropped by everybody, with what depends on it; positions close up. It never comes
- * from a survivor, whose past is in the cut.
+ * First what is assigned, then the rest by causality and, where that leaves a choice, by rank and seqno, then the barriers
+ * by rank. A multicast whose past is lost with the dead is dropped by everybody, with what depends on it; positions close
+ * up. It never comes from a survivor, whose past is in the cut.
  */
 export function deliverRest(host: Host, group: Group, state: ViewState, target: View): void {
   bequeath(host, group, state, target);
@@ -224,7 +238,7 @@ export function deliverRest(host: Host, group: Group, state: ViewState, target: 
   for (let rank = 0; rank < state.size;) {
     const { pending } = must(state.streams[rank], 'stream');
     const head = pending.first;
-    if (!head || !hasPast(state, head)) {
+    if (!head || head.order === 'barrier' || !hasPast(state, head)) {
       rank++;
       continue;
     }
@@ -237,7 +251,15 @@ export function deliverRest(host: Host, group: Group, state: ViewState, target: 
     }
     rank = 0;
   }
-  for (let rank = 0; rank < state.size; rank++) dropOrphans(host, group, state, rank);
+  for (let rank = 0; rank < state.size; rank++) {
+    const { pending } = must(state.streams[rank], 'stream');
+    const head = pending.first;
+    if (head?.order === 'barrier' && hasPast(state, head)) {
+      pending.shift();
+      deliverNext(host, group, state, head);
+    }
+    dropOrphans(host, group, state, rank);
+  }
 }
 
 /** What the departed have sent and is delivered only now is the next view's rank 0's to act upon. */

@@ -212,6 +212,7 @@ function foundGroup(host: Host, group: Group, target: View): void {
     base: 0,
     cut: [],
     position: 0,
+    time: 0,
     founder: isReplicated ? 0 : null,
     loud: !first,
     transfers: isReplicated
@@ -333,6 +334,7 @@ function installFrom(
     base,
     cut,
     position: 0,
+    time: 0,
     founder,
     loud: founder !== null,
     transfers,

@@ -32,6 +32,8 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     flush: null,
     departed: new Map(),
     position: 0,
+    time: 0,
+    unorderedTime: 0,
     replica: { kind: 'absent' },
     giving: new Map(),
     settling: [],
@@ -101,7 +103,9 @@ export function takeMulticast(host: Host, group: Group, event: NodeEvent & { kin
   assert(event.payload.length <= messageBytesMax, 'a multicast is within its limit');
   assert(group.queue.length <= queueLengthMax, 'the queue is within its limit');
   group.lastMessage = event.message;
-  const { message, order, uniform, payload } = event;
+  const { message, order, payload } = event;
+  // delivered at the end of a view, a barrier is so at all who go on or at none
+  const uniform = event.uniform || order === 'barrier';
   group.queue.push({ message, order, uniform, payload, offset: 0, traced: false });
   host.touch(group);
 }
@@ -177,6 +181,10 @@ function tellProgress(host: Host, group: Group): void {
 function serveView(host: Host, group: Group, state: ViewState): void {
   deliverReady(host, group, state);
   transmit(host, group, state);
+  if (state.barrier === 'sent') {
+    state.barrier = 'asked';
+    host.askToEndView(group, state.view.id);
+  }
   advanceStable(host, group, state);
   acknowledge(host, group, state);
   askForGaps(host, group, state);

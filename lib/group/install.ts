@@ -34,13 +34,17 @@ export function install(
   const before = group.current;
   const rank = must(rankIn(target, selfIn(host, group)), 'own rank in the target');
   if (before) closeView(host, group, before, target, record);
-  else group.position = record.position;
-  assert(position === null || group.position === position, 'members that go on together have delivered the same');
+  else {
+    group.position = record.position;
+    group.time = record.time;
+  }
+  const isSame = group.position === position && group.time === record.time;
+  assert(position === null || isSame, 'members that go on together have delivered the same');
   const waited = group.replica;
   const snapshots = beginTransfers(host, group, target, record, rank);
   const isSequel = waited.kind === 'present' || waited === group.replica;
-  const view = describe(group, target, record, rank, isSequel ? before : null);
-  group.lastInstall = { ...record, position: group.position };
+  const view = describe(host, group, target, record, rank, isSequel ? before : null);
+  group.lastInstall = { ...record, position: group.position, time: group.time };
   group.current = createViewState(target, view, rank);
   group.targets = group.targets.filter(({ id }) => id > target.id);
   forgetDepartures(group, target);
@@ -78,12 +82,20 @@ export function noteStable(host: Host, group: Group, message: number): void {
   group.stableMessage = Math.max(group.stableMessage, message);
 }
 
-function describe(group: Group, target: View, record: InstallRecord, rank: number, before: ViewState | null): ViewInfo {
+function describe(
+  host: Host,
+  group: Group,
+  target: View,
+  record: InstallRecord,
+  rank: number,
+  before: ViewState | null,
+): ViewInfo {
   const members = target.members.map(infoOf);
   return {
     id: target.id,
     group: group.name,
     groupId: group.id,
+    domain: host.domainId(),
     members,
     rank,
     joined: members.filter(({ joined }) => joined > record.base),
@@ -92,6 +104,8 @@ function describe(group: Group, target: View, record: InstallRecord, rank: numbe
       .map((member) => ({ member: infoOf(member), cause: group.departed.get(memberKey(member)) ?? 'failed' })),
     primary: true,
     previous: before ? before.view.id : null,
+    position: group.position,
+    time: group.time,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The flush's messages. `target` is the view that is being installed, `base` the view that the members come from.
  */
-import type { DecreeNumber, NodeId, Position, Rank, Seqno, ViewId } from '../ids.js';
+import type { DecreeNumber, NodeId, Position, Rank, Seqno, ViewId, WallTime } from '../ids.js';
 import { membersMax } from '../limits.js';
 import { type Of, bool, list, nullable, struct, text, uint, union } from '../wire/schema.js';
 
@@ -18,6 +18,8 @@ export const installRecord = struct({
   cut: seqnos,
   /** The total order's position when the cut is delivered. */
   position: uint<Position>(),
+  /** The time agreed by then. */
+  time: uint<WallTime>(),
   /** Rank of the member whose initial state is the group's, or null. */
   founder: nullable(rank),
   /** A state existed and is lost with those who had it. */

@@ -1,6 +1,6 @@
-/** A multicast between its receipt and its delivery. Until then the core sets its position and whose it is to act on. */
+/** A multicast between its receipt and its delivery. Until then the core sets its place and time, and whose it is to act on. */
 import type { DeliveredRequest, ViewInfo } from '../events.js';
-import type { MessageNumber, Position, Rank, Seqno } from '../ids.js';
+import type { MessageNumber, Position, Rank, Seqno, WallTime } from '../ids.js';
 import type { Order } from '../membership/state.js';
 import type { RankCount } from '../wire/record.js';
 
@@ -13,6 +13,7 @@ export interface Pending {
   readonly order: Order;
   readonly uniform: boolean;
   position: Position;
+  time: WallTime;
   mine: boolean;
   readonly view: ViewInfo;
   readonly request: DeliveredRequest | null;

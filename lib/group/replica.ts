@@ -52,7 +52,7 @@ function traceDelivery(host: Host, group: Group, item: Delivery): void {
     v: String(item.view.id),
     o: item.order,
     u: item.uniform,
-    ...(item.order === 'total' ? { pos: item.position } : {}),
+    ...(item.position > 0 ? { pos: item.position, time: item.time } : {}),
     h: digest(item.payload),
   });
 }

@@ -16,6 +16,7 @@ import type {
   Rank,
   Seqno,
   ViewId,
+  WallTime,
 } from '../ids.js';
 import type { GroupMember, GroupSettings, LeaveCause, Order } from '../membership/state.js';
 import type { Outbox } from '../outbox.js';
@@ -36,6 +37,8 @@ export interface Host {
   readonly out: Outbox;
   /** The time of the current step. */
   now: Millis;
+  /** The wall clock when `now` is zero. */
+  wall: WallTime;
   /** Own unstable bytes over all groups; what the window bounds. */
   ownUnstableBytes: number;
   /** Groups that would send if the window had room. */
@@ -48,6 +51,8 @@ export interface Host {
   isSuspected(node: NodeId): boolean;
   /** Nothing of this member's own is left to do: asks for the decree by which it leaves. */
   askToLeave(group: Group): void;
+  /** A barrier was sent in this view: asks for a decree that ends it. */
+  askToEndView(group: Group, view: ViewId): void;
   /** The group has work for the end of the batch. */
   touch(group: Group): void;
   /** Sends a message on the reliable link to a node. */
@@ -114,6 +119,10 @@ export interface ViewState {
   readonly dependenciesRead: (readonly RankCount[] | null)[];
   /** Assigned and not delivered. */
   readonly runs: Queue<Run>;
+  /** One's own barrier: after it nothing is sent in this view, and it is asked to end. */
+  barrier: 'none' | 'sent' | 'asked';
+  /** One's own wall clock as last told in this view. */
+  timeSent: WallTime;
   /** At the sequencer: received and not assigned. */
   unassigned: { rank: Rank; count: number }[];
   /** Causal multicasts among the pending ones; zero saves looking for them. */
@@ -222,6 +231,10 @@ export interface Group {
   /** Why members left, by `node joined`, since the current view. */
   departed: Map<string, LeaveCause>;
   position: Position;
+  /** Agreed with the position: no clock is behind what its owner has sent. */
+  time: WallTime;
+  /** The latest time of what was delivered without a position. */
+  unorderedTime: WallTime;
   replica: ReplicaState;
   /** Transfers this member gives. */
   readonly giving: Map<NodeId, Giving>;

@@ -5,7 +5,7 @@
  * seqnos above what is stable up to `received`; `ahead` lies above `received + 1`, sorted, without overlap. A frozen
  * stream belongs to a member that the next view lacks: only what the flush asks for still enters it.
  */
-import type { Seqno } from '../ids.js';
+import type { Seqno, WallTime } from '../ids.js';
 import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
 import { Queue } from '../queue.js';
 import { type Chunk, lastOf, slice } from '../wire/record.js';
@@ -23,7 +23,9 @@ export interface Stream {
   ahead: Chunk[];
   aheadBytes: number;
   frozen: boolean;
-  /** Causal and total multicasts received and not yet delivered, in sending order. */
+  /** The sender's wall clock, as the stream last told it. */
+  time: WallTime;
+  /** Causal and total multicasts received and not yet delivered, in sending order; a barrier is the last. */
   readonly pending: Queue<Pending>;
   /** FIFO multicasts that wait for stability, and those behind them. */
   readonly heldFifo: Queue<Pending>;
@@ -45,6 +47,7 @@ export function createStream(): Stream {
     ahead: [],
     aheadBytes: 0,
     frozen: false,
+    time: 0,
     pending: new Queue(),
     heldFifo: new Queue(),
     partial: [],

@@ -5,7 +5,7 @@
  * sender's row of the stability matrix, count, records. The tag is 0, or names the target for which a flush fetched it.
  * Nothing is sent while the group is wedged: the row reported to a flush stays true.
  */
-import type { Rank, Seqno } from '../ids.js';
+import type { Rank, Seqno, WallTime } from '../ids.js';
 import { must } from '../assert.js';
 import { frameOverheadBytes } from '../limits.js';
 import { type Packer, finish, room } from '../outbox.js';
@@ -20,9 +20,11 @@ import {
   lastOf,
   moreFlag,
   recordHeaderBytesMax,
+  timeBytesMax,
   uniformFlag,
   writePairs,
   writeRecord,
+  writeTime,
 } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
 import { isPaused, pausedFlag, raise } from './rows.js';
@@ -52,6 +54,7 @@ export function transmit(host: Host, group: Group, state: ViewState): void {
 
 function maySend(host: Host, group: Group, state: ViewState): boolean {
   if (group.queue.length === 0 || group.replica.kind !== 'present' || !host.quorate) return false;
+  if (state.barrier !== 'none') return false;
   return !state.paused.includes(1) && !isPaused(host, group) && hasWindow(host, group);
 }
 
@@ -62,7 +65,11 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   const next = group.queue.first;
   const wanted = Math.min(
     out.datagramBytesMax - headerBytesMax,
-    overhead + recordHeaderBytesMax + (next ? next.payload.length - next.offset : 0) + state.size * pairBytesMax,
+    overhead +
+      timeBytesMax +
+      recordHeaderBytesMax +
+      (next ? next.payload.length - next.offset : 0) +
+      state.size * pairBytesMax,
   );
   const w = room(out, out.all, wanted);
   const section = beginSection(w, Section.data);
@@ -110,6 +117,12 @@ function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, byt
     writePairs(w, RecordKind.assignment, takeUnassigned(state, bytesMax - w.length), scratch);
     count++;
   }
+  const time = wallTime(host);
+  if (time !== state.timeSent && maySend(host, group, state)) {
+    writeTime(w, time, scratch);
+    state.timeSent = time;
+    count++;
+  }
   while (count < countMax - 1 && maySend(host, group, state)) {
     const next = must(group.queue.first, 'queued multicast');
     const dependencies = next.order === 'fifo' || next.offset > 0 ? [] : newDependencies(state);
@@ -130,6 +143,10 @@ function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, byt
   return count;
 }
 
+function wallTime({ wall, now }: Host): WallTime {
+  return Math.max(0, Math.floor(wall + now));
+}
+
 function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, next: Outgoing, end: number): void {
   const more = end < next.payload.length;
   const first = kindOfOrder(next.order) | (next.uniform ? uniformFlag : 0) | (more ? moreFlag : 0);
@@ -143,6 +160,7 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
   group.queue.shift();
   group.acceptedMessage = next.message;
   group.undelivered++;
+  if (next.order === 'barrier') state.barrier = 'sent';
   const v = String(state.view.id);
   if (next.traced) host.trace({ e: 'xmit', g: group.name, id: `${host.self}:${next.message}`, v });
   else traceSend(host, group, next, v);

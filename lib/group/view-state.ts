@@ -23,6 +23,8 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewSta
     dependenciesSent: new Float64Array(size),
     dependenciesRead: new Array<null>(size).fill(null),
     runs: new Queue(),
+    barrier: 'none',
+    timeSent: 0,
     unassigned: [],
     causalPending: 0,
     sent: new Queue(),

@@ -6,7 +6,7 @@
  * (what a node wants of the domain), `judging` (who is suspected, who has to go), `departing`.
  */
 import { incarnationOf, nodeId } from '../ids.js';
-import type { DecreeNumber, DomainId, Incarnation, Millis, NodeId } from '../ids.js';
+import type { DecreeNumber, DomainId, Incarnation, Millis, NodeId, ViewId } from '../ids.js';
 import { createInstance } from './consensus.js';
 import type { Instance } from './consensus.js';
 import type { DecreeLog } from './decree-log.js';
@@ -189,6 +189,8 @@ export interface Membership {
   readonly offers: Map<Incarnation, Offer>;
   readonly requests: Map<NodeId, Request>;
   readonly wanted: Map<string, Want>;
+  /** Views in which this node has sent a barrier, by group. */
+  readonly barriers: Map<string, ViewId>;
   /** The changes that would give this node what it wants. */
   wishes: readonly Change[];
   /** Whether the domain is known to have had its minimum of nodes. */
@@ -238,6 +240,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     offers: new Map(),
     requests: new Map(),
     wanted: new Map(),
+    barriers: new Map(),
     wishes: [],
     complete: false,
     leavingSince: null,

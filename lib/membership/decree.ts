@@ -55,6 +55,8 @@ export function applyChange(draft: Draft, change: Change): boolean {
       return enter(draft, change.group, change.node, change.settings);
     case 'group-leave':
       return withdraw(draft, change.group, change.node);
+    case 'group-barrier':
+      return renew(draft, change);
     default:
       return assertNever(change);
   }
@@ -101,6 +103,14 @@ function withdraw(draft: Draft, name: string, id: NodeId): boolean {
   const members = group.members.filter(({ node }) => node !== id);
   if (members.length === 0) draft.groups.delete(name);
   else draft.groups.set(name, { ...group, view: viewOf(draft), members });
+  return true;
+}
+
+/** One new view serves all barriers of the view before it, and so does any other change of that view. */
+function renew(draft: Draft, { group: name, node: id, view }: Change & { kind: 'group-barrier' }): boolean {
+  const group = draft.groups.get(name);
+  if (group?.view !== view || !group.members.some(({ node }) => node === id)) return false;
+  draft.groups.set(name, { ...group, view: viewOf(draft) });
   return true;
 }
 

@@ -48,7 +48,7 @@ export type {
 export { isQuorate, isSuspected } from './judging.js';
 export { controlMessage } from './messages.js';
 export type { ControlMessage } from './messages.js';
-export { joinGroup, leaveDomain, leaveGroup } from './requesting.js';
+export { endView, joinGroup, leaveDomain, leaveGroup } from './requesting.js';
 
 /** A node that is about to look for its domain. */
 export function createMembership(options: MembershipOptions, now: Millis): Membership {

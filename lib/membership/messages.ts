@@ -55,6 +55,7 @@ const change: Codec<Change> = union({
   exclude: struct({ node: id, cause: oneOf('failed', 'excluded') }),
   'group-join': struct({ group: groupName, node: id, settings }),
   'group-leave': struct({ group: groupName, node: id }),
+  'group-barrier': struct({ group: groupName, node: id, view: uint<ViewId>() }),
 });
 
 const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });

@@ -1,11 +1,11 @@
 /**
- * What a node wants of the domain: to be in these groups, or to leave.
+ * What a node wants of the domain: to be in these groups, to leave, or that a view ends in which it has sent a barrier.
  *
  * A node holds its wants itself and sends what is missing to the proposer it believes in, again and again, until the
  * state shows it. So no request can get lost with a proposer, and none has to be taken back: a membership that is not
  * wanted (any more) is a wish to leave.
  */
-import type { Millis, NodeId } from '../ids.js';
+import type { Millis, NodeId, ViewId } from '../ids.js';
 import { end, lastResort, log, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
 import { believedProposer } from './judging.js';
@@ -37,6 +37,12 @@ export function leaveGroup(m: Membership, group: string, now: Millis, out: Outpu
   if (m.wanted.delete(group)) reconsider(m, now, out);
 }
 
+/** Wants this view of a group to be followed by another: it has sent a barrier in it. */
+export function endView(m: Membership, group: string, view: ViewId, now: Millis, out: Outputs): void {
+  m.barriers.set(group, view);
+  reconsider(m, now, out);
+}
+
 /** Wants to leave the domain, groups and all. */
 export function leaveDomain(m: Membership, now: Millis, out: Outputs): void {
   if (m.leavingSince !== null || m.phase.kind === 'over') return;
@@ -50,6 +56,7 @@ export function reconsider(m: Membership, now: Millis, out: Outputs): void {
   if (m.state === null || m.phase.kind !== 'member') return;
   m.complete ||= m.state.nodes.length >= m.options.minimumNodes || m.state.groups.size > 0;
   refuseDifferentSettings(m, m.state, out);
+  forgetBarriers(m, m.state);
   m.wishes = m.leavingSince !== null ? [{ kind: 'leave', node: m.id }] : groupWishes(m, m.state);
   if (m.wishes.length > 0) {
     m.requestAt = now;
@@ -74,6 +81,11 @@ function spell({ kind, order, codec }: GroupSettings): string {
   return `${kind}, ${order}, codec ${codec}`;
 }
 
+/** A view that has ended, whatever ended it, has delivered its barriers. */
+function forgetBarriers(m: Membership, state: DomainState): void {
+  for (const [name, view] of m.barriers) if (state.groups.get(name)?.view !== view) m.barriers.delete(name);
+}
+
 /** Leaves first: who wants a new life in a group ends the old one. */
 function groupWishes(m: Membership, state: DomainState): readonly Change[] {
   const leaves: Change[] = [];
@@ -88,7 +100,10 @@ function groupWishes(m: Membership, state: DomainState): readonly Change[] {
     if (membershipIn(state.groups.get(name), m.id) !== undefined) continue;
     joins.push({ kind: 'group-join', group: name, node: m.id, settings });
   }
-  return [...leaves, ...joins];
+  const barriers = [...m.barriers].map(
+    ([group, view]) => ({ kind: 'group-barrier', group, node: m.id, view }) as const,
+  );
+  return [...leaves, ...joins, ...barriers];
 }
 
 /** Says what is missing to whoever can propose it. */
@@ -135,7 +150,5 @@ export function takeRequest(m: Membership, from: Sender, message: ControlMessage
 }
 
 function concernsOnly(change: Change, id: NodeId): boolean {
-  return (
-    (change.kind === 'leave' || change.kind === 'group-join' || change.kind === 'group-leave') && change.node === id
-  );
+  return change.kind !== 'join' && change.kind !== 'exclude' && change.node === id;
 }

@@ -16,15 +16,17 @@ export interface NodeInfo {
   readonly joined: DecreeNumber;
 }
 
-/** Delivery order of a multicast, weakest first. */
-export type Order = 'fifo' | 'causal' | 'total';
+/** Delivery order of a group's multicasts, weakest first. */
+export type GroupOrder = 'fifo' | 'causal' | 'total';
+/** Delivery order of one multicast, weakest first. `barrier`: ordered against everything, views included. */
+export type Order = GroupOrder | 'barrier';
 
 /** What all members of a group must have in common; agreed in the decree that creates the group. */
 export interface GroupSettings {
   /** Whether members replicate one state, so that a joiner gets it. */
   readonly kind: 'replicated' | 'plain';
   /** The default order of its multicasts. */
-  readonly order: Order;
+  readonly order: GroupOrder;
   /** Name and version of the value codec. */
   readonly codec: string;
 }
@@ -40,7 +42,7 @@ export interface GroupState {
   readonly id: GroupId;
   readonly name: string;
   readonly settings: GroupSettings;
-  /** The decree that last changed its members. */
+  /** The decree that last changed its members, or was asked for by a barrier. */
   readonly view: ViewId;
   /** Oldest first; never empty. */
   readonly members: readonly GroupMember[];
@@ -66,7 +68,9 @@ export type Change =
   /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */
   | { readonly kind: 'exclude'; readonly node: NodeId; readonly cause: 'failed' | 'excluded' }
   | { readonly kind: 'group-join'; readonly group: string; readonly node: NodeId; readonly settings: GroupSettings }
-  | { readonly kind: 'group-leave'; readonly group: string; readonly node: NodeId };
+  | { readonly kind: 'group-leave'; readonly group: string; readonly node: NodeId }
+  /** This view is to be followed by one of the same members: the member has sent a barrier in it. */
+  | { readonly kind: 'group-barrier'; readonly group: string; readonly node: NodeId; readonly view: ViewId };
 
 /** One agreed change of the domain. */
 export interface Decree {

@@ -43,8 +43,10 @@ export type TraceRecord =
       readonly v: string;
       readonly o: Order;
       readonly u: boolean;
-      /** Present for total multicasts. */
+      /** Present for total multicasts and barriers. */
       readonly pos?: number;
+      /** Agreed with the position. */
+      readonly time?: number;
       readonly h: string;
     }
   | { readonly e: 'stable'; readonly g: string; readonly id: string }

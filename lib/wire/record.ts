@@ -1,15 +1,24 @@
 /**
  * Records: what a stream is made of. Each has a seqno, implied by its place. Multicasts and their fragments, and the
- * sender's order assignments and causal dependencies, which are recovered by retransmission and flush like any other.
+ * sender's order assignments, causal dependencies and clock, which are recovered by retransmission and flush like any
+ * other.
  *
  * Form: one byte (kind, flags), length, payload.
  */
-import type { Rank, Seqno } from '../ids.js';
+import type { Rank, Seqno, WallTime } from '../ids.js';
 import type { Order } from '../membership/state.js';
 import { type Writer, Malformed, Reader } from './bytes.js';
 
-/** Record kinds; the first three are multicasts of that order. */
-export const RecordKind = { fifo: 0, causal: 1, total: 2, assignment: 3, dependencies: 4 } as const;
+/** Record kinds; those named after an order are multicasts. */
+export const RecordKind = {
+  fifo: 0,
+  causal: 1,
+  total: 2,
+  assignment: 3,
+  dependencies: 4,
+  barrier: 5,
+  time: 6,
+} as const;
 
 /** Set on a multicast that is delivered only once stable. */
 export const uniformFlag = 0x08;
@@ -27,7 +36,8 @@ export function kindOfOrder(order: Order): number {
 
 /** Order of a multicast record's kind. */
 export function orderOfKind(kind: number): Order {
-  return kind === RecordKind.fifo ? 'fifo' : kind === RecordKind.causal ? 'causal' : 'total';
+  if (kind === RecordKind.total) return 'total';
+  return kind === RecordKind.fifo ? 'fifo' : kind === RecordKind.causal ? 'causal' : 'barrier';
 }
 
 /** Kind in a record's first byte. */
@@ -37,7 +47,8 @@ export function kindOf(first: number): number {
 
 /** Whether a record's first byte ends a multicast: it then has a message number of its own. */
 export function endsMulticast(first: number): boolean {
-  return (first & kindMask) <= RecordKind.total && (first & moreFlag) === 0;
+  const kind = first & kindMask;
+  return (kind <= RecordKind.total || kind === RecordKind.barrier) && (first & moreFlag) === 0;
 }
 
 /** Writes a record. */
@@ -63,7 +74,25 @@ export function writePairs(w: Writer, kind: number, pairs: readonly RankCount[],
   writeRecord(w, kind, scratch.bytes.subarray(0, scratch.length));
 }
 
-/** Reads such a record's payload for a view of `size` members. */
+/** Bytes of a record that holds a time, at most. */
+export const timeBytesMax = recordHeaderBytesMax + 8;
+
+/** Writes a record that holds its sender's wall clock. */
+export function writeTime(w: Writer, time: WallTime, scratch: Writer): void {
+  scratch.clear();
+  scratch.varint(time);
+  writeRecord(w, RecordKind.time, scratch.bytes.subarray(0, scratch.length));
+}
+
+/** Reads such a record's payload. */
+export function readTime(payload: Uint8Array): WallTime {
+  const r = new Reader(payload);
+  const time = r.varint();
+  if (r.left > 0) throw new Malformed('bytes after a time');
+  return time;
+}
+
+/** Reads the payload of a record of pairs for a view of `size` members. */
 export function readPairs(payload: Uint8Array, size: number): RankCount[] {
   const r = new Reader(payload);
   const pairs: RankCount[] = [];
@@ -82,9 +111,10 @@ export function checkRecords(bytes: Uint8Array, count: number, size: number): vo
   for (let i = 0; i < count; i++) {
     const first = r.u8();
     const kind = kindOf(first);
-    if (kind > RecordKind.dependencies || first > 0x1f) throw new Malformed(`record kind ${first}`);
+    if (kind > RecordKind.time || first > 0x1f) throw new Malformed(`record kind ${first}`);
     const length = r.varint();
-    if (kind >= RecordKind.assignment) readPairs(r.raw(length), size);
+    if (kind === RecordKind.assignment || kind === RecordKind.dependencies) readPairs(r.raw(length), size);
+    else if (kind === RecordKind.time) readTime(r.raw(length));
     else r.skip(length);
   }
   if (r.left > 0) throw new Malformed('bytes after the last record');

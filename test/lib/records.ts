@@ -9,11 +9,15 @@ export interface MadeRecord {
   readonly payload: Uint8Array;
 }
 
-/** Multicasts, whole and in fragments, and assignments for a view of at least four. */
+/** Multicasts, whole and in fragments, times, and assignments for a view of at least four. */
 export const records: fc.Arbitrary<MadeRecord> = fc.oneof(
   fc.record({
     first: fc
-      .tuple(fc.constantFrom(0, 1, 2), fc.constantFrom(0, uniformFlag), fc.constantFrom(0, moreFlag))
+      .tuple(
+        fc.constantFrom(0, 1, 2, RecordKind.barrier),
+        fc.constantFrom(0, uniformFlag),
+        fc.constantFrom(0, moreFlag),
+      )
       .map(([kind, uniform, more]) => kind | uniform | more),
     payload: fc.uint8Array({ maxLength: 200 }),
   }),
@@ -22,6 +26,10 @@ export const records: fc.Arbitrary<MadeRecord> = fc.oneof(
     payload: fc
       .array(fc.tuple(fc.nat({ max: 3 }), fc.nat({ max: 127 })), { maxLength: 4 })
       .map((pairs) => Uint8Array.from(pairs.flat())),
+  }),
+  fc.record({
+    first: fc.constant(RecordKind.time),
+    payload: fc.nat({ max: 127 }).map((time) => Uint8Array.of(time)),
   }),
 );
 

@@ -158,10 +158,10 @@ const order: readonly Mutant[] = [
     rule: 'F4',
     why: 'Causality comes first in the rest, too.',
     file: 'group/delivery.js',
-    find: `        if (!head || !hasPast(state, head)) {`,
-    replace: `        if (head && !hasPast(state, head))
+    find: `        if (!head || head.order === 'barrier' || !hasPast(state, head)) {`,
+    replace: `        if (head && head.order !== 'barrier' && !hasPast(state, head))
             hit();
-        if (!head) {`,
+        if (!head || head.order === 'barrier') {`,
   },
   {
     name: 'a uniform multicast does not wait for what is before it',

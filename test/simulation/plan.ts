@@ -43,6 +43,8 @@ export interface GroupPlan {
   readonly orders: readonly Order[];
   /** Share of its multicasts that are uniform. */
   readonly uniform: number;
+  /** Share of its multicasts that are barriers. */
+  readonly barriers: number;
   /** Share of the processes that are in it from the start. */
   readonly share: number;
   readonly traffic: Traffic;
@@ -96,6 +98,7 @@ function drawGroup(random: Random, index: number): GroupPlan {
       : { kind: 'plain', order: 'fifo', codec: 'model/1' },
     orders: replicated ? ['total'] : mixed,
     uniform: pick(random, [0, 0, 0.2, 0.5, 1]),
+    barriers: pick(random, [0, 0, 0.01, 0.05]),
     share: index === 0 ? pick(random, [1, 1, 0.8]) : pick(random, [1, 0.7, 0.4]),
     traffic: {
       senders: pick(random, ['all', 'all', 'one', 'some']),

@@ -66,6 +66,7 @@ export function sendOne(
   const bytes = chance(random, traffic.large)
     ? integer(random, 1400, 9000)
     : integer(random, 8, Math.max(8, traffic.bytesMax));
+  if (chance(random, group.barriers)) return multicast(world, sender, group.name, 'barrier', uniform, bytes);
   const order = uniform && orders.includes('total') && chance(random, 0.7) ? 'total' : pick(random, orders);
   return multicast(world, sender, group.name, order, uniform, bytes);
 }

@@ -9,8 +9,6 @@ import type { CheckOptions } from '../../lib/trace/check.js';
 
 /** A record of this kind. */
 export type RecordOf<E extends Traced['e']> = Extract<Traced, { readonly e: E }>;
-/** What may stand as an order in a trace. */
-export type AnyOrder = RecordOf<'send'>['o'] | 'barrier';
 
 /** Records in the making, with a clock for each process. */
 export interface Writing {
@@ -68,24 +66,24 @@ export interface Cast {
   readonly g: string;
   readonly id: string;
   readonly v: number;
-  readonly o: AnyOrder;
+  readonly o: RecordOf<'send'>['o'];
   readonly u?: boolean;
   readonly pos?: number;
+  readonly time?: number;
 }
 
 /** Writes the send of a multicast; `queued`: for a later view. */
 export function send(w: Writing, cast: Cast, queued = false): void {
-  const { g, id, v, u = false } = cast;
-  const o = cast.o as RecordOf<'send'>['o'];
+  const { g, id, v, o, u = false } = cast;
   write(w, senderOf(id), { e: 'send', g, id, o, u, v: queued ? null : String(v), h: `h ${id}` });
 }
 
 /** Writes the deliveries of a multicast. */
 export function deliver(w: Writing, cast: Cast, at: readonly string[]): void {
-  const { g, id, v, u = false, pos } = cast;
-  const o = cast.o as RecordOf<'send'>['o'];
+  const { g, id, v, o, u = false, pos, time } = cast;
   for (const p of at) {
-    write(w, p, { e: 'deliver', g, id, v: String(v), o, u, h: `h ${id}`, ...(pos === undefined ? {} : { pos }) });
+    const place = { ...(pos === undefined ? {} : { pos }), ...(time === undefined ? {} : { time }) };
+    write(w, p, { e: 'deliver', g, id, v: String(v), o, u, h: `h ${id}`, ...place });
   }
 }
 
@@ -145,7 +143,7 @@ function chatBeforeJoin(w: Writing): void {
   multicast(w, { ...chat, id: 'b#2:1', o: 'causal' }, abc);
   multicast(w, { ...chat, id: 'b#2:2', o: 'total', pos: 1 }, abc);
   multicast(w, { ...chat, id: 'c#3:1', o: 'total', u: true, pos: 2 }, abc);
-  multicast(w, { ...chat, id: 'c#3:2', o: 'barrier', pos: 3 }, abc);
+  send(w, { ...chat, id: 'c#3:2', o: 'barrier', u: true });
   multicast(w, { ...chat, id: 'b#2:3', o: 'fifo', u: true }, abc);
   write(w, a, { e: 'ask', g: 'chat', r: 'a#1:1', id: 'a#1:4', want: 'all' });
   multicast(w, { ...chat, id: 'a#1:4', o: 'fifo' }, abc);
@@ -156,8 +154,8 @@ function chatBeforeJoin(w: Writing): void {
 
 function stockBeforeJoin(w: Writing): void {
   const stock = { g: 'stock', v: 5 };
-  multicast(w, { ...stock, id: 'a#1:1', o: 'total', pos: 1 }, abc);
-  multicast(w, { ...stock, id: 'b#2:1', o: 'total', u: true, pos: 2 }, abc);
+  multicast(w, { ...stock, id: 'a#1:1', o: 'total', pos: 1, time: 1000 }, abc);
+  multicast(w, { ...stock, id: 'b#2:1', o: 'total', u: true, pos: 2, time: 1004 }, abc);
   for (const p of abc) write(w, p, { e: 'hash', g: 'stock', v: '5', pos: 2, h: 'S2' });
   write(w, a, { e: 'gauge', unstable: 2, unstableBytes: 64, queued: 1, reorder: 0, reassembly: 0, rss: 9e7, lagMs: 1 });
 }
@@ -168,13 +166,14 @@ function joinOfD(w: Writing): void {
   install(w, { g: '$domain', k: 6, m, prev: 5, joined: [d] });
   for (const p of abc) write(w, p, { e: 'blocked', g: 'chat', v: '3' });
   send(w, { g: 'chat', id: 'b#2:4', v: 7, o: 'causal' }, true);
+  deliver(w, { g: 'chat', id: 'c#3:2', v: 3, o: 'barrier', u: true, pos: 3 }, abc);
   install(w, { g: '$domain', k: 7, m, prev: 6 });
   install(w, { g: 'chat', k: 7, m, prev: 3, joined: [d] });
   install(w, { g: 'stock', k: 7, m, prev: 5, joined: [d], h: 'S2' });
   write(w, b, { e: 'state-out', g: 'stock', for: d, v: '7', h: 'S2' });
-  multicast(w, { g: 'stock', id: 'c#3:1', v: 7, o: 'total', pos: 3 }, abc);
+  multicast(w, { g: 'stock', id: 'c#3:1', v: 7, o: 'total', pos: 3, time: 1004 }, abc);
   write(w, d, { e: 'state-in', g: 'stock', from: b, v: '7', h: 'S2' });
-  deliver(w, { g: 'stock', id: 'c#3:1', v: 7, o: 'total', pos: 3 }, [d]);
+  deliver(w, { g: 'stock', id: 'c#3:1', v: 7, o: 'total', pos: 3, time: 1004 }, [d]);
   write(w, b, { e: 'xmit', g: 'chat', id: 'b#2:4', v: '7' });
   deliver(w, { g: 'chat', id: 'b#2:4', v: 7, o: 'causal' }, m);
   multicast(w, { g: 'chat', id: 'd#4:1', v: 7, o: 'total', pos: 4 }, m);

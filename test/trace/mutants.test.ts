@@ -201,6 +201,17 @@ const mutants: readonly Mutant[] = [
   },
   {
     property: 'TOTAL',
+    what: 'a barrier without a position',
+    mutate: alter('deliver', { p: b, id: 'c#3:2', g: 'chat' }, { pos: undefined as never }),
+  },
+  {
+    property: 'TOTAL',
+    what: 'time that goes back',
+    mutate: (records) =>
+      records.map((r) => (r.e === 'deliver' && r.id === 'c#3:1' && r.g === 'stock' ? { ...r, time: 1003 } : r)),
+  },
+  {
+    property: 'TOTAL',
     what: 'a joiner that begins elsewhere',
     mutate: alter('deliver', { p: d, id: 'd#4:1', g: 'chat' }, { pos: 1 }),
   },
@@ -213,6 +224,11 @@ const mutants: readonly Mutant[] = [
     property: 'TOTAL-POS',
     what: 'two in one position',
     mutate: alter('deliver', { p: b, id: 'a#1:6', g: 'chat' }, { pos: 5 }),
+  },
+  {
+    property: 'TOTAL-POS',
+    what: 'another time at a position',
+    mutate: alter('deliver', { p: b, id: 'b#2:1', g: 'stock' }, { time: 1003 }),
   },
   {
     property: 'TOTAL-POS',
@@ -237,6 +253,22 @@ const mutants: readonly Mutant[] = [
     what: 'one that slips through',
     mutate: moveBehind('deliver', { p: b, id: 'b#2:1' }, 'deliver', { p: b, id: 'c#3:2', g: 'chat' }),
   },
+  {
+    property: 'BARRIER',
+    what: 'one in the midst of its view, at everybody',
+    mutate: compose(
+      ...abc.map((p) => moveBehind('deliver', { p, id: 'a#1:4' }, 'deliver', { p, id: 'c#3:2', g: 'chat' })),
+    ),
+  },
+  {
+    property: 'BARRIER',
+    what: 'one that slips through at who then dies',
+    mutate: compose(
+      (records) => records.filter((r) => !(r.p === c && r.e === 'view' && r.g === 'chat' && r.v !== '3')),
+      moveBehind('deliver', { p: c, id: 'b#2:3' }, 'deliver', { p: c, id: 'c#3:2', g: 'chat' }),
+    ),
+  },
+  { property: 'UNIFORM', what: 'a barrier lost by one', mutate: drop('deliver', { p: b, id: 'c#3:2', g: 'chat' }) },
   {
     property: 'STATE',
     what: 'another state at install',

@@ -141,7 +141,10 @@ function tellHole(found: Finding, stay: Stay, i: number, rank: number, cause: nu
   violate(found, `${sentence}, which its sender had before it`, missing?.send, send, delivery, stay.deliveries[later]);
 }
 
-/** BARRIER: those who go on together have delivered the same set before each barrier multicast, and after it. */
+/**
+ * BARRIER: those who go on together have delivered the same set before each barrier multicast, and after it; at everybody
+ * barriers are the last of their view.
+ */
 export function barrier(history: History): Finding {
   const found = finding('BARRIER');
   const segments = new Int32Array(history.multicasts.length);
@@ -149,6 +152,7 @@ export function barrier(history: History): Finding {
   let turn = 0;
   for (const lineage of history.lineages) {
     for (const view of lineage.views.values()) {
+      for (const stay of view.stays) checkEnd(found, stay);
       for (const [first, ...others] of view.together) {
         turn += 1;
         const barriers = markSegments(first!, segments, marks, turn);
@@ -169,6 +173,22 @@ export function barrier(history: History): Finding {
     }
   }
   return found;
+}
+
+/** After a barrier nothing but barriers. */
+function checkEnd(found: Finding, stay: Stay): void {
+  const first = stay.delivered.findIndex(({ order }) => order === 'barrier');
+  if (first < 0) return;
+  found.held += 1;
+  const late = stay.delivered.findIndex(({ order }, i) => i > first && order !== 'barrier');
+  if (late < 0) return;
+  const [one, other] = [stay.deliveries[first]!, stay.deliveries[late]!];
+  violate(
+    found,
+    `${other.p} delivers ${other.id} after the barrier ${one.id} that ends view ${stay.view.id}`,
+    one,
+    other,
+  );
 }
 
 /** Numbers the stretches between barriers; how many barriers there are. */

@@ -27,16 +27,20 @@ const unknown = -1;
 
 /**
  * TOTAL: those who go on together have the same sequence of total multicasts; positions are consecutive at each
- * process, carried on across views and from the members to a joiner.
+ * process, carried on across views and from the members to a joiner, and time does not go back from one to the next.
  */
 export function total(history: History): Finding {
   const found = finding('TOTAL');
   const ends = new Int32Array(history.stays.length).fill(unknown);
+  const times = new Float64Array(history.stays.length);
   for (const lineage of history.lineages) {
     for (const epoch of lineage.epochs) {
       for (const view of epoch) {
         const base = baseOf(found, lineage, view, ends);
-        for (const stay of view.stays) ends[stay.index] = stay.covered ? unknown : countOn(found, stay, base, ends);
+        for (const stay of view.stays) {
+          ends[stay.index] = stay.covered ? unknown : countOn(found, stay, base, ends);
+          checkTimes(found, stay, times);
+        }
         for (const [first, ...others] of view.together) {
           for (const other of others) compareSequences(found, first!, other);
         }
@@ -79,7 +83,7 @@ function countOn(found: Finding, stay: Stay, base: number, ends: Int32Array): nu
     const delivery = stay.deliveries[i]!;
     if (!isTotal(stay.delivered[i]!.order)) continue;
     if (delivery.pos === undefined) {
-      if (delivery.o === 'total') violate(found, `${delivery.p} delivers ${delivery.id} without a position`, delivery);
+      violate(found, `${delivery.p} delivers ${delivery.id} without a position`, delivery);
       continue;
     }
     found.held += 1;
@@ -92,6 +96,19 @@ function countOn(found: Finding, stay: Stay, base: number, ends: Int32Array): nu
     before = delivery;
   }
   return last;
+}
+
+/** Checks that a stay's times do not go back, from wherever the member was before. */
+function checkTimes(found: Finding, stay: Stay, times: Float64Array): void {
+  let last = stay.previous === null ? 0 : times[stay.previous.index]!;
+  for (const delivery of stay.deliveries) {
+    if (delivery.pos === undefined || delivery.time === undefined) continue;
+    if (delivery.time < last) {
+      violate(found, `${delivery.p} delivers ${delivery.id} at time ${delivery.time} after ${last}`, delivery);
+    }
+    last = delivery.time;
+  }
+  times[stay.index] = last;
 }
 
 function compareSequences(found: Finding, first: Stay, other: Stay): void {
@@ -131,7 +148,7 @@ interface Table {
 
 /**
  * TOTAL-POS: position -> multicast is a function, one to one, over those who go on; for uniform multicasts over
- * everybody, the dead included.
+ * everybody, the dead included. And so is position -> time, over those who go on.
  */
 export function totalPositions(history: History): Positions {
   const positions: Positions = { found: finding('TOTAL-POS'), contaminated: [] };
@@ -169,6 +186,12 @@ function clash(table: Table, multicast: Multicast, delivery: Of<'deliver'>): Of<
   return elsewhere !== undefined && elsewhere.pos !== delivery.pos ? elsewhere : null;
 }
 
+/** The delivery in the same position that tells another time. */
+function disagree(table: Table, { pos, time }: Of<'deliver'>): Of<'deliver'> | null {
+  const there = table.byPosition.get(pos ?? 0);
+  return time === undefined || there?.time === undefined || there.time === time ? null : there;
+}
+
 function enter(table: Table, multicast: Multicast, delivery: Of<'deliver'>): void {
   if (!table.byMulticast.has(multicast)) table.byMulticast.set(multicast, delivery);
   if (!table.byPosition.has(delivery.pos ?? 0)) table.byPosition.set(delivery.pos ?? 0, delivery);
@@ -179,6 +202,14 @@ function agree({ found }: Positions, agreed: Table, multicast: Multicast, delive
   const other = clash(agreed, multicast, delivery);
   if (other === null) enter(agreed, multicast, delivery);
   else violate(found, tell(delivery, other), other, delivery);
+  tellTimes(found, delivery, disagree(agreed, delivery));
+}
+
+function tellTimes(found: Finding, delivery: Of<'deliver'>, other: Of<'deliver'> | null): void {
+  if (other === null) return;
+  const where = `position ${delivery.pos ?? 0} of ${delivery.g}`;
+  const sentence = `${delivery.p} has time ${delivery.time ?? 0} at ${where}, ${other.p} has ${other.time ?? 0}`;
+  violate(found, sentence, other, delivery);
 }
 
 /** A uniform delivery by somebody who did not go on: it binds those who did and all others of its kind. */

@@ -17,6 +17,7 @@ const install = fc.record(
     base: number,
     cut: seqnos,
     position: number,
+    time: number,
     founder: fc.option(rank),
     loud: fc.boolean(),
     transfers: fc.array(fc.record({ joiner: rank, donor: rank, view: number }, plain), { maxLength: 4 }),

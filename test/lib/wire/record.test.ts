@@ -12,11 +12,14 @@ import {
   moreFlag,
   orderOfKind,
   readPairs,
+  readTime,
   recordHeaderBytesMax,
   slice,
+  timeBytesMax,
   uniformFlag,
   writePairs,
   writeRecord,
+  writeTime,
 } from '../../../lib/wire/record.js';
 import { bytesOf, chunkOf, plainChunk, records } from '../records.js';
 
@@ -90,8 +93,10 @@ test('cut off or flipped anywhere, records are well-formed or Malformed, and can
 
 test('kinds and flags that nobody writes are malformed', (t) => {
   for (let first = 0; first < 256; first++) {
-    const isKnown = kindOf(first) <= RecordKind.dependencies && first < 0x20;
-    const check = (): void => checkRecords(Uint8Array.of(first, 0), 1, 4);
+    const isKnown = kindOf(first) <= RecordKind.time && first < 0x20;
+    // a time has a number in it, the others may be empty
+    const bytes = kindOf(first) === RecordKind.time ? [first, 1, 7] : [first, 0];
+    const check = (): void => checkRecords(Uint8Array.from(bytes), 1, 4);
     if (isKnown) t.notThrows(check);
     else t.throws(check, { instanceOf: Malformed });
   }
@@ -114,8 +119,24 @@ test('pairs are read back as they were written, and ranks outside the view are m
   );
 });
 
+test('a time is read back as it was written, and nothing may stand beside it', (t) => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), (time) => {
+      const w = new Writer();
+      writeTime(w, time, new Writer(1));
+      t.true(w.length <= timeBytesMax);
+      const r = new Reader(w.take());
+      t.is(r.u8(), RecordKind.time);
+      const payload = r.raw(r.varint());
+      t.is(readTime(payload), time);
+      t.throws(() => readTime(Uint8Array.of(...payload, 0)), { instanceOf: Malformed });
+    }),
+  );
+  t.throws(() => readTime(new Uint8Array(0)), { instanceOf: Malformed });
+});
+
 test('only the last piece of a multicast has a message number', (t) => {
-  for (const order of ['fifo', 'causal', 'total'] as const) {
+  for (const order of ['fifo', 'causal', 'total', 'barrier'] as const) {
     const kind = kindOfOrder(order);
     t.is(orderOfKind(kind), order);
     t.true(endsMulticast(kind));
@@ -124,6 +145,7 @@ test('only the last piece of a multicast has a message number', (t) => {
   }
   t.false(endsMulticast(RecordKind.assignment));
   t.false(endsMulticast(RecordKind.dependencies));
+  t.false(endsMulticast(RecordKind.time));
 });
 
 test('the header of a record of 16 MiB is within its stated bound', (t) => {
