@@ -47,7 +47,7 @@ export interface View {
   readonly coordinator: Member;
   readonly joined: readonly Member[];
   readonly left: readonly Departure[];
-  /** In words: `founded`, `joined: b`, `failed: c`, `left: a; joined: d`. */
+  /** In words: `founded`, `joined: b`, `failed: c`, `left: a; joined: d`, `barrier` if a barrier was sent and no more. */
   readonly cause: string;
   /** Whether multicasts are delivered in it. */
   readonly primary: boolean;

@@ -17,20 +17,20 @@ export function viewOf(info: ViewInfo, memberOf: (info: MemberInfo) => Member): 
     coordinator: members[0] as Member,
     joined: Object.freeze(joined),
     left: Object.freeze(left),
-    cause: causeOf(joined, left, members.length),
+    cause: causeOf(info, joined, left),
     primary: info.primary,
     previous: info.previous === null ? null : String(info.previous),
   });
 }
 
-/** Why there is a new view, in words. */
-function causeOf(joined: readonly Member[], left: readonly Departure[], members: number): string {
+/** Why there is a new view, in words. A joiner whose first donor died begins with one in which nobody joins. */
+function causeOf({ members, previous }: ViewInfo, joined: readonly Member[], left: readonly Departure[]): string {
   const causes: string[] = [];
   for (const cause of ['failed', 'excluded', 'left'] as const) {
     const names = left.filter((one) => one.cause === cause).map((one) => one.name);
     if (names.length > 0) causes.push(`${cause}: ${names.join(', ')}`);
   }
-  if (joined.length === members && left.length === 0) causes.push('founded');
+  if (joined.length === members.length && left.length === 0) causes.push('founded');
   else if (joined.length > 0) causes.push(`joined: ${joined.map((one) => one.name).join(', ')}`);
-  return causes.join('; ') || 'same members';
+  return causes.join('; ') || (previous === null ? 'same members' : 'barrier');
 }
