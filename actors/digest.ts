@@ -44,6 +44,12 @@ function feedObject(hash: Hash, value: object): void {
   } else if (value instanceof Uint8Array) {
     hash.update(`b${value.length}:`);
     hash.update(value);
+  } else if (ArrayBuffer.isView(value)) {
+    hash.update(`${Object.prototype.toString.call(value)}${value.byteLength}:`);
+    hash.update(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  } else if (value instanceof ArrayBuffer) {
+    hash.update(`r${value.byteLength}:`);
+    hash.update(new Uint8Array(value));
   } else if (value instanceof Date) {
     hash.update(`d${value.getTime()};`);
   } else if (value instanceof Map) {

@@ -17,7 +17,7 @@ import type { Outbox } from './receipts.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
 import type { TraceWriter } from './trace-writer.js';
 import type { Codec, Member as ViewMember, View } from './types.js';
-import type { RefCodec } from './values.js';
+import type { RefCodec } from './wire-format.js';
 
 /** A promise and what settles it. */
 export interface Deferred {

@@ -28,6 +28,13 @@ export function withoutFirst(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(slab.buffer, at + 1, bytes.length - 1);
 }
 
+/** A copy of the bytes from `start` to `end`. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const at = reserve(end - start);
+  slab.set(bytes.subarray(start, end), at);
+  return new Uint8Array(slab.buffer, at, end - start);
+}
+
 /** Where in the slab so many bytes may be written. */
 function reserve(length: number): number {
   if (length > pieceBytesMax) {

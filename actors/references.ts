@@ -12,7 +12,7 @@ import { NotAMember, NotDecodable } from './errors.js';
 import { hosts, memberOf, tell, type Host } from './host.js';
 import { outside, type NactRef, type NactSystem } from './nact-internals.js';
 import type { Member as ViewMember } from './types.js';
-import type { RefCodec } from './values.js';
+import type { RefCodec } from './wire-format.js';
 
 /** Hides that nact takes it for one of its own refs. */
 class GroupsRef {

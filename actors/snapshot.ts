@@ -7,7 +7,9 @@
  * anywhere.
  */
 import { NotDecodable, NotEncodable } from './errors.js';
-import { decodeValue, encodeValue, locate, type RefCodec } from './values.js';
+import { unsendable } from './unsendable.js';
+import { decodeValue, encodeValue } from './values.js';
+import type { RefCodec } from './wire-format.js';
 
 /** What a chunk is filled up to. A multiple of what a batch takes, well below what a stream message may have. */
 export const chunkBytes = 256 * 1024;
@@ -64,7 +66,7 @@ function valueEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
           else out.push(next.value);
         }
       } catch (error) {
-        throw error instanceof NotEncodable ? locate(value, 'state', refs) : error;
+        throw error instanceof NotEncodable ? unsendable(value, 'state', refs) : error;
       }
       const chunk = out.take(chunkBytes);
       return { chunk, last: done && out.length === 0 };
@@ -152,7 +154,7 @@ function* entriesOf(value: object, kind: number): Generator<readonly [unknown, u
 export function sizeOf(value: unknown, most: number): number {
   if (typeof value === 'string') return 4 + value.length;
   if (typeof value !== 'object' || value === null) return 8;
-  if (value instanceof Uint8Array) return 8 + value.length;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return 8 + value.byteLength;
   let size = 8;
   if (Array.isArray(value) || value instanceof Set) {
     for (const item of value as Iterable<unknown>) if ((size += sizeOf(item, most - size)) > most) break;

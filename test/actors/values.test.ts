@@ -1,6 +1,7 @@
 /** The codec: what arrives equals what was sent, or the sender gets an error that names the culprit. */
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
+import * as cbor from 'cbor-x';
 import fc from 'fast-check';
 import { NotDecodable, NotEncodable } from '../../actors/errors.js';
 import { decodeValue, encodeValue } from '../../actors/values.js';
@@ -19,6 +20,18 @@ const values = fc.letrec((tie) => ({
     fc.constant(undefined),
     fc.date({ noInvalidDate: false }),
     fc.uint8Array(),
+    fc.uint8ClampedArray(),
+    fc.uint16Array(),
+    fc.uint32Array(),
+    fc.bigUint64Array(),
+    fc.int8Array(),
+    fc.int16Array(),
+    fc.int32Array(),
+    fc.bigInt64Array(),
+    fc.float32Array(),
+    fc.float64Array(),
+    fc.uint8Array().map((bytes) => bytes.slice().buffer),
+    fc.uint8Array().map((bytes) => new DataView(bytes.slice().buffer)),
   ),
   key: fc.string({ unit: 'grapheme' }).filter((key) => key !== '__proto__'),
   value: fc.oneof(
@@ -78,7 +91,18 @@ test('what cannot be sent is refused at the sender, with its path', (t) => {
     [{ [Symbol('k')]: 1 }, 'message[Symbol(k)]'],
     [JSON.parse('{"a":{"__proto__":1}}'), 'message.a.__proto__'],
     [{ p: Promise.resolve() }, 'message.p'],
-    [{ d: new Float64Array(1) }, 'message.d'],
+    [{ d: new SharedArrayBuffer(1) }, 'message.d'],
+    ['abc'.match(/b/), 'message.index'],
+    [{ list: Object.assign([1], { note: 'x' }) }, 'message.list.note'],
+    [Object.assign(new Map(), { note: 'x' }), 'message.note'],
+    [[Object.assign(new Date(0), { note: 'x' })], 'message[0].note'],
+    [Object.assign([1], { [Symbol('k')]: 1 }), 'message[Symbol(k)]'],
+    [Object.defineProperty({}, 'hidden', { value: 1 }), 'message.hidden'],
+    [new (class Bytes extends Uint8Array {})(1), 'message'],
+    [{ list: new (class List extends Array<number> {})() }, 'message.list'],
+    [{ boxed: Object(1) as unknown }, 'message.boxed'],
+    [{ why: /x/ }, 'message.why'],
+    [{ ['half \udc00']: 1 }, 'message["half \\udc00"]'],
   ];
   for (const [value, path] of cases) {
     const error = t.throws(() => encodeValue(value), { instanceOf: NotEncodable }, path);
@@ -109,8 +133,15 @@ test('hostile bytes are refused, quickly and without a large allocation', (t) =>
     [0xba, 0xff, 0xff, 0xff, 0xff],
     [0x9f, 1, 0xff],
     [0xd9, 0x01, 0x03, 0xa0],
-    [0xc2, 0x41, 1],
-    [0x1b, 0, 0, 0, 0, 0, 0, 0, 5],
+    [0xc1, 0x01],
+    [0xc2, 0x01],
+    [0xd9, 0x9c, 0xa4, 0x61, 0x78],
+    [0xd9, 0x9c, 0xa6, 0x81, 0x01],
+    [0xd9, 0xdf, 0xff, 0x83, 0x01, 0x81, 0x61, 0x78, 0x01],
+    [0xd9, 0xe0, 0x00, 0x81, 0x01],
+    [0xd8, 0x56, 0x41, 0x01],
+    [0xd8, 0x56, 0x81, 0x01],
+    [0xd8, 0x1d, 0x00],
     [0x5a, 0xff, 0xff, 0xff, 0xff],
     [0xf9, 0, 0],
     [0x01, 0x01],
@@ -131,6 +162,104 @@ test('hostile bytes are refused, quickly and without a large allocation', (t) =>
     }),
     { numRuns: 2000 },
   );
+});
+
+test('what both know is written as cbor-x writes it, and read by it', (t) => {
+  const encoder = new cbor.Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+  const known = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.string({ unit: 'grapheme', maxLength: 100 }),
+      fc.double().filter((value) => !Object.is(value, -0)),
+      fc.integer(),
+      fc.maxSafeInteger(),
+      fc.bigInt(),
+      fc.constantFrom(null, undefined, true, false),
+      fc.uint8Array({ maxLength: 300 }),
+      fc.float64Array(),
+      fc.array(tie('value'), { maxLength: 30 }),
+      fc.dictionary(
+        fc.string({ unit: 'grapheme' }).filter((key) => key !== '__proto__' && key !== 'constructor'),
+        tie('value'),
+        { maxKeys: 30, noNullPrototype: true },
+      ),
+    ),
+  })).value;
+  fc.assert(
+    fc.property(known, (value) => {
+      fc.pre(!(value instanceof Uint8Array));
+      const bytes = encodeValue(value);
+      t.deepEqual(Buffer.from(bytes), encoder.encode(value));
+      encoder.decode(bytes);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a getter is evaluated once, and may send a message itself', (t) => {
+  let asked = 0;
+  let inner: Uint8Array | undefined;
+  const value = {
+    before: 'x'.repeat(100),
+    get asked() {
+      inner = encodeValue({ inner: 'y'.repeat(200_000), n: ++asked });
+      t.throws(() => encodeValue(test), { instanceOf: NotEncodable });
+      return asked;
+    },
+    after: [1],
+  };
+  t.deepEqual(roundTrip(value), { before: value.before, asked: 1, after: [1] });
+  t.deepEqual(decodeValue(inner as Uint8Array), { inner: 'y'.repeat(200_000), n: 1 });
+});
+
+test('what changes while it is written is refused, not written wrong', (t) => {
+  const map = new Map<string, unknown>();
+  map.set('a', {
+    get grows() {
+      if (map.size < 3) map.set(`more ${map.size}`, 1);
+      return 1;
+    },
+  });
+  const error = t.throws(() => encodeValue(map), { instanceOf: NotEncodable });
+  t.regex(error.message, /changes/);
+});
+
+test('what decoding allocates is bounded by the size of the bytes', (t) => {
+  const size = 64 * 1024;
+  const repeat = (head: readonly number[], unit: readonly number[]) => {
+    const count = Math.floor((size - 5) / unit.length);
+    const bytes = new Uint8Array(5 + count * unit.length);
+    bytes.set(head);
+    new DataView(bytes.buffer).setUint32(1, count);
+    for (let i = 0; i < count; i++) bytes.set(unit, 5 + i * unit.length);
+    return bytes;
+  };
+  const list = [0x9a];
+  const cases = [
+    repeat(list, [0x80]),
+    repeat(list, [0xa0]),
+    repeat(list, [0x40]),
+    repeat(list, [0xf6]),
+    repeat(list, [0xd9, 0x9c, 0xa6, 0x80]),
+    repeat(list, [0xd9, 0x9c, 0xa9, 0x40]),
+    repeat(list, [0xd9, 0x9c, 0xaa, 0x40]),
+    repeat(list, [0xd8, 0x56, 0x40]),
+    repeat(list, [0xc2, 0x40]),
+    repeat(list, [0x9a, 0x00, 0x00, 0xff, 0x00]),
+  ];
+  for (const bytes of cases) {
+    const before = process.memoryUsage();
+    let refused = false;
+    try {
+      decodeValue(bytes);
+    } catch (error) {
+      refused = error instanceof NotDecodable;
+      if (!refused) throw error;
+    }
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    const grown = heapUsed - before.heapUsed + arrayBuffers - before.arrayBuffers;
+    t.true(grown < 512 * size, `${Buffer.from(bytes.subarray(0, 12)).toString('hex')}: ${grown} bytes`);
+  }
 });
 
 test('any cut of good bytes is refused', (t) => {
