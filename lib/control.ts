@@ -125,13 +125,14 @@ function followState(node: Node, state: DomainState, decree: Decree | null): voi
 
 function traceDomain(node: Node, before: DomainState | null, state: DomainState, decree: Decree | null): void {
   if (!node.options.trace) return;
-  const gone = (before?.nodes ?? []).filter(({ id }) => !state.nodes.some((each) => each.id === id));
-  const causeOf = (id: NodeId): LeaveCause => {
-    const change = decree?.changes.find(
-      (each) => (each.kind === 'leave' || each.kind === 'exclude') && each.node === id,
-    );
-    return change?.kind === 'exclude' ? change.cause : 'left';
-  };
+  // a first state comes whole, with the decree that made it
+  const last = decree ?? node.membership.log.at(-1);
+  const left = new Map<NodeId, LeaveCause>();
+  for (const change of last?.number === state.number ? last.changes : []) {
+    if (change.kind !== 'leave' && change.kind !== 'exclude') continue;
+    const isGone = before === null || before.nodes.some(({ id }) => id === change.node);
+    if (isGone && !left.has(change.node)) left.set(change.node, change.kind === 'leave' ? 'left' : change.cause);
+  }
   node.host.trace({
     e: 'view',
     g: '$domain',
@@ -141,7 +142,7 @@ function traceDomain(node: Node, before: DomainState | null, state: DomainState,
     primary: true,
     prev: before ? String(before.number) : null,
     joined: state.nodes.filter(({ joined }) => joined > (before?.number ?? state.number - 1)).map(({ id }) => id),
-    left: gone.map(({ id }) => [id, causeOf(id)]),
+    left: [...left],
     dom: state.id,
   });
 }

@@ -5,6 +5,7 @@ import type { Effect, NodeEvent } from '../../lib/events.js';
 import type { Millis } from '../../lib/ids.js';
 import type { Node } from '../../lib/node.js';
 import type { NodeOptions } from '../../lib/options.js';
+import type { DomainRecord } from './chains.js';
 
 /** What is buffered in a node; all zero when it is idle. */
 export interface Gauge {
@@ -21,6 +22,8 @@ export interface Core {
   readonly ready: (node: Node, now: Millis) => readonly Effect[];
   readonly nextTick: (node: Node) => Millis;
   readonly gauge: (node: Node) => Gauge;
+  /** The last state of its domain that the node knows, which lacks it if it is departing. */
+  readonly lastState: (node: Node) => DomainRecord | null;
   /** The kinds of the sections in a datagram or stream message. */
   readonly describePacket: (bytes: Uint8Array) => readonly string[];
 }

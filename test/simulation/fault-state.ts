@@ -4,6 +4,7 @@
  * A fault never takes so many lives that no quorum of the domain's last state is left: a domain that has lost its majority
  * at once waits by design.
  */
+import { isQuorumOf, lastStates } from './chains.js';
 import { type Rule, cut, mend } from './network.js';
 import type { Plan } from './plan.js';
 import { type Random, between, chance, pick, shuffled } from './random.js';
@@ -16,8 +17,6 @@ export interface Faults {
   readonly random: Random;
   /** What is to be undone when the world heals; each undoes itself once. */
   readonly undo: Set<() => void>;
-  /** The last state of each founding of the domain, by its founder's name. */
-  readonly states: Map<string, ViewRecord>;
   healed: boolean;
   count: number;
   inside: number;
@@ -25,23 +24,7 @@ export interface Faults {
 }
 
 export function createFaults(world: World, plan: Plan, random: Random): Faults {
-  const faults: Faults = {
-    world,
-    plan,
-    random,
-    undo: new Set(),
-    states: new Map(),
-    healed: false,
-    count: 0,
-    inside: 0,
-    byKind: new Map(),
-  };
-  world.onTrace.add((_process, record) => {
-    if (record.e !== 'view' || record.g !== '$domain') return;
-    const known = faults.states.get(record.dom);
-    if (known === undefined || known.k < record.k) faults.states.set(record.dom, record);
-  });
-  return faults;
+  return { world, plan, random, undo: new Set(), healed: false, count: 0, inside: 0, byKind: new Map() };
 }
 
 /** Whether some living member is between `blocked` and its next view. */
@@ -60,35 +43,9 @@ export function living(world: World): Process[] {
   return world.processes.filter((process) => process.node !== null);
 }
 
-/** Whether those of these that are in a state are a quorum of it. */
-function isQuorumOf(state: ViewRecord, alive: ReadonlySet<string>): boolean {
-  const count = state.m.filter((id) => alive.has(id)).length;
-  return 2 * count > state.m.length || (2 * count === state.m.length && alive.has(state.m[0] ?? ''));
-}
-
-function idsOf(processes: readonly Process[]): Set<string> {
+/** The node ids of these. */
+export function idsOf(processes: readonly Process[]): Set<string> {
   return new Set(processes.map((process) => process.id));
-}
-
-/**
- * Whether the living could go on. If the last state of a domain, whoever knew it, has no quorum of the living, they wait by
- * design; and if the last one that any of them knows has none, since those who knew more, or whose votes are needed, are
- * dead. Those who departed in good order are not missed: they stayed until they were not needed.
- */
-export function canGoOn(faults: Faults): boolean {
-  const { world } = faults;
-  const alive = living(world);
-  const ids = idsOf(alive);
-  const notMissed = new Set([...ids, ...world.departed]);
-  const last = new Map<string, ViewRecord>();
-  for (const { views } of alive) {
-    const state = views.get('$domain');
-    if (state !== undefined && state.k > (last.get(state.dom)?.k ?? 0)) last.set(state.dom, state);
-  }
-  return [...last.values()].every((state) => {
-    const final = faults.states.get(state.dom) ?? state;
-    return isQuorumOf(final, ids) && isQuorumOf(state, notMissed);
-  });
 }
 
 /** Whether every state that is the last of its domain, or that somebody is in, keeps a quorum of the living without this one. */
@@ -98,7 +55,7 @@ export function mayDie(faults: Faults, process: Process): boolean {
   const ids = idsOf(alive);
   const everIds = new Set([...ids, process.id]);
   const known = alive.flatMap(({ views }) => views.get('$domain') ?? []);
-  const last = [...faults.states.values()].filter((state) => state.m.some((id) => everIds.has(id)));
+  const last = lastStates(faults.world.chains).filter((state) => state.m.some((id) => everIds.has(id)));
   return [...known, ...last].every((state) => isQuorumOf(state, ids));
 }
 

@@ -5,7 +5,8 @@
 import type { Traced } from '../../lib/trace/format.js';
 import type { Core } from './core.js';
 import { heal, startFaults } from './faults.js';
-import { type Faults, canGoOn, createFaults } from './fault-state.js';
+import { canGoOn } from './chains.js';
+import { type Faults, createFaults, idsOf, living } from './fault-state.js';
 import { nextProcess } from './membership-faults.js';
 import { startLoss } from './network-faults.js';
 import { missingDeliveries, missingDrain, missingEquality, missingViews } from './liveness.js';
@@ -150,7 +151,9 @@ function converge(world: World, faults: Faults, random: ReturnType<typeof create
         return false;
       }
       runUntil(world, world.now + lookEvery);
-      if (world.now > deadline - livenessBound + 5000 && !canGoOn(faults)) return false;
+      if (world.now > deadline - livenessBound + 5000 && !canGoOn(world.chains, idsOf(living(world)))) {
+        return false;
+      }
     }
     return false;
   };

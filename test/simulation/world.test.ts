@@ -61,6 +61,7 @@ const toyCore: Core = {
   nextTick: (node) => toys.get(node)?.due ?? Infinity,
   gauge: () => ({ unstable: 0, unstableBytes: 0, queued: 0, reorder: 0, reassembly: 0 }),
   describePacket: () => [],
+  lastState: () => null,
 };
 
 function toyWorld(seed: number, names: readonly string[]): { world: World; processes: Process[] } {

@@ -25,6 +25,7 @@ import {
   payloadOf,
   take,
 } from './application.js';
+import { type Chains, createChains, noteDeparture, noteState } from './chains.js';
 import type { Core } from './core.js';
 import {
   type Network,
@@ -56,8 +57,6 @@ export interface Process {
   hasLeft: boolean;
   /** When it was told to leave the domain, or learned that it is excluded. */
   departingSince: number;
-  /** Whether the core has warned in the present turn: it then does something for want of anything better. */
-  warned: boolean;
   paused: boolean;
   inbox: NodeEvent[];
   turnPlanned: boolean;
@@ -134,8 +133,7 @@ export interface World {
   readonly trace: Traced[];
   readonly failures: Failure[];
   readonly counters: Counters;
-  /** Node ids whose departure is known to a quorum of those who stay: they are not needed any more. */
-  readonly departed: Set<string>;
+  readonly chains: Chains;
   /** Called with each trace record before the effects after it are carried out. */
   readonly onTrace: Set<(process: Process, record: Traced) => void>;
   /** Called with each packet that a process has sent, once for each multicast, before the effects after it. */
@@ -162,7 +160,7 @@ export function createWorld(options: WorldOptions): World {
     trace: [],
     failures: [],
     counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0 },
-    departed: new Set(),
+    chains: createChains(),
     onTrace: new Set(),
     onSend: new Set(),
   };
@@ -178,7 +176,6 @@ export function addProcess(world: World, name: string): Process {
     life: 0,
     hasLeft: false,
     departingSince: Infinity,
-    warned: false,
     paused: false,
     inbox: [],
     turnPlanned: false,
@@ -371,7 +368,6 @@ function endTurn(world: World, process: Process): void {
   });
   if (effects.length > turnEffectsMax) fail(world, 'RUNAWAY', `${process.id}: ${effects.length} effects in one turn`);
   const { life } = process;
-  process.warned = false;
   for (const effect of effects) {
     if (process.life !== life || world.failures.length > 0) return;
     carryOut(world, process, effect);
@@ -425,8 +421,6 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'trace':
       return record(world, process, effect.record);
     case 'log':
-      process.warned ||= effect.level === 'warn';
-      return;
     case 'domain':
     case 'joined':
       return;
@@ -435,24 +429,22 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'group-refused':
       return fail(world, 'REFUSED', `${process.id}: group ${effect.group}: ${effect.why}`);
     case 'left':
-      noteDeparture(world, process);
+      endByDecree(world, process);
       endLife(process);
       process.hasLeft = true;
       return dropStreams(world, process.address);
     case 'restart':
-      noteDeparture(world, process);
+      endByDecree(world, process);
       return restart(world, process, between(world.random, 0, 20));
   }
 }
 
-/**
- * A node that departs in good order stays until enough others know; so nothing may ever wait for it. One that waited in vain
- * for them, or that was never told, goes as a last resort, with a warning or after ten timeouts.
- */
-function noteDeparture(world: World, process: Process): void {
+/** A life is over that may have ended by a decree; one that did not knows no state without itself. */
+function endByDecree(world: World, process: Process): void {
+  const state = process.node === null ? null : world.core.lastState(process.node);
+  if (state === null || state.m.includes(process.id)) return;
   const patience = 10 * world.options.node.timeout;
-  const inTime = (world.now - process.departingSince) * process.clockRate < patience - 1;
-  if (inTime && !process.warned) world.departed.add(process.id);
+  noteDeparture(world.chains, state, (world.now - process.departingSince) * process.clockRate >= patience - 1);
 }
 
 /** Writes a record to the trace, and lets whoever waits for it act before the step takes effect. */
@@ -462,6 +454,7 @@ function record(world: World, process: Process, what: TraceRecord): void {
   if (traced.e === 'view') {
     process.views.set(traced.g, traced);
     process.blocked.delete(traced.g);
+    if (traced.g === '$domain') noteState(world.chains, traced.p, traced);
   } else if (traced.e === 'blocked') process.blocked.add(traced.g);
   else if (traced.e === 'left' && traced.g !== undefined) onLeft(world, process, traced.g);
   else if (traced.e === 'left') endReplicas(process, undefined);
