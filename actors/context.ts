@@ -3,12 +3,25 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Nobody, type ActorPath, type Logger, type Ref } from 'nact';
+import type { Delivery, ViewInfo } from '../lib/events.js';
 import { WouldDeadlock } from './errors.js';
 import type { Host, Member } from './host.js';
 import { outside, type NactActor, type NactRef } from './nact-internals.js';
+import { createRandom } from './random.js';
 import type { Context, Member as ViewMember, View } from './types.js';
 
 const nobody = new Nobody();
+
+/** What a function is called for: a message, a view, or, at this member alone, a direct message. */
+type Occasion = Delivery | ViewInfo | Member;
+
+/** Names the occasion, to seed a generator. Positions begin anew with a group, and the groups' numbers with a domain. */
+function spell(occasion: Occasion, me: ViewMember): string {
+  if ('host' in occasion) return `direct ${me.id} ${occasion.group} ${occasion.applied}`;
+  if (!('view' in occasion)) return `${occasion.domain} ${occasion.groupId} view ${occasion.id}`;
+  const { view, position, from, message } = occasion;
+  return `${view.domain} ${view.groupId} ${position > 0 ? position : `${from.id}:${message}`}`;
+}
 
 /** A context. A class for its shape, and because nact's copy of the children is made only when it is looked at. */
 class CallContext implements Context {
@@ -19,18 +32,25 @@ class CallContext implements Context {
   readonly log: Logger;
   readonly rank: number;
   readonly me: ViewMember;
+  readonly position: number;
+  readonly time: number;
   readonly #actor: NactActor;
+  readonly #occasion: Occasion;
+  #random: (() => number) | undefined;
 
   constructor(
     member: Member,
+    occasion: Occasion,
     readonly view: View,
     readonly from: ViewMember,
-    readonly position: number,
     readonly mine: boolean,
     readonly sender: Ref<unknown>,
   ) {
     const { actor } = member;
     this.#actor = actor;
+    this.#occasion = occasion;
+    this.position = occasion.position;
+    this.time = occasion.time;
     this.parent = outside(actor.parent?.reference ?? (member.ref.parent as NactRef));
     this.path = actor.path;
     this.self = outside(member.ref);
@@ -43,11 +63,22 @@ class CallContext implements Context {
   get children(): Map<string, Ref<unknown>> {
     return new Map(this.#actor.childReferences) as Map<string, Ref<unknown>>;
   }
+
+  random(): number {
+    this.#random ??= createRandom(spell(this.#occasion, this.me));
+    return this.#random();
+  }
 }
 
-/** The context of a message. */
-export function contextOf(member: Member, from: ViewMember, position: number, mine: boolean, sender: unknown): Context {
-  return new CallContext(member, member.view as View, from, position, mine, (sender as Ref<unknown>) ?? nobody);
+/** The context of a message or a view; a direct message's occasion is the member itself. */
+export function contextOf(
+  member: Member,
+  occasion: Occasion,
+  from: ViewMember,
+  mine: boolean,
+  sender: unknown,
+): Context {
+  return new CallContext(member, occasion, member.view as View, from, mine, (sender as Ref<unknown>) ?? nobody);
 }
 
 /** A call of a function, which may turn out to be asynchronous. */

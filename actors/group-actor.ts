@@ -209,6 +209,7 @@ function decode(member: Member, payload: Uint8Array): unknown {
 /** A delivery is done with: credit, position, and the receipt if it was ours. */
 function account(member: Member, item: Delivery): void {
   member.consumed += item.payload.length;
+  member.time = Math.max(member.time, item.time);
   if (item.position > 0) member.position = item.position;
   if (item.from.id === member.outbox.node) {
     noteDelivered(member.outbox, item.message, classOf(item.order, item.uniform), item.position);
@@ -219,7 +220,7 @@ function deliver(member: Member, item: Delivery, message: unknown): Promise<void
   const from = member.view?.members[item.fromRank] ?? memberMaker(member.host, member.group)(item.from);
   const own = item.from.id === member.outbox.node;
   const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
-  const ctx = contextOf(member, from, item.position, item.mine, sender);
+  const ctx = contextOf(member, item, from, item.mine, sender);
   const before = member.state;
   const result = call(member, member.behavior.f, before, message, ctx);
   if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, before, state));
@@ -256,7 +257,7 @@ function direct(
   if (!member.view) return undefined;
   const from =
     member.view.members.find(({ id }) => id === item.from.id) ?? memberMaker(member.host, member.group)(item.from);
-  const ctx = contextOf(member, from, member.position, true, undefined);
+  const ctx = contextOf(member, member, from, true, undefined);
   return adopt(member, call(member, onDirect, member.state, message, ctx), member.settings.kind === 'plain');
 }
 
@@ -308,6 +309,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
     case 'reborn':
       endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
       member.position = 0;
+      member.time = 0;
       member.founder = false;
       member.view = undefined;
       member.viewInfo = undefined;
@@ -332,6 +334,8 @@ function takeView(member: Member, info: ViewInfo): Promise<void> | undefined {
   member.view = view;
   member.viewInfo = info;
   member.me = view.members[view.rank];
+  member.position = info.position;
+  member.time = Math.max(member.time, info.time);
   host.log.info(
     `view ${view.id} of '${member.group}': ${view.members.map(({ name }) => name).join(', ')} (${view.cause})`,
     {
@@ -339,7 +343,7 @@ function takeView(member: Member, info: ViewInfo): Promise<void> | undefined {
     },
   );
   const { onView } = member.behavior;
-  const ctx = contextOf(member, view.coordinator, member.position, view.rank === 0, undefined);
+  const ctx = contextOf(member, info, view.coordinator, view.rank === 0, undefined);
   const result = onView ? call(member, onView, member.state, view, ctx) : undefined;
   if (isPromise(result)) {
     return result.then((state) => {

@@ -66,6 +66,8 @@ export interface Host {
   woken: boolean;
   timer: NodeJS.Timeout | undefined;
   timerDue: number;
+  /** The wall clock when the monotonic one was zero, as last told to the core. */
+  wall: number;
   /** When a leave that has not come to an end is given up. */
   leaveBy: number;
   /** Since when input of before a stall may still be queued; undefined: all is read. */
@@ -167,7 +169,9 @@ export interface Member {
   asynchronous: boolean;
   /** How many calls of its functions have returned at once. */
   returned: number;
+  /** The last position delivered here, and the latest time. */
   position: number;
+  time: number;
   view: View | undefined;
   viewInfo: ViewInfo | undefined;
   me: ViewMember | undefined;

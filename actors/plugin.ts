@@ -37,6 +37,7 @@ export function groups(options: GroupsOptions): Plugin {
       woken: false,
       timer: undefined,
       timerDue: Infinity,
+      wall: 0,
       leaveBy: Infinity,
       behindSince: undefined,
       lag: 0,

@@ -160,6 +160,7 @@ function createMember(
     asynchronous: [f, props.onView, props.onDirect].some(isAsync),
     returned: 0,
     position: 0,
+    time: 0,
     view: undefined,
     viewInfo: undefined,
     me: undefined,

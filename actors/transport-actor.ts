@@ -34,6 +34,8 @@ const eventsPerBatch = 8;
 /** This many lives ended by bugs within a minute: it will not get better. */
 const bugsMax = 5;
 const bugsMillis = 60_000;
+/** The core is told of the wall clock when it was set, or has drifted from the monotonic one, by more than this. */
+const wallDriftMillis = 10;
 /** How often a traced node writes down what it buffers, in milliseconds. */
 const gaugeMillis = 1000;
 
@@ -112,6 +114,7 @@ function handlers(host: Host): TransportHandlers {
 function startCore(host: Host): void {
   const { options, life, transport } = host;
   if (!transport) return;
+  host.wall = Date.now() - performance.now();
   const share = Math.floor(transport.receiveBufferBytes / windowShare);
   life.core = createNode(
     {
@@ -119,7 +122,7 @@ function startCore(host: Host): void {
       name: options.name,
       incarnation: life.incarnation,
       address: transport.address,
-      wall: performance.timeOrigin,
+      wall: host.wall,
       seed: randomInt(2 ** 31),
       trace: life.trace !== undefined,
       minimumNodes: options.minimumNodes,
@@ -146,6 +149,11 @@ export function turn(host: Host): void {
     const events = host.inbox;
     host.inbox = [];
     const now = performance.now();
+    const wall = Date.now() - now;
+    if (Math.abs(wall - host.wall) > wallDriftMillis) {
+      host.wall = wall;
+      step(core, { kind: 'clock', wall }, now);
+    }
     for (let i = 0; i < events.length; i++) {
       step(core, events[i] as NodeEvent, now);
       if (i % eventsPerBatch !== eventsPerBatch - 1) continue;

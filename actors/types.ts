@@ -72,6 +72,17 @@ export interface Context<Msg = never> {
   readonly from: Member;
   /** In the group's total order, from 1; 0 for messages of other orders, and in `onView` the last one before it. */
   readonly position: number;
+  /**
+   * When the message was sent, in milliseconds since the epoch, by its sender's clock but never before an earlier message.
+   * Under total order it is the same at every replica; a clock that is ahead takes the group along. For messages of other
+   * orders it never goes back at this member, and may differ from member to member. In `onView` the group's time by then.
+   */
+  readonly time: number;
+  /**
+   * A number in [0, 1). The sequence is the same at every member for the same message, and for the same view in `onView`,
+   * and another for each; in `onDirect` it is this member's own. Not for secrets: who knows the message can know it.
+   */
+  random(): number;
   /** This member's index in the view. */
   readonly rank: number;
   /** This member. */

@@ -104,7 +104,7 @@ function program(done: (code: number) => void): Command {
 
 const memberHelp = `
 Commands on standard input, one a line:
-  send N [--size B] [--order fifo|causal|total] [--uniform] [--rate R]   N multicasts of B bytes, R a second
+  send N [--size B] [--order fifo|causal|total|barrier] [--uniform] [--rate R]   N multicasts of B bytes, R a second
   say TEXT                   a text to all
   set KEY VALUE | get KEY    the group's key-value map
   digest                     of the map and of what came in total order

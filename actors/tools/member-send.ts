@@ -32,7 +32,7 @@ const sizeDefault = 100;
 
 /** Reads `N [--size B] [--order O] [--uniform] [--rate R]`. Throws with what is wrong. */
 export function parseSend(words: readonly string[]): Send {
-  const usage = 'send N [--size B] [--order fifo|causal|total] [--uniform] [--rate R]';
+  const usage = 'send N [--size B] [--order fifo|causal|total|barrier] [--uniform] [--rate R]';
   let count: number | undefined;
   let size = sizeDefault;
   let order: Order = 'fifo';
@@ -50,8 +50,9 @@ export function parseSend(words: readonly string[]): Send {
     else if (word === '--rate') rate = numberOf(words[++i], word);
     else if (word === '--order') {
       const value = words[++i];
-      if (value !== 'fifo' && value !== 'causal' && value !== 'total') throw new Error(`unknown order: ${usage}`);
-      order = value;
+      const known = (['fifo', 'causal', 'total', 'barrier'] as const).find((each) => each === value);
+      if (known === undefined) throw new Error(`unknown order: ${usage}`);
+      order = known;
     } else if (count === undefined && !word.startsWith('--')) count = numberOf(word, 'send');
     else throw new Error(`unexpected '${word}': ${usage}`);
   }
