@@ -28,7 +28,7 @@ export function startSnapshot(member: Member, token: TransferToken): void {
     return;
   }
   const { snapshot } = member.behavior;
-  const encoder = snapshotEncoder(snapshot ? snapshot(member.state) : member.state, member.host.refs);
+  const encoder = snapshotEncoder(stateToSend(member), member.host.refs);
   const ahead: Snapshot[] = [];
   const until = performance.now() + aheadMillis;
   while (!ahead.at(-1)?.last && ((!snapshot && member.inPlace) || performance.now() < until)) {
@@ -42,6 +42,12 @@ export function startSnapshot(member: Member, token: TransferToken): void {
   }
   member.outgoing.set(key, { encoder, ahead });
   continueSnapshot(member, token);
+}
+
+/** A plain member has its state to itself. */
+function stateToSend({ settings, behavior, state }: Member): unknown {
+  if (settings.kind === 'plain') return undefined;
+  return behavior.snapshot ? behavior.snapshot(state) : state;
 }
 
 /** Sends the next chunk. Throws {@link NotEncodable} if the state cannot be sent. */
@@ -79,8 +85,9 @@ export function takeState(member: Member, item: StateItem): Promise<void> | unde
   const { behavior, host } = member;
   if (item.first) {
     member.incoming = snapshotDecoder(host.refs);
-    member.hasState = false;
+    if (member.settings.kind === 'replicated') member.hasState = false;
   }
+  if (member.settings.kind === 'plain') return undefined;
   const decoder = member.incoming;
   if (!decoder) return undefined;
   decoder.push(item.chunk);

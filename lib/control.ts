@@ -3,10 +3,12 @@
  * of a membership ends every group.
  */
 import type { NodeId } from './ids.js';
+import { endAllAsks, followAsks } from './asking.js';
 import { assertNever } from './assert.js';
 import { endGroup, followDecree } from './group/group.js';
 import { updateStatus } from './group/replica.js';
 import { incarnationOf } from './ids.js';
+import { followPasts } from './letters.js';
 import {
   type Destination,
   type MembershipOutput,
@@ -93,6 +95,7 @@ function refuseGroup(node: Node, name: string): void {
 
 function endAll(node: Node, status: 'left' | 'excluded', why: string): void {
   for (const group of node.groups.values()) endGroup(node.host, group, status, why);
+  endAllAsks(node, why);
 }
 
 function updateQuorate(node: Node): void {
@@ -112,12 +115,19 @@ function followState(node: Node, state: DomainState, decree: Decree | null): voi
   node.sources = new Map(state.nodes.map(({ incarnation, id }) => [incarnation, id]));
   node.addresses.clear();
   for (const { id, address } of state.nodes) node.addresses.set(id, address);
-  for (const peer of node.links.keys()) if (!node.addresses.has(peer)) node.links.delete(peer);
+  for (const link of node.links.values()) {
+    if (node.addresses.has(link.peer)) continue;
+    node.links.delete(link.peer);
+    node.writing.delete(link);
+  }
+  followPasts(node, state);
+  followAsks(node, decree);
   traceDomain(node, before, state, decree);
   node.effects.push({ kind: 'domain', state });
   updateQuorate(node);
+  const nodes = new Set(node.addresses.keys());
   for (const group of node.groups.values()) {
-    followDecree(node.host, group, state.groups.get(group.name), decree);
+    followDecree(node.host, group, state.groups.get(group.name), decree, nodes);
     if (group.id !== 0) node.groupsById.set(group.id, group);
     node.host.touch(group);
   }

@@ -50,6 +50,13 @@ export interface RequestId {
 /** How many members are to answer: so many, more than half, or all of the view in which the request is delivered. */
 export type Wanted = number | 'majority' | 'all';
 
+/** A member's own request: its number, the replies it wants, and for how long it waits, in milliseconds. */
+export interface Ask {
+  readonly number: number;
+  readonly replies: Wanted;
+  readonly timeout: Millis;
+}
+
 /** A request, as it is delivered. */
 export interface DeliveredRequest extends RequestId {
   /** Whether its client waits for replies of the members. */
@@ -155,7 +162,7 @@ export type NodeEvent =
       readonly order: Order;
       readonly uniform: boolean;
       /** This member asks: the multicast is the question. */
-      readonly ask?: { readonly number: number; readonly replies: Wanted; readonly timeout: Millis };
+      readonly ask?: Ask;
       /** This member passes on the request of another node; total and uniform. */
       readonly request?: RequestId;
     }

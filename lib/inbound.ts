@@ -5,10 +5,10 @@
 import type { Millis, NodeId } from './ids.js';
 import { collect } from './control.js';
 import { checkCut, receiveFlush } from './group/flush.js';
-import { flushMessage, linkMessage } from './group/messages.js';
+import { flushMessage } from './group/messages.js';
 import { receiveData, receiveRow } from './group/receive.js';
 import { receiveNak } from './group/repair.js';
-import { hasRoomForEarly, receiveLink } from './group/transfer.js';
+import { receiveLetter } from './letters.js';
 import { nextLinkMessage, takeLinkAck } from './link.js';
 import { controlMessage, heard, receive as receiveControl } from './membership/membership.js';
 import { type Node, linkTo } from './node-state.js';
@@ -70,13 +70,7 @@ function receiveOnLink(node: Node, source: NodeId, kind: number, r: Reader): voi
     return;
   }
   const message = nextLinkMessage(link, r);
-  if (!message) return;
-  const body = new Reader(message);
-  const head = linkMessage.read(body);
-  const group = node.groups.get(head.group);
-  if (group && !hasRoomForEarly(group)) return;
-  link.received++;
-  if (group && !group.ended) receiveLink(node.host, group, source, head, body.raw(body.left));
+  if (message && receiveLetter(node, link, new Reader(message))) link.received++;
 }
 
 function receiveForGroup(node: Node, source: NodeId, kind: number, r: Reader): void {

@@ -12,11 +12,11 @@ export interface Gauge {
   /** Multicasts' frames that are not known to be stable, and their bytes. */
   readonly unstable: number;
   readonly unstableBytes: number;
-  /** Own multicasts that wait to be let in. */
+  /** Own multicasts that wait to be let in, and letters that wait to be sent. */
   readonly queued: number;
-  /** Frames behind a gap, and frames for a view to come. */
+  /** Frames behind a gap, frames for a view to come, and letters that wait for what they follow. */
   readonly reorder: number;
-  /** Fragments of multicasts that are not complete. */
+  /** Fragments of multicasts and letters that are not complete. */
   readonly reassembly: number;
 }
 
@@ -33,6 +33,11 @@ export function gauge(node: Node): Gauge {
       reassembly += stream.partial.length;
     }
   }
+  for (const { letters } of node.links.values()) {
+    queued += letters.held.length;
+    reorder += letters.early.length;
+    reassembly += letters.pieces.length;
+  }
   return { unstable, unstableBytes, queued, reorder, reassembly };
 }
 
@@ -42,6 +47,7 @@ export function statistics(node: Node): Readonly<Record<string, number>> {
     ...gauge(node),
     nodes: node.domain?.nodes.length ?? 0,
     groups: node.groups.size,
+    asking: node.asks.open.size,
     packetsIn: node.packetsIn,
     packetsOut: node.packetsOut,
     bytesOut: node.bytesOut,

@@ -40,6 +40,26 @@ export const linkMessageBytesMax = 1024 * 1024 - 4096;
 export const linkWindowBytes = 2 * 1024 * 1024;
 /** A link that makes no progress for so long sends again what is not acknowledged. */
 export const linkRepeat = 1000;
+/** Letters larger than this are cut into pieces: a stream message has an end. */
+export const pieceBytesMax = 256 * 1024;
+/** Bytes of letters to one node that wait for the link, or for own multicasts before them; more are refused. */
+export const lettersHeldBytesMax = 64 * 1024 * 1024;
+/** Bytes of letters from one node that wait for what they follow; more is not acknowledged, so it comes again. */
+export const lettersEarlyBytesMax = 16 * 1024 * 1024;
+/** A request that was refused for now goes to a member again after so long. */
+export const askAgainDelay = 50;
+/** A client waits for no request that is so far behind its newest: who serves them remembers all from the oldest on. */
+export const requestsMax = 65_536;
+/** Departed nodes whose cause is remembered, to tell who asked. */
+export const departuresMax = 256;
+/** One reply of a member. */
+export const replyBytesMax = 16 * 1024 * 1024;
+/** Bytes of replies that a member keeps for clients that may not have them; later ones are not kept. */
+export const repliesBytesMax = 64 * 1024 * 1024;
+/** Entries of one message that tells what was served. */
+export const servedPerMessageMax = 4096;
+/** About so many bytes of replies in one such message. */
+export const servedBytesMax = 256 * 1024;
 /** Bytes of link messages that came before the view that explains them; more is not acknowledged, so it comes again. */
 export const earlyBytesMax = 8 * 1024 * 1024;
 /** Each counts this much more, so that empty ones are bounded too. */

@@ -4,6 +4,7 @@
  */
 import type { Millis, NodeId } from './ids.js';
 import { incarnationOf } from './ids.js';
+import { type Letters, createLetters } from './letter-box.js';
 import { linkRepeat, linkReopenDelay, linkWindowBytes } from './limits.js';
 import { type Outbox, addSection, overStream, toNode } from './outbox.js';
 import { Queue } from './queue.js';
@@ -23,6 +24,7 @@ export interface Link {
   /** Messages taken in. */
   received: number;
   owesAck: boolean;
+  readonly letters: Letters;
 }
 
 /** A link that nothing went over. */
@@ -36,6 +38,7 @@ export function createLink(peer: NodeId, address: string): Link {
     repeatAt: Infinity,
     received: 0,
     owesAck: false,
+    letters: createLetters(),
   };
 }
 

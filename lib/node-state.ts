@@ -1,7 +1,9 @@
 /** What one node holds, in one life: the control plane's state, its groups, and what is to be sent. Plain data. */
 import type { Effect } from './events.js';
-import type { Incarnation, NodeId } from './ids.js';
+import type { Asks } from './asks.js';
+import type { GroupId, Incarnation, NodeId } from './ids.js';
 import type { Group, Host } from './group/state.js';
+import type { Past } from './letter-box.js';
 import { type Link, createLink } from './link.js';
 import type { Membership } from './membership/membership.js';
 import type { DomainState } from './membership/state.js';
@@ -23,6 +25,11 @@ export interface Node {
   /** Last multicast of memberships that ended, by group. */
   readonly lastMessages: Map<string, number>;
   readonly links: Map<NodeId, Link>;
+  /** Links with letters that wait. */
+  readonly writing: Set<Link>;
+  /** What others have told of groups in which this node is no member. */
+  readonly pasts: Map<GroupId, Past>;
+  readonly asks: Asks;
   readonly out: Outbox;
   readonly host: Host;
   /** Groups with work for the end of the batch, and groups that wait for a time. */

@@ -6,16 +6,21 @@
  */
 import type { Effect, GroupItem, NodeEvent } from './events.js';
 import type { DomainId, Millis } from './ids.js';
+import { beginAsk, beginRequest, endAsksOf, questionDelivered, reviewAsks, tickAsks } from './asking.js';
+import { createAsks } from './asks.js';
 import { assertNever } from './assert.js';
 import { collect } from './control.js';
 import { createGroup, endGroup, groupDue, leaveGroup, serveGroup, takeMulticast } from './group/group.js';
 import { updateStatus } from './group/replica.js';
+import { sendDirect } from './group/direct.js';
+import { refuseRequest, takeReply } from './group/serving.js';
 import { beginSettling } from './group/settled.js';
 import type { Group, Host } from './group/state.js';
-import { giveChunk, sendDirect } from './group/transfer.js';
+import { giveChunk } from './group/transfer.js';
 import { nodeId } from './ids.js';
 import { receivePacket, unlessMalformed } from './inbound.js';
-import { hasRoom, linkBroke, sendOver, serveLink } from './link.js';
+import { keepPast, moveLetters, sendLetter, sendState } from './letters.js';
+import { hasRoom, linkBroke, serveLink } from './link.js';
 import {
   createMembership,
   endView,
@@ -27,7 +32,7 @@ import {
   nextTick as membershipDue,
   tick as tickMembership,
 } from './membership/membership.js';
-import { type Node, linkTo } from './node-state.js';
+import type { Node } from './node-state.js';
 import type { NodeOptions } from './options.js';
 import { createOutbox, finishAll } from './outbox.js';
 import { tagOf } from './wire/packet.js';
@@ -51,6 +56,9 @@ export function createNode(options: NodeOptions, now: Millis): Node {
     groupsById: new Map(),
     lastMessages: new Map(),
     links: new Map(),
+    writing: new Set(),
+    pasts: new Map(),
+    asks: createAsks(),
     out,
     dirty: new Set(),
     timed: new Set(),
@@ -89,10 +97,17 @@ function createHost(node: Node, now: Millis): Host {
       collect(node, (out) => endView(node.membership, group.name, view, node.host.now, out));
     },
     touch: (group) => node.dirty.add(group),
-    link: (to, message) => {
-      const link = linkTo(node, to);
-      if (link) sendOver(node.out, link, message, node.host.now);
-    },
+    letter: (to, letter, payload) => sendLetter(node, to, letter, payload),
+    sendState: (to, message, payload) => sendState(node, to, message, payload),
+    beginAsk: (group, message, ask) => beginAsk(node, group, message, ask),
+    questionDelivered: (number, { members }) =>
+      questionDelivered(
+        node,
+        number,
+        members.map(({ id, joined }) => ({ node: id, joined })),
+      ),
+    reviewAsks: () => (node.asks.review = true),
+    endAsksOf: (group, why) => endAsksOf(node, group, why),
     linkHasRoom: (to) => {
       const link = node.links.get(to);
       return link ? hasRoom(link) : node.addresses.has(to);
@@ -138,22 +153,28 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'direct':
     case 'flush':
     case 'consumed':
+    case 'refuse':
+    case 'reply':
     case 'snapshot': {
       const group = node.groups.get(event.group);
       if (group && !group.ended) stepGroup(node, group, event);
       return;
     }
     case 'request':
-    case 'refuse':
-    case 'reply':
+      return beginRequest(node, event);
     case 'remote':
+      if (!sendLetter(node, event.to, { kind: 'remote' }, event.payload)) {
+        node.host.log('warn', 'a message to another node is dropped', { node: event.to });
+      }
       return;
     default:
       return assertNever(event);
   }
 }
 
-type GroupEvent = NodeEvent & { kind: 'leave-group' | 'multicast' | 'direct' | 'flush' | 'consumed' | 'snapshot' };
+type GroupEvent = NodeEvent & {
+  kind: 'leave-group' | 'multicast' | 'direct' | 'flush' | 'consumed' | 'refuse' | 'reply' | 'snapshot';
+};
 
 function stepGroup(node: Node, group: Group, event: GroupEvent): void {
   const { host } = node;
@@ -170,6 +191,10 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
       group.backlogBytes -= event.bytes;
       host.touch(group);
       return;
+    case 'refuse':
+      return refuseRequest(host, group, event.request, event.why, event.again);
+    case 'reply':
+      return takeReply(host, group, event.request, event.payload);
     case 'snapshot':
       return giveChunk(host, group, event.token, event.chunk, event.last);
     default:
@@ -190,6 +215,7 @@ function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis
 function tick(node: Node, behind: boolean, now: Millis): void {
   collect(node, (out) => tickMembership(node.membership, now, out, behind));
   for (const group of node.timed) if (groupDue(group) <= now) node.dirty.add(group);
+  tickAsks(node);
 }
 
 /** Ends a batch of steps: what is to be done, in order. */
@@ -197,14 +223,13 @@ export function ready(node: Node, now: Millis): readonly Effect[] {
   const { host } = node;
   host.now = now;
   const deliveries: Effect[] = [];
-  for (const group of node.dirty) {
-    serveGroup(host, group);
+  const served = serveAll(node);
+  for (const group of served) {
     if (groupDue(group) === Infinity) node.timed.delete(group);
     else node.timed.add(group);
     if (group.items.length > 0) {
       deliveries.push({ kind: 'deliver', group: group.name, items: takeItems(group) });
     }
-    node.dirty.delete(group);
     if (group.ended) retire(node, group);
   }
   maybeLeaveDomain(node, now);
@@ -222,6 +247,20 @@ export function ready(node: Node, now: Millis): readonly Effect[] {
   return effects;
 }
 
+/** Everything that what happened allows, in all groups; letters go out after multicasts, and in after deliveries. */
+function serveAll(node: Node): ReadonlySet<Group> {
+  const served = new Set<Group>();
+  do {
+    for (const group of node.dirty) {
+      node.dirty.delete(group);
+      serveGroup(node.host, group);
+      served.add(group);
+    }
+    reviewAsks(node);
+  } while (moveLetters(node) || node.dirty.size > 0);
+  return served;
+}
+
 function takeItems(group: Group): GroupItem[] {
   const { items } = group;
   group.items = [];
@@ -231,19 +270,22 @@ function takeItems(group: Group): GroupItem[] {
 function retire(node: Node, group: Group): void {
   node.lastMessages.set(group.name, group.lastMessage);
   node.timed.delete(group);
+  keepPast(node, group);
   if (node.groupsById.get(group.id) === group) node.groupsById.delete(group.id);
   if (node.groups.get(group.name) === group) node.groups.delete(group.name);
 }
 
 function maybeLeaveDomain(node: Node, now: Millis): void {
   if (node.leavingDomain !== 'groups' || node.groups.size > 0) return;
+  // what was said last still has to arrive
+  for (const link of node.links.values()) if (link.unacknowledged.length > 0 || link.letters.held.length > 0) return;
   node.leavingDomain = 'asked';
   collect(node, (out) => leaveDomain(node.membership, now, out));
 }
 
 /** When the next `tick` is due, in the time base of `now`. */
 export function nextTick(node: Node): Millis {
-  let due: Millis = membershipDue(node.membership);
+  let due: Millis = Math.min(membershipDue(node.membership), node.asks.due);
   for (const group of node.timed) due = Math.min(due, groupDue(group));
   for (const link of node.links.values()) due = Math.min(due, link.repeatAt);
   return due;

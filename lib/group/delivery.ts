@@ -14,6 +14,7 @@
  */
 import type { Rank, Seqno } from '../ids.js';
 import { assert, must } from '../assert.js';
+import { concat } from '../wire/bytes.js';
 import {
   type Chunk,
   type RankCount,
@@ -23,9 +24,11 @@ import {
   orderOfKind,
   readPairs,
   readTime,
+  requestFlag,
   uniformFlag,
 } from '../wire/record.js';
 import { emit } from './replica.js';
+import { readHead } from './serving.js';
 import type { Pending } from './pending.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import { type View, rankIn } from './view.js';
@@ -80,6 +83,8 @@ function takeMulticast(
   const stream = must(state.streams[rank], 'stream');
   const kind = kindOf(first);
   const uniform = (first & uniformFlag) !== 0;
+  const whole = stream.partial.length > 0 ? concat(stream.partial, last) : last;
+  const asked = (first & requestFlag) === 0 ? null : readHead(whole);
   const pending: Pending = {
     kind: 'delivery',
     from: must(state.info.members[rank], 'member'),
@@ -91,8 +96,8 @@ function takeMulticast(
     time: stream.time,
     mine: rank === state.rank,
     view: state.info,
-    request: null,
-    payload: stream.partial.length > 0 ? joined(stream.partial, last) : last,
+    request: asked ? { ...asked.head, repeated: false } : null,
+    payload: asked ? asked.payload : whole,
     seqno,
     dependencies: kind === RecordKind.fifo ? null : (state.dependenciesRead[rank] ?? null),
   };
@@ -105,6 +110,7 @@ function takeMulticast(
     else deliver(host, group, pending);
     return;
   }
+  if (rank === state.rank) state.lastOrdered = seqno;
   state.dependenciesRead[rank] = null;
   stream.pending.push(pending);
   if (kind === RecordKind.causal) state.causalPending++;
@@ -115,19 +121,6 @@ function takeMulticast(
     if (newest?.rank === rank) newest.count++;
     else state.unassigned.push({ rank, count: 1 });
   }
-}
-
-function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
-  let length = last.length;
-  for (const piece of pieces) length += piece.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  whole.set(last, at);
-  return whole;
 }
 
 /** The sequencer's own multicast, ordered in place: it is its own assignment. */
@@ -207,7 +200,10 @@ function hasPast(state: ViewState, head: Pending): boolean {
 }
 
 function deliver(host: Host, group: Group, pending: Pending): void {
-  if (pending.fromRank === pending.view.rank) group.undelivered--;
+  if (pending.fromRank === pending.view.rank) {
+    group.undelivered--;
+    if (pending.request?.client === host.self) host.questionDelivered(pending.request.number, pending.view);
+  }
   if (pending.position === 0) {
     pending.time = Math.max(pending.time, group.unorderedTime, group.time);
     group.unorderedTime = pending.time;

@@ -206,18 +206,15 @@ function finishAt(host: Host, group: Group, node: NodeId, target: View, record: 
 /** Nobody in the target has ever installed a view: its oldest member founds the group with its initial state. */
 function foundGroup(host: Host, group: Group, target: View): void {
   const first = Math.floor(group.id / groupIdsPerDecree) === target.id;
-  const isReplicated = group.settings.kind === 'replicated';
   sendInstall(host, group, target, {
     target: target.id,
     base: 0,
     cut: [],
     position: 0,
     time: 0,
-    founder: isReplicated ? 0 : null,
+    founder: 0,
     loud: !first,
-    transfers: isReplicated
-      ? target.members.slice(1).map((_, i) => ({ joiner: i + 1, donor: 0, view: target.id }))
-      : [],
+    transfers: target.members.slice(1).map((_, i) => ({ joiner: i + 1, donor: 0, view: target.id })),
   });
 }
 

@@ -12,6 +12,7 @@ import { addTarget, checkCut, continueFlush } from './flush.js';
 import { noteDeparture, noteStable } from './install.js';
 import { acknowledge, askForGaps, remind, repairDue } from './repair.js';
 import { pass, updateStatus } from './replica.js';
+import { admitRequest, withHead } from './serving.js';
 import { endSettling } from './settled.js';
 import type { Group, Host, ViewState } from './state.js';
 import { continueGiving } from './transfer.js';
@@ -36,10 +37,14 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     unorderedTime: 0,
     replica: { kind: 'absent' },
     giving: new Map(),
+    served: new Map(),
+    repliesBytes: 0,
+    contacts: new Map(),
     settling: [],
     queue: new Queue(),
     lastMessage,
     acceptedMessage: lastMessage,
+    lastOrdered: lastMessage,
     stableMessage: lastMessage,
     undelivered: 0,
     toldAccepted: lastMessage,
@@ -58,7 +63,13 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
 }
 
 /** A decree was installed: what it means for this group. `decree` is null when the state was learned whole. */
-export function followDecree(host: Host, group: Group, state: GroupState | undefined, decree: Decree | null): void {
+export function followDecree(
+  host: Host,
+  group: Group,
+  state: GroupState | undefined,
+  decree: Decree | null,
+  nodes: ReadonlySet<NodeId>,
+): void {
   if (group.ended) return;
   const me = state?.members.find(({ node }) => node === host.self);
   if (group.id !== 0 && (!state || state.id !== group.id || me?.joined !== group.joined)) {
@@ -71,7 +82,7 @@ export function followDecree(host: Host, group: Group, state: GroupState | undef
   if (!isNew && decree) noteDepartures(group, state, decree);
   group.id = state.id;
   group.joined = me.joined;
-  addTarget(host, group, viewOf(state));
+  addTarget(host, group, viewOf(state, nodes));
   updateStatus(host, group);
 }
 
@@ -103,10 +114,25 @@ export function takeMulticast(host: Host, group: Group, event: NodeEvent & { kin
   assert(event.payload.length <= messageBytesMax, 'a multicast is within its limit');
   assert(group.queue.length <= queueLengthMax, 'the queue is within its limit');
   group.lastMessage = event.message;
-  const { message, order, payload } = event;
-  // delivered at the end of a view, a barrier is so at all who go on or at none
-  const uniform = event.uniform || order === 'barrier';
-  group.queue.push({ message, order, uniform, payload, offset: 0, traced: false });
+  const { message, order, ask, request } = event;
+  if (order !== 'fifo') group.lastOrdered = message;
+  let { payload } = event;
+  if (ask) {
+    const head = { client: host.self, number: ask.number, lowest: 0, wantsReply: true, isVoid: false };
+    payload = withHead(head, payload);
+    host.beginAsk(group, message, ask);
+  } else if (request) payload = admitRequest(group, request, payload);
+  group.queue.push({
+    message,
+    order,
+    // delivered at the end of a view, a barrier is so at all who go on or at none
+    uniform: event.uniform || order === 'barrier',
+    payload,
+    request: ask ? { client: host.self, number: ask.number } : (request ?? null),
+    headBytes: payload.length - event.payload.length,
+    offset: 0,
+    traced: false,
+  });
   host.touch(group);
 }
 
@@ -144,6 +170,7 @@ export function endGroup(host: Host, group: Group, status: 'left' | 'excluded', 
     if (status === 'left') host.trace({ e: 'left', g: group.name });
     else host.trace({ e: 'excluded', g: group.name, v: String(current?.view.id ?? 0), why });
   }
+  host.endAsksOf(group, why);
   if (current) openWindow(host, must(current.streams[current.rank], 'own stream').unstableBytes);
   group.status = status;
   group.ended = true;

@@ -13,6 +13,7 @@ import { deliverRest } from './delivery.js';
 import type { InstallRecord } from './messages.js';
 import { replayFuture } from './receive.js';
 import { emit, updateStatus } from './replica.js';
+import { forgetGone } from './serving.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import { beginTransfers, replayEarly } from './transfer.js';
 import { createViewState } from './view-state.js';
@@ -40,6 +41,7 @@ export function install(
   }
   const isSame = group.position === position && group.time === record.time;
   assert(position === null || isSame, 'members that go on together have delivered the same');
+  forgetGone(group, target);
   const waited = group.replica;
   const snapshots = beginTransfers(host, group, target, record, rank);
   const isSequel = waited.kind === 'present' || waited === group.replica;
@@ -58,6 +60,7 @@ export function install(
   });
   replayFuture(host, group, target.id);
   replayEarly(host, group);
+  host.reviewAsks();
   updateStatus(host, group);
   host.touch(group);
 }

@@ -1,9 +1,11 @@
 /**
- * The flush's messages. `target` is the view that is being installed, `base` the view that the members come from.
+ * What the members of a group say to each other: the flush's messages, in which `target` is the view that is being
+ * installed and `base` the view that the members come from; and what goes over the link between two nodes.
  */
-import type { DecreeNumber, NodeId, Position, Rank, Seqno, ViewId, WallTime } from '../ids.js';
-import { membersMax } from '../limits.js';
-import { type Of, bool, list, nullable, struct, text, uint, union } from '../wire/schema.js';
+import type { DecreeNumber, GroupId, NodeId, Position, Rank, Seqno, ViewId, WallTime } from '../ids.js';
+import { membersMax, replyBytesMax, servedPerMessageMax } from '../limits.js';
+import { groupsMax } from '../membership/limits.js';
+import { type Of, blob, bool, list, nullable, struct, text, uint, union } from '../wire/schema.js';
 
 const viewId = uint<ViewId>();
 const seqnos = list(uint<Seqno>(), membersMax);
@@ -59,11 +61,58 @@ export const flushMessage = union({
 /** See {@link flushMessage}. */
 export type FlushMessage = Of<typeof flushMessage>;
 
-/** On the reliable link between two nodes, about one group. */
-export const linkMessage = union({
-  state: struct({ group: text(512), view: viewId, first: bool, last: bool }),
-  /** In which view it was said, and between which members: their decrees. */
-  direct: struct({ group: text(512), view: viewId, from: uint<DecreeNumber>(), to: uint<DecreeNumber>() }),
+const groupName = text(512);
+const nodeName = text<NodeId>(512);
+const decree = uint<DecreeNumber>();
+
+/** Requests of one client that were served, from the lowest that it still waits for; with the donor's replies. */
+const servedPiece = struct({
+  client: nodeName,
+  floor: uint(),
+  requests: list(struct({ number: uint(), reply: nullable(blob(replyBytesMax)) }), servedPerMessageMax),
 });
-/** See {@link linkMessage}; the payload follows it. */
+/** See {@link servedPiece}. */
+export type ServedPiece = Of<typeof servedPiece>;
+
+/** On the reliable link between two nodes. The payload follows it. */
+export const linkMessage = union({
+  /** A chunk of a group's state as of a view. */
+  state: struct({ group: groupName, view: viewId, first: bool, last: bool }),
+  /** Ahead of the state: which requests it contains. */
+  served: struct({ group: groupName, view: viewId, pieces: list(servedPiece, servedPerMessageMax) }),
+  /** From one member to another, named by their decrees. */
+  direct: struct({ group: groupName, from: decree, to: decree }),
+  /** The next bytes of a message that follows. */
+  piece: struct({}),
+  /** A client's request, to a member; `lowest` is the lowest number that it waits for. */
+  request: struct({ group: groupName, number: uint(), lowest: uint(), wantsReply: bool }),
+  /** The contact's answer: not let in. */
+  refused: struct({ number: uint(), why: text(4096), again: bool }),
+  /** The contact's answer: delivered, in a view of these members. */
+  shown: struct({ number: uint(), members: list(struct({ node: nodeName, joined: decree }), membersMax) }),
+  /** A member's reply, or why there is none. */
+  reply: struct({ number: uint(), silent: nullable(text(4096)) }),
+  /** For whoever runs the other node. */
+  remote: struct({}),
+});
+/** See {@link linkMessage}. */
 export type LinkMessage = Of<typeof linkMessage>;
+/** What is sent as a letter: whatever is no piece of something else. */
+export type Letter = Exclude<LinkMessage, { kind: 'state' | 'served' | 'piece' }>;
+
+/** What a letter's writer had sent and delivered before, as far as it is news to the reader. */
+export const linkContext = struct({
+  /** The state of the domain. */
+  state: decree,
+  groups: list(
+    struct({
+      group: uint<GroupId>(),
+      view: viewId,
+      /** Of each sender, by rank in that view. */
+      entries: list(struct({ rank, seqno: uint<Seqno>() }), membersMax),
+    }),
+    groupsMax,
+  ),
+});
+/** See {@link linkContext}. */
+export type Context = Of<typeof linkContext>;

@@ -6,6 +6,7 @@
  */
 import type { Delivery, GroupItem, GroupStatus, ViewInfo } from '../events.js';
 import { digest } from '../trace/digest.js';
+import { serve } from './serving.js';
 import type { Group, Host } from './state.js';
 
 /** Hands an item to the actor, after everything before it. */
@@ -23,6 +24,7 @@ export function emit(host: Host, group: Group, item: GroupItem): void {
 export function pass(host: Host, group: Group, item: GroupItem): void {
   if (item.kind === 'delivery') {
     group.backlogBytes += item.payload.length;
+    if (item.request) serve(host, group, item);
     if (host.options.trace) traceDelivery(host, group, item);
   } else if (item.kind === 'view' && host.options.trace) traceView(host, item.view);
   group.items.push(item);
@@ -54,6 +56,8 @@ function traceDelivery(host: Host, group: Group, item: Delivery): void {
     u: item.uniform,
     ...(item.position > 0 ? { pos: item.position, time: item.time } : {}),
     h: digest(item.payload),
+    ...(item.request ? { r: `${item.request.client}:${item.request.number}` } : {}),
+    ...(item.request?.repeated ? { repeated: true } : {}),
   });
 }
 

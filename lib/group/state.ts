@@ -4,7 +4,7 @@
  * What belongs to one installed view is in {@link ViewState} and goes with it: after an install nothing of the old view
  * is ever needed again.
  */
-import type { GroupItem, TransferToken, ViewInfo } from '../events.js';
+import type { Ask, GroupItem, RequestId, TransferToken, ViewInfo } from '../events.js';
 import type {
   DecreeNumber,
   DomainId,
@@ -25,7 +25,7 @@ import type { Queue } from '../queue.js';
 import type { Digest } from '../trace/digest.js';
 import type { TraceRecord } from '../trace/format.js';
 import type { RankCount } from '../wire/record.js';
-import type { InstallRecord, LinkMessage, Report } from './messages.js';
+import type { InstallRecord, Letter, LinkMessage, Report } from './messages.js';
 import type { Stability } from './stability.js';
 import type { Stream } from './stream.js';
 import type { View } from './view.js';
@@ -55,8 +55,17 @@ export interface Host {
   askToEndView(group: Group, view: ViewId): void;
   /** The group has work for the end of the batch. */
   touch(group: Group): void;
-  /** Sends a message on the reliable link to a node. */
-  link(to: NodeId, message: Uint8Array): void;
+  /** Sends a letter to a node; false if it cannot be sent. */
+  letter(to: NodeId, letter: Letter, payload: Uint8Array): boolean;
+  /** Sends a piece of a state on the link to a node. */
+  sendState(to: NodeId, message: LinkMessage & { kind: 'state' | 'served' }, payload: Uint8Array): void;
+  /** A member asks: the multicast of this number is its question. */
+  beginAsk(group: Group, message: MessageNumber, ask: Ask): void;
+  /** A member's own question was delivered here, in this view. */
+  questionDelivered(number: number, view: ViewInfo): void;
+  /** A group's member has installed a view, or has ended. */
+  reviewAsks(): void;
+  endAsksOf(group: Group, why: string): void;
   /** Whether the link to a node has room for more state; not if the node is gone. */
   linkHasRoom(to: NodeId): boolean;
   /** Whether all that was sent on the link to a node has arrived; not if the node is gone. */
@@ -79,6 +88,9 @@ export interface Outgoing {
   readonly order: Order;
   readonly uniform: boolean;
   readonly payload: Uint8Array;
+  /** Which request it is, if it is one: then its bytes begin with the request's head, of so many bytes. */
+  readonly request: RequestId | null;
+  readonly headBytes: number;
   /** Bytes already sent as fragments in this view. */
   offset: number;
   /** Whether its `send` stands in the trace. */
@@ -113,6 +125,8 @@ export interface ViewState {
   readonly stability: Stability;
   /** Seqno of the last causal or total multicast delivered, by sender. */
   readonly delivered: Float64Array;
+  /** One's own last causal or total multicast that was sent. */
+  lastOrdered: Seqno;
   /** The same as told to others with one's own last multicast. */
   readonly dependenciesSent: Float64Array;
   /** Dependencies read from a stream and not yet attached to a multicast, by sender. */
@@ -193,6 +207,8 @@ export interface Giving {
   first: boolean;
   /** The last chunk was taken; the transfer ends when the joiner has it. */
   complete: boolean;
+  /** The requests that the state contains. */
+  readonly served: ReadonlyMap<NodeId, Served>;
   /** Of all chunks, for the trace. */
   readonly digest: Digest;
 }
@@ -205,6 +221,14 @@ export interface Settling {
   /** In this view, what had been received of each sender; a later view has it all, by virtual synchrony. */
   readonly view: ViewId;
   readonly row: readonly Seqno[];
+}
+
+/** What one client has had served. */
+export interface Served {
+  /** Its requests below this number are over. */
+  floor: number;
+  /** Those from there on, with this member's reply; `open`: its actor may still reply; `unknown`: it never will. */
+  readonly requests: Map<number, Uint8Array | 'open' | 'unknown'>;
 }
 
 /** A frame for a view that is not installed yet. */
@@ -238,12 +262,19 @@ export interface Group {
   replica: ReplicaState;
   /** Transfers this member gives. */
   readonly giving: Map<NodeId, Giving>;
+  /** Requests from outside that were delivered, by client; and the bytes of the replies kept with them. */
+  readonly served: Map<NodeId, Served>;
+  repliesBytes: number;
+  /** Requests that this member's actor is looking at, as their contact; by `client:number`. */
+  readonly contacts: Map<string, { readonly lowest: number; readonly wantsReply: boolean }>;
   /** Flushes of the user that have not ended. */
   settling: Settling[];
   readonly queue: Queue<Outgoing>;
   /** Of one's own multicasts: taken in, let in, stable. */
   lastMessage: MessageNumber;
   acceptedMessage: MessageNumber;
+  /** The last of them that is causal or total. */
+  lastOrdered: MessageNumber;
   stableMessage: MessageNumber;
   /** Own multicasts that were let in and are not delivered here. */
   undelivered: number;
@@ -260,8 +291,12 @@ export interface Group {
   wedged: boolean;
   future: FutureFrame[];
   futureBytes: number;
-  /** Came over a link before the view that explains it. */
-  early: { readonly from: NodeId; readonly message: LinkMessage; readonly payload: Uint8Array }[];
+  /** Pieces of state that came before the view that explains them. */
+  early: {
+    readonly from: NodeId;
+    readonly message: LinkMessage & { kind: 'state' | 'served' };
+    readonly payload: Uint8Array;
+  }[];
   earlyBytes: number;
   /** What the actor gets at the end of the batch. */
   items: GroupItem[];

@@ -3,18 +3,18 @@
  *
  * The install of a view names a donor for every member that lacks the state. The donor's actor takes its snapshot when
  * it reaches that view in its mailbox, after everything delivered before, so the state is that of the cut. The joiner
- * holds back what is delivered from then on until the last chunk is in. If the donor goes, the install of the view that
+ * holds back what is delivered from then on until the last chunk is in. The protocol's own part of the state, which requests
+ * were served, goes ahead of the actor's; so plain members, whose actors have nothing to send, take part as well. If the donor goes, the install of the view that
  * removed it names another, which takes its snapshot at that view; the joiner forgets what it held for earlier ones.
  */
 import type { GroupItem, TransferToken } from '../events.js';
 import type { NodeId, Rank } from '../ids.js';
 import { must } from '../assert.js';
-import { nameOf } from '../ids.js';
 import { earlyBytesMax, earlyOverheadBytes } from '../limits.js';
 import { type Digest, createDigest, spellDigest, update } from '../trace/digest.js';
-import { Writer } from '../wire/bytes.js';
-import { type InstallRecord, type LinkMessage, type Report, linkMessage } from './messages.js';
-import { emit, pass, updateStatus } from './replica.js';
+import type { InstallRecord, LinkMessage, Report } from './messages.js';
+import { pass, updateStatus } from './replica.js';
+import { forgetServed, servedMessages, servedNow, takeServed } from './serving.js';
 import type { Giving, Group, Host } from './state.js';
 import type { View } from './view.js';
 
@@ -24,7 +24,6 @@ export function assignTransfers(
   target: View,
   reports: ReadonlyMap<NodeId, Report>,
 ): Pick<InstallRecord, 'founder' | 'transfers'> {
-  if (group.settings.kind === 'plain') return { founder: null, transfers: [] };
   const ranks = target.members.map((_, rank) => rank);
   const has = (rank: Rank): boolean => reports.get(must(target.members[rank], 'member').node)?.hasState ?? false;
   const donors = ranks.filter(has);
@@ -71,12 +70,12 @@ export function beginTransfers(
     pass(host, group, { kind: 'snapshot-end', token });
   }
   const given = tokens.filter((token) => token.donor === host.self && token.view === target.id);
-  for (const token of given) group.giving.set(token.joiner, createGiving(token));
+  for (const token of given) group.giving.set(token.joiner, createGiving(group, token));
   return given;
 }
 
-function createGiving(token: TransferToken): Giving {
-  return { token, waiting: false, first: true, complete: false, digest: createDigest() };
+function createGiving(group: Group, token: TransferToken): Giving {
+  return { token, waiting: false, first: true, complete: false, served: servedNow(group), digest: createDigest() };
 }
 
 /** Waits for a state; for another one than before, everything held for earlier views is forgotten. */
@@ -85,18 +84,22 @@ function awaitState(group: Group, token: TransferToken): void {
   if (replica.kind === 'transferring' && replica.token.view === token.view && replica.token.donor === token.donor)
     return;
   group.replica = { kind: 'transferring', token, held: [], heldBytes: 0, digest: createDigest() };
+  forgetServed(group);
 }
+
+const nothing = new Uint8Array(0);
 
 /** At the donor: the actor has made a chunk. */
 export function giveChunk(host: Host, group: Group, token: TransferToken, chunk: Uint8Array, last: boolean): void {
   const giving = group.giving.get(token.joiner);
   if (giving?.token.view !== token.view || giving.complete) return;
-  sendLink(
-    host,
-    token.joiner,
-    { kind: 'state', group: group.name, view: token.view, first: giving.first, last },
-    chunk,
-  );
+  const { first } = giving;
+  const to = { group: group.name, view: token.view };
+  // only now: the actor has replied to all that it was delivered before
+  for (const pieces of first ? servedMessages(group, giving.served) : []) {
+    host.sendState(token.joiner, { kind: 'served', ...to, pieces }, nothing);
+  }
+  host.sendState(token.joiner, { kind: 'state', ...to, first, last }, chunk);
   giving.first = false;
   giving.waiting = true;
   giving.complete = last;
@@ -125,32 +128,32 @@ export function continueGiving(host: Host, group: Group): void {
   }
 }
 
-/** Writes a message for the link to another node. */
-export function sendLink(host: Host, to: NodeId, message: LinkMessage, payload: Uint8Array): void {
-  const w = new Writer(payload.length + 64);
-  linkMessage.write(w, message);
-  w.raw(payload);
-  host.link(to, w.take());
-}
+type StateMessage = LinkMessage & { readonly kind: 'state' | 'served' };
 
-/** Whether a link message can be taken in now, if it must wait for its view. */
-export function hasRoomForEarly(group: Group): boolean {
-  return group.earlyBytes < earlyBytesMax;
-}
-
-/** Takes in what came over a link for this group; what no installed view explains yet waits for one that does. */
-export function receiveLink(host: Host, group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
-  if (message.view > (group.current?.view.id ?? 0)) keepEarly(group, from, message, payload);
-  else if (message.kind === 'direct') receiveDirect(host, group, from, message, payload);
-  else receiveState(host, group, from, message, payload);
-}
-
-type StateMessage = LinkMessage & { readonly kind: 'state' };
-type DirectMessage = LinkMessage & { readonly kind: 'direct' };
-
-function receiveState(host: Host, group: Group, from: NodeId, message: StateMessage, payload: Uint8Array): void {
+/**
+ * At the joiner: a piece of the state came in. What no installed view explains yet waits for one that does; false if there
+ * is no room for that.
+ */
+export function receiveState(
+  host: Host,
+  group: Group,
+  from: NodeId,
+  message: StateMessage,
+  payload: Uint8Array,
+): boolean {
+  if (message.view > (group.current?.view.id ?? 0)) {
+    if (group.earlyBytes >= earlyBytesMax) return false;
+    group.early.push({ from, message, payload });
+    group.earlyBytes += payload.length + earlyOverheadBytes;
+    return true;
+  }
   const { replica } = group;
-  if (replica.kind !== 'transferring' || replica.token.view !== message.view || replica.token.donor !== from) return;
+  if (replica.kind !== 'transferring' || replica.token.view !== message.view || replica.token.donor !== from)
+    return true;
+  if (message.kind === 'served') {
+    takeServed(group, message.pieces);
+    return true;
+  }
   const { first, last } = message;
   pass(host, group, { kind: 'state', token: replica.token, chunk: payload, first, last });
   if (host.options.trace) {
@@ -158,31 +161,7 @@ function receiveState(host: Host, group: Group, from: NodeId, message: StateMess
     if (last) traceState(host, group, 'state-in', replica.token, replica.digest);
   }
   if (last) completeTransfer(host, group, replica.held);
-}
-
-/** A message to an earlier membership of this node is nobody's. */
-function receiveDirect(host: Host, group: Group, from: NodeId, message: DirectMessage, payload: Uint8Array): void {
-  if (message.to === group.joined) {
-    emit(host, group, { kind: 'direct', from: { id: from, name: nameOf(from), joined: message.from }, payload });
-  } else host.log('info', 'a direct message to a member that has left is dropped', { group: group.name, from });
-}
-
-/** Sends a message to one member of the current view. */
-export function sendDirect(host: Host, group: Group, to: NodeId, payload: Uint8Array): void {
-  const view = group.current?.view;
-  const member = view?.members.find(({ node }) => node === to);
-  if (!view || !member) {
-    host.log('warn', 'a direct message is dropped: not a member', { group: group.name, to });
-    return;
-  }
-  const message = { kind: 'direct', group: group.name, view: view.id, from: group.joined, to: member.joined } as const;
-  if (to === host.self) receiveDirect(host, group, to, message, payload);
-  else sendLink(host, to, message, payload);
-}
-
-function keepEarly(group: Group, from: NodeId, message: LinkMessage, payload: Uint8Array): void {
-  group.early.push({ from, message, payload });
-  group.earlyBytes += payload.length + earlyOverheadBytes;
+  return true;
 }
 
 /** After an install: what came early may have its view now. */
@@ -190,7 +169,7 @@ export function replayEarly(host: Host, group: Group): void {
   const { early } = group;
   group.early = [];
   group.earlyBytes = 0;
-  for (const { from, message, payload } of early) receiveLink(host, group, from, message, payload);
+  for (const { from, message, payload } of early) receiveState(host, group, from, message, payload);
 }
 
 function completeTransfer(host: Host, group: Group, held: readonly GroupItem[]): void {

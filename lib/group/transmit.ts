@@ -19,6 +19,7 @@ import {
   kindOfOrder,
   lastOf,
   moreFlag,
+  requestFlag,
   recordHeaderBytesMax,
   timeBytesMax,
   uniformFlag,
@@ -28,6 +29,7 @@ import {
 } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
 import { isPaused, pausedFlag, raise } from './rows.js';
+import { makeVoid } from './serving.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
 import { hasWindow } from './window.js';
@@ -149,8 +151,14 @@ function wallTime({ wall, now }: Host): WallTime {
 
 function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, next: Outgoing, end: number): void {
   const more = end < next.payload.length;
-  const first = kindOfOrder(next.order) | (next.uniform ? uniformFlag : 0) | (more ? moreFlag : 0);
+  const first =
+    kindOfOrder(next.order) |
+    (next.uniform ? uniformFlag : 0) |
+    (more ? moreFlag : 0) |
+    (next.request ? requestFlag : 0);
   const whole = next.offset === 0 && !more;
+  // what its client had served is forgotten at a view that comes after it is gone
+  if (next.offset === 0 && next.request && host.address(next.request.client) === undefined) makeVoid(next.payload);
   writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset, end));
   if (more) {
     next.offset = end;
@@ -168,8 +176,17 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
 
 function traceSend(host: Host, group: Group, next: Outgoing, v: string | null): void {
   if (!host.options.trace) return;
-  const { message, order, uniform, payload } = next;
-  host.trace({ e: 'send', g: group.name, id: `${host.self}:${message}`, o: order, u: uniform, v, h: digest(payload) });
+  const { message, order, uniform, payload, request, headBytes } = next;
+  host.trace({
+    e: 'send',
+    g: group.name,
+    id: `${host.self}:${message}`,
+    o: order,
+    u: uniform,
+    v,
+    h: digest(headBytes === 0 ? payload : payload.subarray(headBytes)),
+    ...(request ? { r: `${request.client}:${request.number}` } : {}),
+  });
 }
 
 /** A multicast is sent in the view of its last fragment; before that it was only taken in. */

@@ -20,6 +20,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewSta
     streams: view.members.map(createStream),
     stability: new Stability(size),
     delivered: new Float64Array(size),
+    lastOrdered: 0,
     dependenciesSent: new Float64Array(size),
     dependenciesRead: new Array<null>(size).fill(null),
     runs: new Queue(),

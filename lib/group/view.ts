@@ -13,14 +13,17 @@ export interface View {
   readonly members: readonly GroupMember[];
   /** Rank by node. */
   readonly ranks: ReadonlyMap<NodeId, Rank>;
+  /** All nodes of the domain by the same decree. */
+  readonly nodes: ReadonlySet<NodeId>;
 }
 
-/** The view that a group's state describes. */
-export function viewOf(group: GroupState): View {
+/** The view that a group's state describes, in a domain of these nodes. */
+export function viewOf(group: GroupState, nodes: ReadonlySet<NodeId>): View {
   return {
     id: group.view,
     members: group.members,
     ranks: new Map(group.members.map((member, rank) => [member.node, rank])),
+    nodes,
   };
 }
 

@@ -33,6 +33,8 @@ export type TraceRecord =
       /** Null: queued for a later view, see `xmit`. */
       readonly v: string | null;
       readonly h: string;
+      /** It is a request, see `ask`. */
+      readonly r?: string;
     }
   | { readonly e: 'xmit'; readonly g: string; readonly id: string; readonly v: string }
   | { readonly e: 'sendfail'; readonly g: string; readonly id: string; readonly why: string }
@@ -48,12 +50,25 @@ export type TraceRecord =
       /** Agreed with the position. */
       readonly time?: number;
       readonly h: string;
+      /** It is a request; `repeated`: it was delivered before, and takes no effect. */
+      readonly r?: string;
+      readonly repeated?: boolean;
     }
   | { readonly e: 'stable'; readonly g: string; readonly id: string }
   | { readonly e: 'hash'; readonly g: string; readonly v: string; readonly pos: number; readonly h: string }
   | { readonly e: 'state-out'; readonly g: string; readonly for: string; readonly v: string; readonly h: string }
   | { readonly e: 'state-in'; readonly g: string; readonly from: string; readonly v: string; readonly h: string }
-  | { readonly e: 'ask'; readonly g: string; readonly r: string; readonly id: string; readonly want: string | number }
+  /** `id`: the multicast that asks; null for a node that asks through a member. */
+  | {
+      readonly e: 'ask';
+      readonly g: string;
+      readonly r: string;
+      readonly id: string | null;
+      readonly want: string | number;
+    }
+  /** A letter to another node, and from one; letters between two nodes are numbered from 1. */
+  | { readonly e: 'tell'; readonly to: string; readonly n: number }
+  | { readonly e: 'told'; readonly from: string; readonly n: number }
   | { readonly e: 'answered'; readonly g: string; readonly r: string }
   | {
       readonly e: 'asked';

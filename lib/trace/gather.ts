@@ -90,6 +90,8 @@ function take(history: History, process: Process, record: Traced, at: number): v
     case 'start':
     case 'suspect':
     case 'leave':
+    case 'tell':
+    case 'told':
       return;
   }
 }

@@ -64,7 +64,8 @@ function parseJson(row: string): unknown {
 }
 
 /** What a field has to be. A question mark: it may be missing. */
-type Shape = 'string' | 'string?' | 'string|null' | 'number' | 'number?' | 'boolean' | 'strings' | 'left' | 'want';
+type Shape =
+  'string' | 'string?' | 'string|null' | 'number' | 'number?' | 'boolean' | 'boolean?' | 'strings' | 'left' | 'want';
 
 /** The fields of each record that the checker reads. Others may stand beside them. */
 const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } = {
@@ -82,7 +83,7 @@ const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } =
     dom: 'string?',
   },
   blocked: { g: 'string', v: 'string' },
-  send: { g: 'string', id: 'string', o: 'string', u: 'boolean', v: 'string|null', h: 'string' },
+  send: { g: 'string', id: 'string', o: 'string', u: 'boolean', v: 'string|null', h: 'string', r: 'string?' },
   xmit: { g: 'string', id: 'string', v: 'string' },
   sendfail: { g: 'string', id: 'string', why: 'string' },
   deliver: {
@@ -94,12 +95,16 @@ const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } =
     pos: 'number?',
     time: 'number?',
     h: 'string',
+    r: 'string?',
+    repeated: 'boolean?',
   },
   stable: { g: 'string', id: 'string' },
   hash: { g: 'string', v: 'string', pos: 'number', h: 'string' },
   'state-out': { g: 'string', for: 'string', v: 'string', h: 'string' },
   'state-in': { g: 'string', from: 'string', v: 'string', h: 'string' },
-  ask: { g: 'string', r: 'string', id: 'string', want: 'want' },
+  ask: { g: 'string', r: 'string', id: 'string|null', want: 'want' },
+  tell: { to: 'string', n: 'number' },
+  told: { from: 'string', n: 'number' },
   answered: { g: 'string', r: 'string' },
   asked: { g: 'string', r: 'string', outcome: 'string', got: 'strings', missing: 'strings' },
   suspect: { who: 'string' },
@@ -142,6 +147,8 @@ function fits(value: unknown, shape: Shape): boolean {
       return typeof value === shape;
     case 'string?':
       return value === undefined || typeof value === 'string';
+    case 'boolean?':
+      return value === undefined || typeof value === 'boolean';
     case 'number?':
       return value === undefined || typeof value === 'number';
     case 'string|null':
@@ -168,6 +175,7 @@ function described(shape: Shape): string {
     case 'number?':
       return 'a number';
     case 'boolean':
+    case 'boolean?':
       return 'true or false';
     case 'string|null':
       return 'a string or null';

@@ -114,3 +114,17 @@ export class Reader {
     return slice;
   }
 }
+
+/** One array of all these bytes. */
+export function concat(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
+  let length = last.length;
+  for (const piece of pieces) length += piece.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  whole.set(last, at);
+  return whole;
+}

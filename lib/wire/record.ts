@@ -24,6 +24,8 @@ export const RecordKind = {
 export const uniformFlag = 0x08;
 /** Set on every fragment of a multicast but the last. */
 export const moreFlag = 0x10;
+/** Set on a multicast that is a request: its bytes begin with the request's head. */
+export const requestFlag = 0x20;
 const kindMask = 0x07;
 
 /** Upper bound of a record's own header. */
@@ -111,7 +113,7 @@ export function checkRecords(bytes: Uint8Array, count: number, size: number): vo
   for (let i = 0; i < count; i++) {
     const first = r.u8();
     const kind = kindOf(first);
-    if (kind > RecordKind.time || first > 0x1f) throw new Malformed(`record kind ${first}`);
+    if (kind > RecordKind.time || first > 0x3f) throw new Malformed(`record kind ${first}`);
     const length = r.varint();
     if (kind === RecordKind.assignment || kind === RecordKind.dependencies) readPairs(r.raw(length), size);
     else if (kind === RecordKind.time) readTime(r.raw(length));

@@ -172,6 +172,8 @@ function goldenLine(stage: Stage, record: Traced): string | undefined {
     case 'answered':
     case 'asked':
     case 'leave':
+    case 'tell':
+    case 'told':
     case 'gauge':
       return undefined;
   }

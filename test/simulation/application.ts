@@ -218,7 +218,7 @@ function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
     case 'delivery':
       return handleDelivery(replica, item, around);
     case 'found':
-      replica.state = initialState();
+      if (replica.settings.kind === 'replicated') replica.state = initialState();
       return;
     case 'state':
       return handleState(replica, item);
@@ -241,6 +241,8 @@ function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
       return;
     case 'direct':
       return handleDirect(replica, item, around);
+    case 'request':
+      return;
   }
 }
 
@@ -276,7 +278,12 @@ function handleView(replica: Replica, view: ViewInfo, snapshots: readonly Transf
   if (replica.settings.kind === 'replicated' && state === null) {
     around.fail('STATE', `${group}: view ${view.id} handed out before the state`);
   }
-  if (state === null) return;
+  if (state === null) {
+    for (const token of snapshots) {
+      around.emit({ kind: 'snapshot', group, token, chunk: new Uint8Array(0), last: true });
+    }
+    return;
+  }
   const h = digest(state);
   around.trace({ e: 'hash', g: group, v: String(view.id), pos: state.position, h });
   for (const token of snapshots) {
@@ -299,7 +306,7 @@ function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state
   if (item.first) replica.incoming = [];
   replica.incoming.push(item.chunk.slice());
   if (!item.last) return;
-  replica.state = decode(replica.incoming);
+  if (replica.settings.kind === 'replicated') replica.state = decode(replica.incoming);
   replica.incoming = [];
 }
 

@@ -423,6 +423,9 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'log':
     case 'domain':
     case 'joined':
+    case 'answer':
+    case 'answered':
+    case 'remote':
       return;
     case 'refused':
       return fail(world, 'REFUSED', `${process.id}: ${effect.why}`);

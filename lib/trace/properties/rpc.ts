@@ -72,7 +72,7 @@ function checkEnd(found: Finding, history: History, asks: Asks, asked: Asked): v
 
 /** The view in which the question was transmitted, and so delivered. */
 function viewOfDelivery(history: History, ask: Of<'ask'>): View | null {
-  const multicast = history.groups.get(ask.g)?.multicasts.get(ask.id);
+  const multicast = ask.id === null ? undefined : history.groups.get(ask.g)?.multicasts.get(ask.id);
   return multicast?.stay?.view ?? null;
 }
 

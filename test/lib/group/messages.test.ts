@@ -101,7 +101,7 @@ test('what goes over a link is read back as it was written, with its payload beh
       (name, view, a, b, payload) => {
         for (const message of [
           { kind: 'state', group: name, view, first: a, last: b },
-          { kind: 'direct', group: name, view, from: view, to: view },
+          { kind: 'direct', group: name, from: view, to: view },
         ] as const) {
           const w = new Writer();
           linkMessage.write(w, message);

@@ -1,0 +1,271 @@
+/**
+ * Asking a group, at the node that asks.
+ *
+ * A member asks by a multicast of its own. A node that is no member (or does not care) sends its request to one member,
+ * the contact, which multicasts it for it; if the contact goes, the same request goes to another. Every member that
+ * delivers a request knows whether it was delivered before (see `group/serving.ts`), so however often it is sent it takes
+ * effect once.
+ *
+ * The members of the view in which it is delivered are expected to reply. Who fails or leaves is waited for no more. It
+ * ends with the replies that were wanted, or when nobody is left to wait for, or when its time is up: always once.
+ */
+import type { Asking } from './asks.js';
+import type { Ask, Effect, Missing, NodeEvent, Wanted } from './events.js';
+import type { MessageNumber, NodeId } from './ids.js';
+import type { LinkMessage } from './group/messages.js';
+import type { Group } from './group/state.js';
+import { askAgainDelay, departuresMax, requestsMax } from './limits.js';
+import type { Decree, GroupMember } from './membership/state.js';
+import type { Node } from './node-state.js';
+import { tagOf } from './wire/packet.js';
+
+/** A member asks: `message` is its question. */
+export function beginAsk(node: Node, group: Group, message: MessageNumber, ask: Ask): void {
+  begin(node, group.name, ask, null, message);
+}
+
+/** This node asks a group through one of its members. */
+export function beginRequest(node: Node, event: NodeEvent & { kind: 'request' }): void {
+  sendRequest(node, begin(node, event.group, event, event.payload, 0), lowestRequest(node));
+}
+
+function begin(node: Node, group: string, ask: Ask, payload: Uint8Array | null, message: MessageNumber): Asking {
+  const { number, replies, timeout } = ask;
+  const until = node.host.now + timeout;
+  const asking: Asking = {
+    number,
+    group,
+    replies,
+    until,
+    payload,
+    message,
+    contact: null,
+    tries: 0,
+    againAt: 0,
+    expected: null,
+    got: new Set(),
+    silent: new Map(),
+  };
+  node.asks.open.set(number, asking);
+  node.asks.due = Math.min(node.asks.due, until);
+  const id = payload ? null : `${node.self}:${message}`;
+  node.host.trace({ e: 'ask', g: group, r: `${node.self}:${number}`, id, want: replies });
+  return asking;
+}
+
+/** Gives the requests that have no contact, or whose contact is gone, to a member; the oldest first. */
+function askAgain(node: Node): void {
+  node.asks.resend = false;
+  node.asks.blocked = false;
+  const lowest = lowestRequest(node);
+  for (const ask of node.asks.open.values()) if (!node.asks.blocked) sendRequest(node, ask, lowest);
+}
+
+/** Sends a request to a contact, if it has none and may have one. */
+function sendRequest(node: Node, ask: Asking, lowest: number): void {
+  const { asks, host } = node;
+  if (!ask.payload || ask.contact !== null || ask.expected) return;
+  // who serves requests remembers those above the lowest: this bounds it
+  asks.blocked ||= ask.number - lowest >= requestsMax;
+  if (asks.blocked) return;
+  if (host.now < ask.againAt) {
+    asks.due = Math.min(asks.due, ask.againAt);
+    return;
+  }
+  const contact = contactFor(node, ask);
+  if (contact === undefined) return;
+  ask.contact = contact;
+  ask.tries++;
+  asks.last = Math.max(asks.last, ask.number);
+  const { group, number, replies, payload } = ask;
+  host.letter(contact, { kind: 'request', group, number, lowest, wantsReply: replies !== 0 }, payload);
+}
+
+function lowestRequest(node: Node): number {
+  for (const ask of node.asks.open.values()) if (ask.payload) return ask.number;
+  return node.asks.last + 1;
+}
+
+/** This node's own member, or one of the others; clients are spread over them. */
+function contactFor(node: Node, ask: Asking): NodeId | undefined {
+  const members = node.domain?.groups.get(ask.group)?.members ?? [];
+  if (ask.tries === 0 && members.some((member) => member.node === node.self)) return node.self;
+  return members[(tagOf(node.self) + ask.tries) % members.length]?.node;
+}
+
+type Refusal = LinkMessage & { kind: 'refused' };
+type Shown = LinkMessage & { kind: 'shown' };
+type Reply = LinkMessage & { kind: 'reply' };
+
+/** The contact does not let a request in: for good, or for now. */
+export function receiveRefusal(node: Node, from: NodeId, { number, why, again }: Refusal): void {
+  const ask = node.asks.open.get(number);
+  if (ask?.contact !== from) return;
+  if (!again) {
+    end(node, ask, 'refused', why);
+    return;
+  }
+  ask.contact = null;
+  ask.againAt = node.host.now + askAgainDelay;
+  node.asks.due = Math.min(node.asks.due, ask.againAt);
+}
+
+/** The contact has delivered a request, in a view of these members. */
+export function receiveShown(node: Node, { number, members }: Shown): void {
+  const ask = node.asks.open.get(number);
+  if (ask?.payload) expect(node, ask, members);
+}
+
+/** This node's own member has delivered its question. */
+export function questionDelivered(node: Node, number: number, members: readonly GroupMember[]): void {
+  const ask = node.asks.open.get(number);
+  if (ask) expect(node, ask, members);
+}
+
+function expect(node: Node, ask: Asking, members: readonly GroupMember[]): void {
+  ask.expected = members;
+  node.asks.review = true;
+  settle(node, ask);
+}
+
+/** A member replies, or says why it does not. */
+export function receiveReply(node: Node, from: NodeId, { number, silent }: Reply, payload: Uint8Array): void {
+  const ask = node.asks.open.get(number);
+  if (!ask || ask.got.has(from)) return;
+  if (silent !== null) ask.silent.set(from, silent);
+  else {
+    ask.silent.delete(from);
+    ask.got.add(from);
+    node.lastEffects.push({ kind: 'answer', number, from, payload });
+  }
+  settle(node, ask);
+}
+
+/** Ends the request if it has what it wants, or nobody is left who could reply. */
+function settle(node: Node, ask: Asking): void {
+  const { expected, got } = ask;
+  if (!expected) return;
+  if (got.size >= wantedOf(ask.replies, expected.length)) {
+    end(node, ask, 'ok', '');
+    return;
+  }
+  if (expected.some((member) => !got.has(member.node) && !ask.silent.has(member.node) && isThere(node, ask, member)))
+    return;
+  if (got.size === 0 && ask.payload && hasOthers(node, ask, expected)) {
+    // it was served and all who did are gone: those who have their state since may know the reply
+    ask.expected = null;
+    ask.contact = null;
+    node.asks.resend = true;
+    return;
+  }
+  end(node, ask, 'ok', '');
+}
+
+function wantedOf(replies: Wanted, members: number): number {
+  if (replies === 'all') return members;
+  return replies === 'majority' ? Math.floor(members / 2) + 1 : replies;
+}
+
+function hasOthers(node: Node, ask: Asking, expected: readonly GroupMember[]): boolean {
+  const members = node.domain?.groups.get(ask.group)?.members ?? [];
+  return members.some((member) => !ask.silent.has(member.node) && !expected.some((each) => isSame(each, member)));
+}
+
+function isSame(a: GroupMember, b: GroupMember): boolean {
+  return a.node === b.node && a.joined === b.joined;
+}
+
+/** Whether a member is one still: in the view that is installed here, or, for who is no member, as the domain says. */
+function isThere(node: Node, ask: Asking, member: GroupMember): boolean {
+  const view = node.groups.get(ask.group)?.current?.view;
+  const members = view ? view.members : (node.domain?.groups.get(ask.group)?.members ?? []);
+  return members.some((each) => isSame(each, member));
+}
+
+/** The domain has a new state: contacts may be gone, and new ones there. */
+export function followAsks(node: Node, decree: Decree | null): void {
+  const { asks } = node;
+  for (const change of decree?.changes ?? []) {
+    if (change.kind === 'exclude') asks.causes.set(change.node, change.cause);
+    else if (change.kind === 'leave') asks.causes.set(change.node, 'left');
+  }
+  for (const oldest of asks.causes.keys()) {
+    if (asks.causes.size <= departuresMax) break;
+    asks.causes.delete(oldest);
+  }
+  asks.review = true;
+}
+
+/** At the end of a batch: whoever waits for members that are gone does so no more, and requests without a contact get one. */
+export function reviewAsks(node: Node): void {
+  const { asks } = node;
+  if (asks.review) {
+    asks.review = false;
+    asks.resend = true;
+    for (const ask of asks.open.values()) {
+      if (ask.contact !== null && !ask.expected && !isContact(node, ask)) ask.contact = null;
+      settle(node, ask);
+    }
+  }
+  if (asks.resend) askAgain(node);
+}
+
+function isContact(node: Node, ask: Asking): boolean {
+  return node.domain?.groups.get(ask.group)?.members.some((member) => member.node === ask.contact) ?? false;
+}
+
+/** Ends those whose time is up. */
+export function tickAsks(node: Node): void {
+  const { asks, host } = node;
+  if (host.now < asks.due) return;
+  asks.due = Infinity;
+  for (const ask of asks.open.values()) {
+    if (ask.until <= host.now) end(node, ask, 'timeout', 'its time is up');
+    else asks.due = Math.min(asks.due, ask.until);
+  }
+  asks.resend = true;
+}
+
+/** This node's member of a group has ended: what it had asked and did not deliver itself is not waited for. */
+export function endAsksOf(node: Node, group: Group, why: string): void {
+  for (const ask of node.asks.open.values()) {
+    if (ask.group === group.name && !ask.payload && !ask.expected)
+      end(node, ask, 'failed', why, ask.message <= group.acceptedMessage);
+  }
+}
+
+/** This node's life, or its time in the domain, is over. */
+export function endAllAsks(node: Node, why: string): void {
+  for (const ask of node.asks.open.values()) end(node, ask, 'failed', why);
+}
+
+function end(
+  node: Node,
+  ask: Asking,
+  outcome: (Effect & { kind: 'answered' })['outcome'],
+  why: string,
+  maybeDone = outcome !== 'refused' && (ask.payload === null || ask.tries > 0),
+): void {
+  node.asks.open.delete(ask.number);
+  node.asks.resend ||= node.asks.blocked;
+  const missing: Missing[] = (ask.expected ?? [])
+    .filter((member) => !ask.got.has(member.node))
+    .map((member) => ({ member: member.node, why: whyMissing(node, ask, member) }));
+  const got = [...ask.got];
+  node.lastEffects.push({ kind: 'answered', number: ask.number, outcome, got, missing, maybeDone, why });
+  node.host.trace({
+    e: 'asked',
+    g: ask.group,
+    r: `${node.self}:${ask.number}`,
+    outcome,
+    got,
+    missing: missing.map(({ member }) => member),
+  });
+}
+
+function whyMissing(node: Node, ask: Asking, member: GroupMember): string {
+  const silent = ask.silent.get(member.node);
+  if (silent !== undefined) return silent;
+  if (isThere(node, ask, member)) return 'has not replied yet';
+  return node.addresses.has(member.node) ? 'left the group' : (node.asks.causes.get(member.node) ?? 'left');
+}

@@ -1,0 +1,238 @@
+/**
+ * Letters: what one node says to another alone, for a member, a reply or an actor there. They are reliable and first in,
+ * first out, and they keep causality across groups and nodes: a letter is handed out only after everything that its
+ * writer had sent or delivered before, in whatever group.
+ *
+ * - It leaves after the causal and total multicasts that this node had taken in before it, so these have a seqno.
+ * - It carries what changed in its writer's past since the last letter to the same node: the state of the domain, and for
+ *   each group the view and how much of each sender's stream was sent or delivered (only of what is causal).
+ * - Its reader waits until it is in that state and has delivered as much, or has installed a later view, which implies it.
+ * - What a reader is told of groups in which it is no member, it passes on with letters of its own: if p asks q, q asks r,
+ *   and r multicasts to a group of p's, that follows p's multicasts, although q never saw the group.
+ *
+ * State transfers share the link but carry no past: they wait for nothing, and letters may wait for them.
+ */
+import type { GroupId, NodeId, Rank, Seqno } from './ids.js';
+import { assertNever } from './assert.js';
+import { type Context, type Letter, type LinkMessage, linkContext, linkMessage } from './group/messages.js';
+import { receiveRefusal, receiveReply, receiveShown } from './asking.js';
+import { letIn } from './group/serving.js';
+import type { Group, ViewState } from './group/state.js';
+import { receiveDirect } from './group/direct.js';
+import { receiveState } from './group/transfer.js';
+import { earlyOverheadBytes, lettersEarlyBytesMax, lettersHeldBytesMax, pieceBytesMax } from './limits.js';
+import type { Letters, Past } from './letter-box.js';
+import { type Link, hasRoom, sendOver } from './link.js';
+import type { DomainState } from './membership/state.js';
+import { type Node, linkTo } from './node-state.js';
+import { Malformed, type Reader, Writer, concat } from './wire/bytes.js';
+
+const noContext: Context = { state: 0, groups: [] };
+
+/**
+ * Sends a letter at the end of the batch, or later; to oneself it needs no link. False if it is not sent: the other node
+ * is gone, or too much waits for it already.
+ */
+export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint8Array): boolean {
+  if (to === node.self) {
+    handOut(node, to, letter, payload);
+    return true;
+  }
+  const link = linkTo(node, to);
+  if (!link || link.letters.heldBytes > lettersHeldBytesMax) return false;
+  const after: { group: Group; message: number }[] = [];
+  for (const group of node.groups.values()) {
+    if (group.lastOrdered > group.acceptedMessage) after.push({ group, message: group.lastOrdered });
+  }
+  link.letters.held.push({ letter, payload, after });
+  link.letters.heldBytes += payload.length;
+  node.writing.add(link);
+  return true;
+}
+
+/** A letter, or a piece of state, came in on a link. False if there is no room for it now: it comes again. */
+export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
+  const context = linkContext.read(body);
+  const letter = linkMessage.read(body);
+  const payload = body.raw(body.left);
+  if (letter.kind === 'state' || letter.kind === 'served') {
+    const group = node.groups.get(letter.group);
+    return !group || group.ended || receiveState(node.host, group, link.peer, letter, payload);
+  }
+  const { letters } = link;
+  if (letters.earlyBytes > lettersEarlyBytesMax) return false;
+  if (letter.kind === 'piece') {
+    letters.piecesBytes += payload.length;
+    if (letters.piecesBytes > node.options.messageBytesMax)
+      throw new Malformed(`a letter of ${letters.piecesBytes} bytes`);
+    letters.pieces.push(payload);
+    return true;
+  }
+  const whole = letters.pieces.length > 0 ? concat(letters.pieces, payload) : payload;
+  letters.pieces = [];
+  letters.piecesBytes = 0;
+  letters.early.push({ context, letter, payload: whole });
+  letters.earlyBytes += whole.length + earlyOverheadBytes;
+  node.writing.add(link);
+  return true;
+}
+
+/** Sends and hands out the letters whose time has come. True if there were any. */
+export function moveLetters(node: Node): boolean {
+  let moved = false;
+  for (const link of node.writing) {
+    moved = sendHeld(node, link) || moved;
+    moved = handOutEarly(node, link) || moved;
+    if (link.letters.held.length === 0 && link.letters.early.length === 0) node.writing.delete(link);
+  }
+  return moved;
+}
+
+function sendHeld(node: Node, link: Link): boolean {
+  const { letters } = link;
+  let moved = false;
+  for (let next = letters.held.first; next && hasRoom(link); next = letters.held.first) {
+    if (next.after.some(({ group, message }) => !group.ended && group.acceptedMessage < message)) break;
+    letters.held.shift();
+    const { letter, payload } = next;
+    letters.heldBytes -= payload.length;
+    let at = 0;
+    for (; payload.length - at > pieceBytesMax; at += pieceBytesMax) {
+      write(node, link, noContext, { kind: 'piece' }, payload.subarray(at, at + pieceBytesMax));
+    }
+    letters.sent++;
+    node.host.trace({ e: 'tell', to: link.peer, n: letters.sent });
+    write(node, link, contextFor(node, letters), letter, payload.subarray(at));
+    moved = true;
+  }
+  return moved;
+}
+
+/** A message on the link: a letter, a piece of one, or a piece of a state. */
+function write(node: Node, link: Link, context: Context, message: LinkMessage, payload: Uint8Array): void {
+  const w = new Writer(payload.length + 256);
+  linkContext.write(w, context);
+  linkMessage.write(w, message);
+  w.raw(payload);
+  sendOver(node.out, link, w.take(), node.host.now);
+}
+
+/** Sends what waits for nothing: a piece of a state. */
+export function sendState(
+  node: Node,
+  to: NodeId,
+  message: LinkMessage & { kind: 'state' | 'served' },
+  payload: Uint8Array,
+): void {
+  const link = linkTo(node, to);
+  if (link) write(node, link, noContext, message, payload);
+}
+
+function handOutEarly(node: Node, link: Link): boolean {
+  const { letters } = link;
+  let moved = false;
+  for (let next = letters.early.first; next && isDue(node, next.context); next = letters.early.first) {
+    letters.early.shift();
+    letters.earlyBytes -= next.payload.length + earlyOverheadBytes;
+    passOn(node, next.context);
+    letters.read++;
+    node.host.trace({ e: 'told', from: link.peer, n: letters.read });
+    handOut(node, link.peer, next.letter, next.payload);
+    moved = true;
+  }
+  return moved;
+}
+
+function handOut(node: Node, from: NodeId, letter: Letter, payload: Uint8Array): void {
+  const { host } = node;
+  switch (letter.kind) {
+    case 'direct': {
+      const group = node.groups.get(letter.group);
+      if (group && !group.ended) receiveDirect(host, group, from, letter, payload);
+      return;
+    }
+    case 'request':
+      return letIn(host, node.groups.get(letter.group), from, letter, payload);
+    case 'refused':
+      return receiveRefusal(node, from, letter);
+    case 'shown':
+      return receiveShown(node, letter);
+    case 'reply':
+      return receiveReply(node, from, letter, payload);
+    case 'remote':
+      node.lastEffects.push({ kind: 'remote', from, payload });
+      return;
+    default:
+      assertNever(letter);
+  }
+}
+
+/** What a letter says of this node's past; what the last one to the same node has said is left out. */
+function contextFor(node: Node, letters: Letters): Context {
+  const state = node.domain?.number ?? 0;
+  const groups: Context['groups'][number][] = [];
+  const add = (group: GroupId, past: Past): void => {
+    const told = letters.told.get(group);
+    const before = told?.view === past.view ? told.seqnos : [];
+    const changed: { rank: Rank; seqno: Seqno }[] = [];
+    past.seqnos.forEach((seqno, rank) => {
+      if (seqno !== (before[rank] ?? 0)) changed.push({ rank, seqno });
+    });
+    if (told?.view === past.view && changed.length === 0) return;
+    letters.told.set(group, past);
+    groups.push({ group, view: past.view, entries: changed });
+  };
+  for (const { id, current } of node.groups.values()) if (current) add(id, pastIn(current));
+  for (const [id, past] of node.pasts) if (!node.groupsById.get(id)?.current) add(id, past);
+  return { state, groups };
+}
+
+function pastIn(state: ViewState): Past {
+  const seqnos = Array.from(state.delivered);
+  seqnos[state.rank] = state.lastOrdered;
+  return { view: state.view.id, seqnos };
+}
+
+/** Whether all that a letter follows is delivered here. */
+function isDue(node: Node, { state, groups }: Context): boolean {
+  if ((node.domain?.number ?? 0) < state) return false;
+  return groups.every(({ group: id, view, entries }) => {
+    const group = node.groupsById.get(id);
+    if (!group || group.ended) return true;
+    const { current } = group;
+    if (!current || current.view.id < view) return false;
+    return current.view.id > view || entries.every(({ rank, seqno }) => (current.delivered[rank] ?? seqno) >= seqno);
+  });
+}
+
+/** Keeps what a letter tells of groups in which this node is no member. */
+function passOn(node: Node, { groups }: Context): void {
+  for (const { group, view, entries } of groups) {
+    if (node.groupsById.has(group)) continue;
+    const known = node.pasts.get(group);
+    if (known && known.view > view) continue;
+    const seqnos = known?.view === view ? [...known.seqnos] : [];
+    for (const { rank, seqno } of entries) seqnos[rank] = Math.max(seqnos[rank] ?? 0, seqno);
+    node.pasts.set(group, { view, seqnos: Array.from(seqnos, (seqno) => seqno ?? 0) });
+  }
+}
+
+/**
+ * The domain has a new state: of a group with a new view it is enough to say that view, which everybody installs after
+ * all that was delivered in earlier ones; of a group that is gone there is nothing to say.
+ */
+export function followPasts(node: Node, state: DomainState): void {
+  if (node.pasts.size === 0) return;
+  const views = new Map([...state.groups.values()].map(({ id, view }) => [id, view]));
+  for (const [id, past] of node.pasts) {
+    const view = views.get(id);
+    if (view === undefined) node.pasts.delete(id);
+    else if (view > past.view) node.pasts.set(id, { view, seqnos: [] });
+  }
+}
+
+/** This node was a member until now: what it delivered goes on to be in its past. */
+export function keepPast(node: Node, group: Group): void {
+  const state = node.domain?.groups.get(group.name);
+  if (state?.id === group.id) node.pasts.set(group.id, { view: state.view, seqnos: [] });
+}
