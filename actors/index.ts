@@ -64,7 +64,7 @@ export type {
   View,
 } from './types.js';
 export type { GroupStatus } from '../lib/events.js';
-export type { LeaveCause, Order } from '../lib/membership/state.js';
+export type { GroupOrder, LeaveCause, Order } from '../lib/membership/state.js';
 export type { Traced, TraceRecord } from '../lib/trace/format.js';
 export { memory, memoryHub } from '../transport/memory.js';
 export { TransportError } from '../transport/errors.js';
