@@ -57,7 +57,7 @@ function quietWorld(core: Core, options: Readonly<Record<string, number>>): Worl
     clockDrift: 0,
     streamPatience: 1000,
     socketBytes: 1 << 20,
-    habits: () => ({ pace: 0, snapshotChunks: 2, snapshotFiller: 0, hashEvery: 1 }),
+    habits: () => ({ pace: 0, snapshotChunks: 2, snapshotFiller: 0, replyAfter: 0, refuses: () => 'no', hashEvery: 1 }),
   });
 }
 

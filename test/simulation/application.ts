@@ -6,9 +6,18 @@
  * forgets one multicast is seen. It works through a mailbox with a pace of its own, as an actor does: a slow one consumes late
  * and takes its snapshots late.
  */
-import type { GroupItem, GroupStatus, NodeEvent, TransferToken, ViewInfo } from '../../lib/events.js';
+import type {
+  DeliveredRequest,
+  GroupItem,
+  GroupStatus,
+  NodeEvent,
+  RequestId,
+  TransferToken,
+  ViewInfo,
+} from '../../lib/events.js';
 import type { GroupSettings } from '../../lib/membership/state.js';
 import type { TraceRecord } from '../../lib/trace/format.js';
+import { replyOf } from './caller.js';
 
 /** What is replicated. */
 export interface ModelState {
@@ -19,6 +28,8 @@ export interface ModelState {
   high: number;
   /** The last number of each sender. */
   readonly last: Map<string, number>;
+  /** Requests that took effect. */
+  readonly requests: Set<string>;
 }
 
 /** A snapshot on its way out, chunk by chunk. */
@@ -37,6 +48,10 @@ export interface Habits {
   readonly snapshotFiller: number;
   /** A `hash` record after so many total multicasts. */
   readonly hashEvery: number;
+  /** Milliseconds from a request to the reply; negative: there is none. */
+  readonly replyAfter: number;
+  /** What the contact of a request says, by its number: most are let in. */
+  readonly refuses: (number: number) => 'no' | 'for now' | 'for good';
 }
 
 /** What a replica may do to the world. */
@@ -45,6 +60,8 @@ export interface Surroundings {
   trace(record: TraceRecord): void;
   /** Calls back later, unless the process has died by then. */
   later(millis: number, run: () => void): void;
+  /** Passes a request on; false if this process sends no more to the group. */
+  passOn(request: RequestId, payload: Uint8Array): boolean;
   /** A broken promise of the core: fails the run. */
   fail(property: string, detail: string): void;
 }
@@ -74,6 +91,8 @@ export interface Replica {
   readonly directs: Map<string, number>;
   /** Flushes that have not ended, with what had been sent before. */
   readonly flushes: Map<number, number>;
+  /** Requests that took effect at a plain member, which has no state to have them in. */
+  readonly requests: Set<string>;
   /** Bytes consumed that the core has not been told about: it is told once per batch. */
   unreported: number;
 }
@@ -98,6 +117,7 @@ export function createReplica(group: string, settings: GroupSettings, habits: Ha
     delivered: 0,
     directs: new Map(),
     flushes: new Map(),
+    requests: new Set(),
     unreported: 0,
   };
 }
@@ -115,7 +135,7 @@ function mixText(hash: number, text: string): number {
 
 /** The state of a group that was just founded. */
 export function initialState(): ModelState {
-  return { position: 0, count: 0, low: 1, high: 2, last: new Map() };
+  return { position: 0, count: 0, low: 1, high: 2, last: new Map(), requests: new Set() };
 }
 
 /** One hexadecimal number for the whole state. */
@@ -160,6 +180,7 @@ function encode(state: ModelState, habits: Habits): Uint8Array[] {
     low: state.low,
     high: state.high,
     last: [...state.last],
+    requests: [...state.requests],
     filler: 'x'.repeat(habits.snapshotFiller),
   });
   const bytes = new TextEncoder().encode(text);
@@ -172,13 +193,17 @@ function encode(state: ModelState, habits: Habits): Uint8Array[] {
 function decode(chunks: readonly Uint8Array[]): ModelState {
   const decoder = new TextDecoder();
   const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
-  const value = JSON.parse(text) as Omit<ModelState, 'last'> & { last: [string, number][] };
+  const value = JSON.parse(text) as Omit<ModelState, 'last' | 'requests'> & {
+    last: [string, number][];
+    requests: string[];
+  };
   return {
     position: value.position,
     count: value.count,
     low: value.low,
     high: value.high,
     last: new Map(value.last),
+    requests: new Set(value.requests),
   };
 }
 
@@ -188,11 +213,26 @@ function keyOf(token: TransferToken): string {
 
 /** Puts items into the mailbox and works on them as far as the pace allows. */
 export function take(replica: Replica, items: readonly GroupItem[], around: Surroundings): void {
-  for (const item of items) replica.mailbox.push(item);
+  for (const item of items) {
+    if (item.kind === 'request') letIn(replica, item, around);
+    else replica.mailbox.push(item);
+  }
   if (!replica.busy) work(replica, around);
   if (replica.unreported === 0) return;
   around.emit({ kind: 'consumed', group: replica.group, bytes: replica.unreported });
   replica.unreported = 0;
+}
+
+/** The contact of a request looks at it at once, whatever is in the mailbox. */
+function letIn(replica: Replica, item: GroupItem & { readonly kind: 'request' }, around: Surroundings): void {
+  const { group, habits } = replica;
+  const { request, payload } = item;
+  if (!isIntact(payload, request.client, request.number)) {
+    around.fail('NO-CREATE', `${group}: request ${request.client}:${request.number} is not what was sent`);
+  }
+  const refusal = habits.refuses(request.number);
+  if (refusal === 'no' && around.passOn(request, payload)) return;
+  around.emit({ kind: 'refuse', group, request, why: 'drawn', again: refusal !== 'for good' });
 }
 
 function work(replica: Replica, around: Surroundings): void {
@@ -313,9 +353,17 @@ function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state
 function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'delivery' }, around: Surroundings): void {
   const { group, state, settings } = replica;
   replica.delivered += 1;
-  if (!isIntact(item.payload, item.from.id, item.message)) {
+  const { request } = item;
+  const [name, number] = request ? [request.client, request.number] : [item.from.id, item.message];
+  if (!isIntact(item.payload, name, number)) {
     around.fail('NO-CREATE', `${group}: payload of ${item.from.id}:${item.message} is not what was sent`);
   }
+  if (replica.habits.pace === 0) replica.unreported += item.payload.length;
+  if (request?.repeated) {
+    if (state !== null && item.position > 0) state.position = item.position;
+    return;
+  }
+  if (request) handleRequest(replica, request, around);
   if (settings.kind === 'replicated' && state === null) {
     around.fail('STATE', `${group}: ${item.from.id}:${item.message} handed out before the state`);
   }
@@ -325,5 +373,19 @@ function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'de
       around.trace({ e: 'hash', g: group, v: String(item.view.id), pos: state.position, h: digest(state) });
     }
   }
-  if (replica.habits.pace === 0) replica.unreported += item.payload.length;
+}
+
+/** A request takes effect once at each replica, what is in its state included; it may be answered late, or never. */
+function handleRequest(replica: Replica, request: DeliveredRequest, around: Surroundings): void {
+  const { group, state, habits, view } = replica;
+  const name = `${request.client}:${request.number}`;
+  const known = state?.requests ?? replica.requests;
+  if (known.has(name)) around.fail('ONCE', `${group}: ${name} takes effect twice`);
+  known.add(name);
+  const self = view?.members[view.rank]?.id;
+  if (!request.wantsReply || habits.replyAfter < 0 || self === undefined) return;
+  const reply = (): void =>
+    around.emit({ kind: 'reply', group, request, payload: replyOf(self, request.client, request.number) });
+  if (habits.replyAfter === 0) reply();
+  else around.later(habits.replyAfter, reply);
 }

@@ -42,6 +42,7 @@ export function missingViews(world: World): string | undefined {
 /** LIVE-DEL: what each member has sent is let in and stable, and applied by all. */
 export function missingDeliveries(world: World): string | undefined {
   for (const process of living(world)) {
+    if (process.caller.open.size > 0) return `${process.id}: ${process.caller.open.size} asks have not ended`;
     for (const replica of process.replicas.values()) {
       const { group, sent, accepted, stable, failed } = replica;
       const who = `${process.id} in ${group}`;

@@ -45,6 +45,9 @@ export interface GroupPlan {
   readonly uniform: number;
   /** Share of its multicasts that are barriers. */
   readonly barriers: number;
+  /** Asks, of members and of others, and letters: shares of the bursts. */
+  readonly asks: number;
+  readonly letters: number;
   /** Share of the processes that are in it from the start. */
   readonly share: number;
   readonly traffic: Traffic;
@@ -99,6 +102,8 @@ function drawGroup(random: Random, index: number): GroupPlan {
     orders: replicated ? ['total'] : mixed,
     uniform: pick(random, [0, 0, 0.2, 0.5, 1]),
     barriers: pick(random, [0, 0, 0.01, 0.05]),
+    asks: pick(random, [0, 0.1, 0.4]),
+    letters: pick(random, [0, 0.1, 0.4]),
     share: index === 0 ? pick(random, [1, 1, 0.8]) : pick(random, [1, 0.7, 0.4]),
     traffic: {
       senders: pick(random, ['all', 'all', 'one', 'some']),
@@ -116,7 +121,19 @@ function drawHabits(random: Random): (process: string, group: string) => Habits 
   const pace = pick(random, [1, 3, 8]);
   const snapshotChunks = integer(random, 1, 5);
   const snapshotFiller = pick(random, [0, 0, 500, 6000]);
-  return (process) => ({ pace: process === slow ? pace : 0, snapshotChunks, snapshotFiller, hashEvery: 16 });
+  const replyAfter = pick(random, [0, 0, 5, 200, -1]);
+  const refusals = pick(random, [0, 0, 3]);
+  const refuses: Habits['refuses'] = (number) =>
+    refusals === 0 || number % refusals !== 0 ? 'no' : number % 2 === 0 ? 'for now' : 'for good';
+  return (process) => ({
+    pace: process === slow ? pace : 0,
+    snapshotChunks,
+    snapshotFiller,
+    hashEvery: 16,
+    // the others of its group answer at once, or there would be no replies at all
+    replyAfter: process === slow ? replyAfter : Math.max(0, replyAfter),
+    refuses,
+  });
 }
 
 function drawWorld(random: Random): Plan['world'] {

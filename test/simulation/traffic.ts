@@ -3,7 +3,7 @@
  */
 import type { GroupPlan } from './plan.js';
 import { type Random, between, chance, integer, pick, some } from './random.js';
-import { type Process, type World, after, direct, flush, multicast } from './world.js';
+import { type Process, type World, after, ask, direct, flush, multicast, write } from './world.js';
 
 /** So many multicasts of one member may wait to be let in; a caller that keeps pace would not go on. */
 const waitingMax = 60;
@@ -30,10 +30,25 @@ export function startTraffic(world: World, random: Random, group: GroupPlan, isO
       }
       if (chance(random, directShare)) direct(world, sender, group.name);
       if (chance(random, flushShare)) flush(world, sender, group.name);
+      if (chance(random, group.letters)) write(world, sender, integer(random, 0, 2), chance(random, 0.05) ? 20_000 : 8);
     }
+    if (chance(random, group.asks)) askOne(world, random, group);
     after(world, between(random, 0.2, 2 * traffic.interval), next);
   };
   after(world, between(random, 0, 100), next);
+}
+
+/** Anybody asks, whether it is a member or not. */
+function askOne(world: World, random: Random, { name, orders }: GroupPlan): void {
+  const process = pick(random, world.processes);
+  ask(world, process, name, {
+    asMember: chance(random, 0.4),
+    replies: pick(random, [0, 1, 1, 2, 'majority', 'all', 'all']),
+    timeout: pick(random, [50, 500, 3000]),
+    bytes: integer(random, 8, 200),
+    order: pick(random, orders),
+    uniform: chance(random, 0.3),
+  });
 }
 
 function drawSenders(

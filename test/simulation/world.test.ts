@@ -78,7 +78,7 @@ function toyWorld(seed: number, names: readonly string[]): { world: World; proce
     clockDrift: 0.001,
     streamPatience: 300,
     socketBytes: 1000,
-    habits: () => ({ pace: 0, snapshotChunks: 1, snapshotFiller: 0, hashEvery: 1 }),
+    habits: () => ({ pace: 0, snapshotChunks: 1, snapshotFiller: 0, replyAfter: 0, refuses: () => 'no', hashEvery: 1 }),
   });
   const processes = names.map((name) => addProcess(world, name));
   for (const process of processes) start(world, process);

@@ -9,7 +9,7 @@
  * Everything that happens comes from the agenda, and every draw from the world's generator: the same seed gives the same
  * trace, byte for byte.
  */
-import type { Effect, GroupItem, NodeEvent } from '../../lib/events.js';
+import type { Effect, GroupItem, NodeEvent, Wanted } from '../../lib/events.js';
 import { type NodeId, nodeId } from '../../lib/ids.js';
 import type { GroupSettings, Order } from '../../lib/membership/state.js';
 import type { Node } from '../../lib/node.js';
@@ -25,6 +25,7 @@ import {
   payloadOf,
   take,
 } from './application.js';
+import { type Caller, createCaller, nextLetter, takeAnswer, takeEnd, takeLetter } from './caller.js';
 import { type Chains, createChains, noteDeparture, noteState } from './chains.js';
 import type { Core } from './core.js';
 import {
@@ -73,6 +74,8 @@ export interface Process {
   replicas: Map<string, Replica>;
   /** Multicasts per group in this life, and messages per group and member. */
   numbers: Map<string, number>;
+  /** What this life has asked and said to others. */
+  caller: Caller;
   /** The last view traced of each group, of `$domain` too, in this life. */
   views: Map<string, ViewRecord>;
   /** Groups between `blocked` and the next view. */
@@ -144,6 +147,8 @@ export interface World {
 const turnEffectsMax = 100_000;
 /** More turns in one run than any plan needs: packets that cause packets for ever. */
 const turnsMax = 1_500_000;
+/** Multicasts that a member queues besides those of the traffic. */
+const queuedMax = 120;
 /** A timer is never earlier than this: a core that wants to be woken at once, for ever, must not stop the world's clock. */
 const timerStep = 0.05;
 
@@ -187,6 +192,7 @@ export function addProcess(world: World, name: string): Process {
     leaving: new Set(),
     replicas: new Map(),
     numbers: new Map(),
+    caller: createCaller(),
     views: new Map(),
     blocked: new Set(),
   };
@@ -243,6 +249,7 @@ export function start(world: World, process: Process): void {
   process.clockRate = 1 + between(world.random, -world.options.clockDrift, world.options.clockDrift);
   process.replicas = new Map();
   process.numbers = new Map();
+  process.caller = createCaller();
   process.views = new Map();
   process.blocked.clear();
   process.leaving.clear();
@@ -423,10 +430,13 @@ function carryOut(world: World, process: Process, effect: Effect): void {
     case 'log':
     case 'domain':
     case 'joined':
-    case 'answer':
-    case 'answered':
-    case 'remote':
       return;
+    case 'answer':
+      return takeAnswer(process.caller, process.id, effect, (what, detail) => fail(world, what, detail));
+    case 'answered':
+      return takeEnd(process.caller, effect, (what, detail) => fail(world, what, `${process.id}: ${detail}`));
+    case 'remote':
+      return readLetter(world, process, effect);
     case 'refused':
       return fail(world, 'REFUSED', `${process.id}: ${effect.why}`);
     case 'group-refused':
@@ -592,6 +602,12 @@ function surroundings(world: World, process: Process, replica: Replica): Surroun
         if (process.life === life) whenAwake(world, process, run);
       });
     },
+    passOn: (request, payload) => {
+      if (process.life !== life || process.leaving.has(replica.group) || replica.ended || !hasRoom(replica))
+        return false;
+      sendNext(world, process, replica, () => ({ payload, order: 'total', uniform: true, request }));
+      return true;
+    },
     fail: (property, detail) => fail(world, property, `${process.id}: ${detail}`),
   };
 }
@@ -648,12 +664,75 @@ export function multicast(
 ): number {
   const replica = process.replicas.get(group);
   if (process.node === null || replica === undefined || process.leaving.has(group)) return 0;
+  return sendNext(world, process, replica, (message) => ({
+    payload: payloadOf(process.id, message, bytes),
+    order,
+    uniform,
+  }));
+}
+
+/** Whether its queue takes one more; what keeps pace needs less. */
+function hasRoom({ sent, accepted, failed }: Replica): boolean {
+  return sent - accepted - failed < queuedMax;
+}
+
+type Multicast = Omit<NodeEvent & { readonly kind: 'multicast' }, 'kind' | 'group' | 'message'>;
+
+/** Gives a multicast the next number. */
+function sendNext(world: World, process: Process, replica: Replica, make: (message: number) => Multicast): number {
+  const { group } = replica;
   const message = (process.numbers.get(group) ?? 0) + 1;
   process.numbers.set(group, message);
   replica.sent = message;
-  const payload = payloadOf(process.id, message, bytes);
-  post(world, process, { kind: 'multicast', group, message, payload, order, uniform });
+  post(world, process, { kind: 'multicast', group, message, ...make(message) });
   return message;
+}
+
+/** Asks a group: as a member by a multicast, or through one. */
+export function ask(world: World, process: Process, group: string, how: Asked): void {
+  const replica = process.replicas.get(group);
+  if (process.node === null || process.departingSince !== Infinity) return;
+  const isMember = replica !== undefined && !replica.ended && !process.leaving.has(group);
+  if (how.asMember && !isMember) return;
+  const { caller } = process;
+  caller.asked += 1;
+  const number = caller.asked;
+  caller.open.set(number, { group, got: new Set() });
+  const payload = payloadOf(process.id, number, how.bytes);
+  const { replies, timeout } = how;
+  if (how.asMember && replica !== undefined) {
+    const { order, uniform } = how;
+    sendNext(world, process, replica, () => ({ payload, order, uniform, ask: { number, replies, timeout } }));
+  } else post(world, process, { kind: 'request', group, number, payload, replies, timeout });
+}
+
+/** How a process asks. */
+export interface Asked {
+  readonly asMember: boolean;
+  readonly replies: Wanted;
+  readonly timeout: number;
+  readonly bytes: number;
+  readonly order: Order;
+  readonly uniform: boolean;
+}
+
+/** Says something to another node of the domain, which says something to the next, so many times. */
+export function write(world: World, process: Process, hops: number, bytes: number): void {
+  const others = process.views.get('$domain')?.m.filter((id) => id !== process.id) ?? [];
+  if (process.node === null || others.length === 0) return;
+  const to = pick(world.random, others) as NodeId;
+  post(world, process, { kind: 'remote', to, payload: nextLetter(process.caller, to, hops, bytes) });
+}
+
+/** What a letter makes its reader do: something of causal order, so that it shows, or another letter. */
+function readLetter(world: World, process: Process, effect: Effect & { kind: 'remote' }): void {
+  const hops = takeLetter(process.caller, effect, (what, detail) => fail(world, what, `${process.id}: ${detail}`));
+  if (hops > 0) write(world, process, hops - 1, 8);
+  for (const replica of process.replicas.values()) {
+    const { group, settings } = replica;
+    if (hasRoom(replica))
+      multicast(world, process, group, settings.kind === 'replicated' ? 'total' : 'causal', false, 16);
+  }
 }
 
 /** Sends a message to one other member of a group's present view, if there is one. */
