@@ -2,7 +2,17 @@
  * A few real nodes on a tiny network in virtual time, each with a model actor per group. Every packet takes a
  * millisecond; a rule may drop, hold or watch each one. Nothing is drawn by chance: the same script gives the same run.
  */
-import type { Delivery, Effect, GroupItem, GroupStatus, NodeEvent, TransferToken, ViewInfo } from '../../lib/events.js';
+import type {
+  Delivery,
+  Effect,
+  GroupItem,
+  GroupStatus,
+  NodeEvent,
+  TransferToken,
+  ViewInfo,
+  Wanted,
+} from '../../lib/events.js';
+import { nameOf } from '../../lib/ids.js';
 import { describePacket, gauge } from '../../lib/inspect.js';
 import type { GroupSettings, Order } from '../../lib/membership/state.js';
 import { type Node, createNode, defaults, nextTick, ready, step } from '../../lib/node.js';
@@ -32,6 +42,10 @@ export interface Actor {
   sent: number;
   accepted: number;
   stable: number;
+  /** What it replies to a request; null: it keeps silent. */
+  reply: ((name: string) => string | null) | null;
+  /** What it says as the contact of a request: null lets it in. */
+  refuses: { readonly why: string; readonly again: boolean } | null;
   /** Whether it works off what it gets. */
   consumes: boolean;
   unconsumed: number;
@@ -123,6 +137,8 @@ export function actorOf(member: Member, group = 'g'): Actor {
       sent: 0,
       accepted: 0,
       stable: 0,
+      reply: (name) => `${member.name}: ${name}`,
+      refuses: null,
       consumes: true,
       unconsumed: 0,
       incoming: '',
@@ -190,6 +206,51 @@ export function multicastEvent(member: Member, content: string | Uint8Array, how
 export function multicast(net: Network, name: string, content: string | Uint8Array, how: Multicast = {}): void {
   const member = at(net, name);
   act(net, member, multicastEvent(member, content, how));
+}
+
+/** What came of a request: the replies, by member, and how it ended, once it has. */
+export interface Asked {
+  readonly number: number;
+  readonly replies: () => Readonly<Record<string, string>>;
+  readonly end: () => (Effect & { kind: 'answered' }) | undefined;
+}
+
+let asks = 0;
+
+/** Asks a group, as a member of it or from outside. */
+export function ask(
+  net: Network,
+  name: string,
+  text: string,
+  how: { replies?: Wanted; timeout?: number; as?: 'member' } = {},
+): Asked {
+  const member = at(net, name);
+  asks += 1;
+  const number = asks;
+  const { replies = 'all', timeout = 5000, as } = how;
+  const payload = new TextEncoder().encode(text);
+  act(
+    net,
+    member,
+    as === 'member'
+      ? ({ ...multicastEvent(member, text), ask: { number, replies, timeout } } as NodeEvent)
+      : { kind: 'request', group: 'g', number, payload, replies, timeout },
+  );
+  return {
+    number,
+    replies: () =>
+      Object.fromEntries(
+        member.told.flatMap((effect) =>
+          effect.kind === 'answer' && effect.number === number
+            ? [[nameOf(effect.from), new TextDecoder().decode(effect.payload)]]
+            : [],
+        ),
+      ),
+    end: () =>
+      member.told.find(
+        (effect): effect is Effect & { kind: 'answered' } => effect.kind === 'answered' && effect.number === number,
+      ),
+  };
 }
 
 /** Lets virtual time pass. */
@@ -328,7 +389,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
       return;
     case 'delivery':
       actor.deliveries.push(item);
-      actor.state?.push(nameOfDelivery(item));
+      if (!item.request?.repeated) apply(actor, group, item, answers);
       if (actor.consumes) answers.push({ kind: 'consumed', group, bytes: item.payload.length });
       else actor.unconsumed += item.payload.length;
       return;
@@ -355,11 +416,30 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
     case 'direct':
     case 'settled':
     case 'failed':
+      return;
     case 'request':
+      answers.push(letIn(actor, group, item));
       return;
     default:
       item satisfies never;
   }
+}
+
+/** A multicast takes effect; a request is answered. */
+function apply(actor: Actor, group: string, item: Delivery, answers: NodeEvent[]): void {
+  actor.state?.push(nameOfDelivery(item));
+  const { request } = item;
+  const text = request?.wantsReply ? actor.reply?.(digestOf(item.payload)) : null;
+  if (request && typeof text === 'string') {
+    answers.push({ kind: 'reply', group, request, payload: new TextEncoder().encode(text) });
+  }
+}
+
+/** The contact of a request lets it in, as the next of its own multicasts, or does not. */
+function letIn(actor: Actor, group: string, { request, payload }: GroupItem & { kind: 'request' }): NodeEvent {
+  if (actor.refuses) return { kind: 'refuse', group, request, ...actor.refuses };
+  actor.sent += 1;
+  return { kind: 'multicast', group, message: actor.sent, payload, order: 'total', uniform: true, request };
 }
 
 function nextChunk(net: Network, actor: Actor, group: string, token: TransferToken): NodeEvent {
