@@ -4,6 +4,9 @@
  * greeting = magic (4) · version (1) · domain tag (8) · length of the address (1) · the sender's address
  * message  = length (u32, big-endian) · bytes
  *
+ * Messages have no checksum of their own, unlike datagrams (`seal.ts`): TCP has sequence numbers and a sum for each segment,
+ * and what the protocol decides by travels in datagrams wherever it fits. A damaged length or header is hung up on.
+ *
  * Both readers are values without a socket: bytes go in, messages or a reason to hang up come out. Nothing is allocated
  * for bytes that have only been announced beyond the limits here.
  */

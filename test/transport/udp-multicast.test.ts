@@ -11,10 +11,11 @@ import type { ExecutionContext } from 'ava';
 import { domainMulticast, domainTag, parseAddress } from '../../transport/addresses.js';
 import { TransportError } from '../../transport/errors.js';
 import { encodeGreeting } from '../../transport/framing.js';
+import { sealBytes, sealOf } from '../../transport/seal.js';
 import { udpMulticast } from '../../transport/udp-multicast.js';
 import type { UdpMulticastOptions } from '../../transport/udp-multicast.js';
 import { compliance, freshDomain, nodes } from './compliance.js';
-import { bytesOf, listen, textOf } from './listener.js';
+import { bytesOf, listen, pattern, same, textOf } from './listener.js';
 import type { Command, Report } from './peer.js';
 
 compliance({ name: 'udp', network: () => udpMulticast() });
@@ -299,6 +300,32 @@ test('udp: an interface can be given by its name', async (t) => {
   await b.until(() => b.datagrams.length === 1);
   t.true(a.address.startsWith('127.0.0.1:'));
 });
+
+const outward = Object.values(networkInterfaces())
+  .flatMap((all) => all ?? [])
+  .find((each) => each.family === 'IPv4' && !each.internal)?.address;
+
+(outward === undefined ? test.skip : test)(
+  'udp: off the machine datagrams are sealed, and damaged ones lost',
+  async (t) => {
+    const domain = freshDomain();
+    const [a, b] = await nodes(t, udpMulticast({ interface: outward ?? '' }), 2, domain);
+    t.is(a.transport.datagramBytesMax, 60_000 - sealBytes);
+    const outsider = createSocket('udp4');
+    t.teardown(() => outsider.close());
+    const bytes = bytesOf('damaged');
+    const { host, port } = parseAddress(b.address);
+    outsider.send([bytes.with(0, 1), sealOf(bytes)], port, host);
+    await b.until(() => b.errors.length === 1);
+    t.regex(b.errors[0]?.message ?? '', /damaged/);
+    const large = pattern(a.transport.datagramBytesMax, 1);
+    a.transport.multicast(large);
+    a.transport.unicast(b.address, bytesOf('whole'));
+    await b.until(() => b.datagrams.length === 2);
+    t.true(b.datagrams.some((each) => same(each.bytes, large)));
+    t.true(b.datagrams.some((each) => textOf(each) === 'whole'));
+  },
+);
 
 /** A node in a child process, with what it has reported. */
 async function child(t: ExecutionContext, domain: string) {
