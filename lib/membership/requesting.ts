@@ -83,7 +83,10 @@ function spell({ kind, order, codec }: GroupSettings): string {
 
 /** A view that has ended, whatever ended it, has delivered its barriers. */
 function forgetBarriers(m: Membership, state: DomainState): void {
-  for (const [name, view] of m.barriers) if (state.groups.get(name)?.view !== view) m.barriers.delete(name);
+  for (const [name, view] of m.barriers) {
+    const group = state.groups.get(name);
+    if (group?.view !== view || membershipIn(group, m.id) === undefined) m.barriers.delete(name);
+  }
 }
 
 /** Leaves first: who wants a new life in a group ends the old one. */

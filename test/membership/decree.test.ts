@@ -3,7 +3,7 @@ import test from 'ava';
 import type { DomainId, NodeId } from '../../lib/ids.js';
 import { applyDecree } from '../../lib/membership/decree.js';
 import { isQuorum, keepsQuorum } from '../../lib/membership/quorum.js';
-import type { Change, DomainState, GroupSettings } from '../../lib/membership/state.js';
+import type { Change, DomainState, GroupSettings, GroupState } from '../../lib/membership/state.js';
 
 const settings: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
 const idOf = (name: string) => `${name}#${name.charCodeAt(0)}` as NodeId;
@@ -95,6 +95,27 @@ test('a group without members is gone, and its id is never used again', (t) => {
   const two = after(one, withdraw('red', 'a'), enter('red', 'b'));
   t.is(Number(two.groups.get('red')?.id), 4 * 4096);
   t.is(after(two, exclude('b')).groups.has('red'), false);
+});
+
+test('a barrier makes a view of the same members, once for all barriers of the view before it', (t) => {
+  const barrier = (name: string, view: number): Change => ({
+    kind: 'group-barrier',
+    group: 'red',
+    node: idOf(name),
+    view,
+  });
+  const red = after(domainOf('a', 'b', 'c'), enter('red', 'a'), enter('red', 'b'));
+  const before = red.groups.get('red') as GroupState;
+  const one = Number(before.view);
+  const both = after(red, barrier('a', one), barrier('b', one));
+  const two = Number(both.number);
+  t.deepEqual(both.groups.get('red'), { ...before, view: two });
+  for (const change of [barrier('a', one), barrier('a', two + 1), barrier('c', two)]) {
+    t.is(after(both, change).groups.get('red')?.view, two, 'overtaken, or not of a member');
+  }
+  const joined = after(both, enter('red', 'c'), barrier('a', two));
+  t.is(joined.groups.get('red')?.members.length, 3, 'any other change of the view does as well');
+  t.is(after(both, { ...barrier('a', two), group: 'blue' } as Change).groups.get('red')?.view, two);
 });
 
 test('other settings do not join a group', (t) => {

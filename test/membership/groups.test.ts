@@ -117,6 +117,47 @@ test('a request that a decree has overtaken means nothing any more', (t) => {
   t.is(stateOf(w, 'a').number, number);
 });
 
+test('one new view serves the barriers of many members, whoever proposes, though requests are lost', (t) => {
+  const w = domainOf(4);
+  for (const name of ['a', 'b', 'c', 'd']) {
+    w.joinGroup(name, 'red');
+    w.run(200);
+  }
+  const before = stateOf(w, 'a').groups.get('red');
+  for (const name of ['a', 'b', 'c']) w.endView(name, 'red');
+  w.run(300);
+  const next = stateOf(w, 'a').groups.get('red');
+  t.deepEqual({ ...next, view: 0 }, { ...before, view: 0 }, 'the members are the same');
+  const number: number = stateOf(w, 'a').number;
+  t.is(number, Number(before?.view) + 1, 'one decree');
+  t.is(Number(next?.view), number);
+  for (const name of ['a', 'b', 'c', 'd']) t.is(w.get(name).membership.barriers.size, 0);
+
+  // the proposer dies before it has heard of the wish
+  w.restarts = false;
+  w.crash('a');
+  w.endView('d', 'red');
+  w.until('a view without a', () => stateOf(w, 'b').groups.get('red')?.members.length === 3, 3000);
+  w.run(1000);
+  t.is(w.get('d').membership.barriers.size, 0, 'a view that ended otherwise will do');
+  t.is(Number(stateOf(w, 'b').groups.get('red')?.view), stateOf(w, 'b').number, 'and no other is made');
+});
+
+test('who is in no such group, or speaks for another, ends no view', (t) => {
+  const w = domainOf(3);
+  w.joinGroup('a', 'red');
+  w.run(300);
+  const { number, id } = stateOf(w, 'a');
+  w.endView('b', 'red');
+  const changes = [
+    { kind: 'group-barrier', group: 'red', node: w.get('a').membership.id, view: Number(number) },
+  ] as const;
+  w.inject('c', 'a', { kind: 'request', domain: id, at: number, changes });
+  w.run(1000);
+  t.is(stateOf(w, 'a').number, number);
+  t.is(w.get('b').membership.barriers.size, 0);
+});
+
 test('no group forms before the minimum of nodes has been there once', (t) => {
   const w = new World(3, { minimumNodes: 3 });
   w.startAll(['a', 'b']);

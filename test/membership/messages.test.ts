@@ -17,6 +17,7 @@ const changes: readonly Change[] = [
   { kind: 'exclude', node: b, cause: 'failed' },
   { kind: 'group-join', group: 'red', node: a, settings },
   { kind: 'group-leave', group: 'red', node: a },
+  { kind: 'group-barrier', group: 'red', node: a, view: 5 },
 ];
 const decree: Decree = { number: 8, changes };
 const state: DomainState = {
@@ -93,6 +94,17 @@ test('a message with any byte changed is read or refused, nothing else', (t) => 
     }
   }
   t.pass();
+});
+
+test('no group has barriers for its order', (t) => {
+  const enter = {
+    kind: 'group-join',
+    group: 'red',
+    node: a,
+    settings: { ...settings, order: 'barrier' as never },
+  } as const;
+  const bytes = write({ kind: 'decided', domain, decree: { number: 9, changes: [enter] } });
+  t.throws(() => read(bytes), { instanceOf: Malformed });
 });
 
 test('states that cannot be are refused', (t) => {

@@ -13,6 +13,7 @@ import {
   createMembership,
   domainTag,
   heard,
+  endView,
   joinGroup,
   leaveDomain,
   leaveGroup,
@@ -203,6 +204,13 @@ export class World {
   leaveGroup(name: string, group: string): void {
     const process = this.get(name);
     this.step(process, (out) => leaveGroup(process.membership, group, this.now, out));
+  }
+
+  /** A member has sent a barrier in the view of a group that it knows. */
+  endView(name: string, group: string): void {
+    const process = this.get(name);
+    const view = process.membership.state?.groups.get(group)?.view ?? 0;
+    this.step(process, (out) => endView(process.membership, group, view, this.now, out));
   }
 
   /** Lets time pass. */

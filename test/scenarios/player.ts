@@ -32,6 +32,8 @@ export interface Played {
   readonly failures: readonly string[];
 }
 
+const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
+
 /** `run until` gives up after so many simulated milliseconds. */
 const patience = 10_000;
 
@@ -153,7 +155,7 @@ function labelsIn(word: string): string[] {
 function send(stage: Stage, words: readonly string[]): void {
   const [sender = '', name = '', , group = ''] = words;
   const process = processOf(stage, sender);
-  const order = words.slice(4).find((word): word is Order => word === 'fifo' || word === 'causal' || word === 'total');
+  const order = words.slice(4).find((word): word is Order => orders.includes(word as Order));
   const bytes = Number(words.find((word) => /^\d+$/.test(word)) ?? 16);
   const inherent = stage.groups.get(group)?.order ?? 'fifo';
   for (const label of labelsIn(name)) {

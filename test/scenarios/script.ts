@@ -9,7 +9,7 @@
  *   join stock a b                     one after the other: a has the lower rank
  *   join stock d soon                  asks for it and goes on
  *   leave stock a / leave domain a
- *   send b m1 to stock                 one multicast, named m1; `fifo`, `causal` or `total`, and `uniform`, may follow
+ *   send b m1 to stock                 one multicast, named m1; `fifo`, `causal`, `total` or `barrier`, and `uniform`, may follow
  *   send b m1..m20 to stock            a burst
  *   drop data from b to c              packets with a section of that kind; `packets` for all kinds, `*` for all nodes
  *   hold install from a to b           kept, until `release install from a to b`
