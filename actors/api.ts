@@ -193,13 +193,23 @@ function groupsOf(host: Host): DomainGroup[] {
 
 function statisticsOf(host: Host): Record<string, number> {
   const { core } = host.life;
+  const { deadLetters } = host;
+  const queries = host.queries.size;
   let mailbox = 0;
   let dropped = 0;
   for (const member of host.members.values()) {
     mailbox += member.items.length - member.head;
     dropped += member.dropped;
   }
-  return { ...(core ? statistics(core) : {}), mailbox, dropped, lagMs: host.lag, rss: process.memoryUsage.rss() };
+  return {
+    ...(core ? statistics(core) : {}),
+    mailbox,
+    dropped,
+    queries,
+    deadLetters,
+    lagMs: host.lag,
+    rss: process.memoryUsage.rss(),
+  };
 }
 
 /** Why nothing moves in a group, as far as this node knows. */

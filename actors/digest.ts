@@ -1,18 +1,26 @@
 /**
  * A digest of a value that does not depend on how it is held: two replicas whose states are equal have the same digest.
  *
- * The keys of plain objects are sorted; the entries of Map and Set are taken in their order, which is part of the value.
+ * The keys of plain objects are sorted; the entries of Map and Set are taken in their order, which is part of the value. A
+ * ref counts as what stands for it in a message: an actor's own ref and the refs to it from other nodes are the same.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { anyRefs } from './references.js';
+import type { RefCodec } from './wire-format.js';
 
 /** SHA-256 of a value's canonical form, in hex. Values that cannot be sent in a message count as `undefined`. */
 export function digestOf(value: unknown): string {
+  return digestWith(anyRefs, value);
+}
+
+/** The same at a node that knows its refs also after its system was stopped. */
+export function digestWith(refs: RefCodec, value: unknown): string {
   const hash = createHash('sha256');
-  feed(hash, value);
+  feed(hash, value, refs);
   return hash.digest('hex');
 }
 
-function feed(hash: Hash, value: unknown): void {
+function feed(hash: Hash, value: unknown, refs: RefCodec): void {
   switch (typeof value) {
     case 'string':
       hash.update(`s${value.length}:${value}`);
@@ -28,7 +36,7 @@ function feed(hash: Hash, value: unknown): void {
       return;
     case 'object':
       if (value === null) hash.update('0');
-      else feedObject(hash, value);
+      else feedObject(hash, value, refs);
       return;
     case 'undefined':
     case 'function':
@@ -37,10 +45,10 @@ function feed(hash: Hash, value: unknown): void {
   }
 }
 
-function feedObject(hash: Hash, value: object): void {
+function feedObject(hash: Hash, value: object, refs: RefCodec): void {
   if (Array.isArray(value)) {
     hash.update(`a${value.length}:`);
-    for (const item of value) feed(hash, item);
+    for (const item of value) feed(hash, item, refs);
   } else if (value instanceof Uint8Array) {
     hash.update(`b${value.length}:`);
     hash.update(value);
@@ -55,18 +63,27 @@ function feedObject(hash: Hash, value: object): void {
   } else if (value instanceof Map) {
     hash.update(`m${value.size}:`);
     for (const [key, item] of value) {
-      feed(hash, key);
-      feed(hash, item);
+      feed(hash, key, refs);
+      feed(hash, item, refs);
     }
   } else if (value instanceof Set) {
     hash.update(`e${value.size}:`);
-    for (const item of value) feed(hash, item);
+    for (const item of value) feed(hash, item, refs);
+  } else if (isRef(value, refs)) {
+    if (refs.refusal?.(value) === undefined) feed(hash.update('r'), refs.pack(value), refs);
+    else hash.update('u');
   } else {
     const keys = Object.keys(value).sort();
     hash.update(`o${keys.length}:`);
     for (const key of keys) {
-      feed(hash, key);
-      feed(hash, (value as Record<string, unknown>)[key]);
+      feed(hash, key, refs);
+      feed(hash, (value as Record<string, unknown>)[key], refs);
     }
   }
+}
+
+/** Refs are told apart from plain data with the same fields. */
+function isRef(value: object, refs: RefCodec): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== Object.prototype && prototype !== null && refs.isRef(value);
 }

@@ -214,7 +214,7 @@ function writeObject(value: object, depth: number): void {
   else {
     const writer = writers.get(prototype);
     if (writer) writer(value as never, depth);
-    else if (refs.isRef(value)) {
+    else if (refs.isRef(value) && refs.refusal?.(value) === undefined) {
       writeHead(0xc0, Tag.ref);
       write(refs.pack(value), depth);
     } else throw refused;

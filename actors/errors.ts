@@ -25,10 +25,9 @@ export class MessageTooLarge extends Error {
   constructor(
     readonly bytes: number,
     readonly limit: number,
+    advice = 'send it in parts, or raise limits.messageBytesMax on all nodes',
   ) {
-    super(
-      `the message takes ${bytes} bytes, the limit is ${limit}; send it in parts, or raise limits.messageBytesMax on all nodes`,
-    );
+    super(`the message takes ${bytes} bytes, the limit is ${limit}; ${advice}`);
   }
 }
 
@@ -140,6 +139,36 @@ export class DuplicateMember extends Error {
 /** The system was not started with `groups()`, or has left its domain. */
 export class NotInDomain extends Error {
   override readonly name = 'NotInDomain';
+}
+
+/**
+ * An actor of another node to which a `query` cannot get, or from which no answer can come any more: its node has left the
+ * domain or was excluded, or it has stopped. Ask for a new ref.
+ */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+  constructor(
+    /** The actor, as `node://path`. */
+    readonly target: string,
+    readonly why: string,
+    /** Whether the actor may have got the message nevertheless; false: it has not and will not. */
+    readonly maybeDone: boolean,
+  ) {
+    super(
+      `no answer from ${target}: ${why}; ${maybeDone ? 'it may have got the message' : 'it did not get the message'}`,
+    );
+  }
+}
+
+/** What was asked for works with actors of this node only: nothing is spawned below an actor of another. */
+export class NotLocal extends Error {
+  override readonly name = 'NotLocal';
+  constructor(
+    /** The actor, as `node://path`. */
+    readonly target: string,
+  ) {
+    super(`${target} is on another node: have an actor there do it, and send that a message`);
+  }
 }
 
 /** Two living systems of one name in a process would take each other's messages. */

@@ -9,7 +9,7 @@
 import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
 import { call, contextOf, isPromise } from './context.js';
-import { digestOf } from './digest.js';
+import { digestWith } from './digest.js';
 import { NotAMember } from './errors.js';
 import { tell, type Item, type Member } from './host.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
@@ -368,7 +368,13 @@ function traceDigest(member: Member, v: string): void {
   const { trace } = member.host.life;
   if (!trace || !member.hasState || member.settings.kind !== 'replicated') return;
   if (sizeOf(member.state, digestBytesMax) > digestBytesMax) return;
-  trace.record({ e: 'hash', g: member.group, v, pos: member.position, h: digestOf(member.state).slice(0, 16) });
+  trace.record({
+    e: 'hash',
+    g: member.group,
+    v,
+    pos: member.position,
+    h: digestWith(member.host.refs, member.state).slice(0, 16),
+  });
   trace.flush();
 }
 

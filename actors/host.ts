@@ -6,10 +6,11 @@ import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
 import type { GroupItem, NodeEvent, ViewInfo } from '../lib/events.js';
+import type { NodeId } from '../lib/ids.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
 import type { Transport } from '../transport/transport.js';
-import { NotAMember, NotInDomain } from './errors.js';
+import { NotAMember, NotInDomain, NotLocal } from './errors.js';
 import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
 import type { GroupStream } from './observables.js';
 import type { ResolvedOptions } from './options.js';
@@ -41,13 +42,36 @@ export function deferred(): Deferred {
 /** One incarnation of the node. */
 export interface Life {
   /** `name#incarnation`. */
-  readonly id: string;
+  readonly id: NodeId;
   readonly incarnation: number;
   /** Own multicasts by group; numbering outlives a leave and rejoin within the life. */
   readonly outboxes: Map<string, Outbox>;
   readonly trace: TraceWriter | undefined;
   /** Absent until the transport is open. */
   core: Node | undefined;
+  /** The domain's state; absent until this life is in it. */
+  domain: DomainState | undefined;
+  /** Nodes that this life has seen go, so that refs to them are known for dead at once. */
+  readonly departed: Set<NodeId>;
+  /** What is for nodes that this life has not heard of yet. */
+  readonly strangers: Map<NodeId, Stranger>;
+}
+
+/** A node that is named in a ref and not in the domain, as far as is known here. */
+export interface Stranger {
+  readonly calls: RemoteEvent[];
+  readonly timer: NodeJS.Timeout;
+}
+
+/** What goes to the actor layer of another node. */
+export type RemoteEvent = Extract<NodeEvent, { kind: 'remote' }>;
+
+/** A `query` to an actor of another node that has no answer yet. */
+export interface RemoteQuery {
+  readonly node: NodeId;
+  /** The actor, in words. */
+  readonly target: string;
+  readonly reject: (error: Error) => void;
 }
 
 /** A nact system in a domain. */
@@ -87,6 +111,12 @@ export interface Host {
   /** Members that wait for an earlier one of their group to be gone. */
   readonly successors: Map<string, Member>;
   readonly refs: RefCodec;
+  /** Queries to actors of other nodes, by the number of the temporary ref that waits for the answer. */
+  readonly queries: Map<number, RemoteQuery>;
+  /** Messages that did not get to an actor of another node, or that came for an actor that is not here; in all, */
+  deadLetters: number;
+  /** and by what they were for, as far as it is kept. */
+  readonly deadLettersTo: Map<string, number>;
 }
 
 /** What a member's function and props are once types are gone. */
@@ -189,6 +219,9 @@ export interface Member {
 /** Living systems with groups, by the name of the nact system. */
 export const hosts = new Map<string, Host>();
 
+/** The type of refs to actors of other nodes. */
+export const remoteType = 'groups-remote';
+
 const hostsByRef = new WeakMap<object, Host>();
 const membersByRef = new WeakMap<object, Member>();
 
@@ -203,8 +236,9 @@ export function registerMember(member: Member): void {
   membersByRef.set(member.ref, member);
 }
 
-/** The host of a system's, or any actor's, ref. Throws {@link NotInDomain}. */
+/** The host of a system's, or any actor's, ref. Throws {@link NotInDomain}, {@link NotLocal}. */
 export function hostOf(ref: object): Host {
+  if (inside(ref).type === remoteType) throw new NotLocal(String(inside(ref).path));
   const host = hostsByRef.get(ref) ?? hosts.get(inside(ref).system.name);
   if (!host) {
     throw new NotInDomain(
@@ -216,20 +250,22 @@ export function hostOf(ref: object): Host {
 
 /** The member behind a group's ref. Throws {@link NotAMember}. */
 export function memberOf(ref: object): Member {
-  const member = membersByRef.get(ref) ?? memberAt(inside(ref));
+  const member = memberBehind(ref);
   if (!member)
     throw new NotAMember(inside(ref).name, 'the ref is not one that spawnReplicated or spawnMember returned');
   return member;
 }
 
-/** By path: for a copy of a ref. */
+/** The member behind a ref, if it is a group's. */
+export function memberBehind(ref: object): Member | undefined {
+  return membersByRef.get(ref) ?? memberAt(inside(ref));
+}
+
+/** By path: for a copy of a ref. The actor's name is the group's. */
 function memberAt(ref: NactRef): Member | undefined {
   if (ref.type !== 'actor') return undefined;
-  const path = ref.path.parts.join('/');
-  for (const member of hosts.get(ref.system.name)?.members.values() ?? []) {
-    if (member.ref.path.parts.join('/') === path) return member;
-  }
-  return undefined;
+  const member = hosts.get(ref.system.name)?.members.get(ref.name);
+  return member && member.ref.path.parts.join('/') === ref.path.parts.join('/') ? member : undefined;
 }
 
 /** Has the core told, in the next turn of the event loop. */

@@ -31,8 +31,10 @@ export {
   NotDecodable,
   NotEncodable,
   NotInDomain,
+  NotLocal,
   OrderTooWeak,
   SystemNameTaken,
+  Unreachable,
   WouldDeadlock,
 } from './errors.js';
 export { groups } from './plugin.js';

@@ -12,6 +12,7 @@ import { hosts, tell, wake, type Host, type Member } from './host.js';
 import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
 import { failRest } from './receipts.js';
+import { endRemote } from './remote.js';
 
 /** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
 const leaveMillisMax = 10_000;
@@ -165,6 +166,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   for (const member of [...host.successors.values(), ...host.members.values()]) {
     finish(member, error ?? new NotAMember(member.group, why));
   }
+  endRemote(host, why);
   host.life.core = undefined;
   host.inbox = [];
   host.life.trace?.close();

@@ -47,6 +47,24 @@ export interface NactActor extends NactParent {
 /** The system a plugin is given. */
 export interface NactSystem extends NactParent {
   find(ref: unknown): unknown;
+  /** What a temporary ref is resolved by: the first message settles it. */
+  addTempReference(ref: { readonly id: number }, deferral: { readonly resolve: (message: unknown) => void }): void;
+  removeTempReference(ref: { readonly id: number }): void;
+}
+
+/** A path as nact makes them: its class is not exported. `name` stands for the system. */
+export function pathOf(system: NactSystem, name: string, parts: readonly string[]): ActorPath {
+  const Path = system.reference.path.constructor as new (parts: string[], system: string) => ActorPath;
+  return new Path([...parts], name);
+}
+
+/** A ref with these fields as nact makes them. Not plain data, so that it is known for a ref when it travels on. */
+export function refWith(
+  system: NactSystem,
+  fields: Omit<NactRef, 'system' | 'path' | 'name'> & Partial<NactRef>,
+): NactRef {
+  const prototype = Object.getPrototypeOf(system.reference) as object;
+  return Object.assign(Object.create(prototype) as object, { system: { name: system.name } }, fields) as NactRef;
 }
 
 /** A ref seen from inside. */

@@ -50,6 +50,9 @@ export function groups(options: GroupsOptions): Plugin {
       members: new Map(),
       successors: new Map(),
       refs: { isRef: () => false, pack: () => undefined, unpack: () => undefined },
+      queries: new Map(),
+      deadLetters: 0,
+      deadLettersTo: new Map(),
     };
     Object.assign(host, { refs: refCodec(host) });
     registerHost(host);

@@ -1,17 +1,20 @@
 /**
- * Refs: of one member of a group, and of a group by its name; and how refs travel inside messages.
+ * Refs: of one member of a group, of a group by its name, of an actor of another node; and how refs travel inside messages.
  *
- * Both kinds are ordinary refs to nact: its `dispatch` asks the system named in the ref to find the actor, and our
- * system's `find` knows them. A group's ref in a message means the group at the far end. A ref to any other actor keeps
- * its system and path; it reaches that actor on its own node only.
+ * All are ordinary refs to nact: its `dispatch` asks the system named in the ref to find the actor, and our system's `find`
+ * knows them. A group's ref in a message means the group at the far end. A ref to any other actor names the life of its
+ * node and its path there: it is a remote ref everywhere else, and the actor's own ref again when it comes home.
  */
 import { Nobody, type ActorPath } from 'nact';
 import type { MemberInfo } from '../lib/events.js';
+import { assertNever } from '../lib/assert.js';
 import type { NodeId } from '../lib/ids.js';
 import { NotAMember, NotDecodable } from './errors.js';
-import { hosts, memberOf, tell, type Host } from './host.js';
-import { outside, type NactRef, type NactSystem } from './nact-internals.js';
+import { hosts, memberBehind, remoteType, tell, type Host } from './host.js';
+import { outside, pathOf, refWith, type NactActor, type NactRef } from './nact-internals.js';
+import { reach, RemoteRef, temporaryRef, type Place } from './remote.js';
 import type { Member as ViewMember } from './types.js';
+import { noRefs } from './values.js';
 import type { RefCodec } from './wire-format.js';
 
 /** Hides that nact takes it for one of its own refs. */
@@ -27,13 +30,8 @@ class GroupsRef {
     readonly name: string,
   ) {
     this.system = { name: host.system.name };
-    this.path = pathOf(host.system, type === 'groups-member' ? [group, name] : [group]);
+    this.path = pathOf(host.system, host.system.name, type === 'groups-member' ? [group, name] : [group]);
   }
-}
-
-function pathOf(system: NactSystem, parts: readonly string[]): ActorPath {
-  const Path = system.reference.path.constructor as new (parts: string[], system: string) => ActorPath;
-  return new Path([...parts], system.name);
 }
 
 /** A member of a view for users, with a ref that reaches it. */
@@ -46,11 +44,14 @@ export function memberMaker(host: Host, group: string): (info: MemberInfo) => Vi
     });
 }
 
-/** Teaches the system to find members and groups. */
+/** Teaches the system to find members, groups, and actors of other nodes. */
 export function patchFind(host: Host): void {
   const { system } = host;
   const find = system.find.bind(system);
-  system.find = (ref) => (ref instanceof GroupsRef ? target(ref) : find(ref));
+  system.find = (ref) => {
+    if (ref instanceof GroupsRef) return target(ref);
+    return ref instanceof RemoteRef ? reach(host, ref) : find(ref);
+  };
 }
 
 /** What nact's functions call on what a ref leads to. */
@@ -72,37 +73,78 @@ function target(ref: GroupsRef): object | undefined {
   return { dispatch, query: reject, stop };
 }
 
-const types = ['actor', 'temp', 'system', 'nobody', 'groups-member', 'groups-group'];
+const types = ['actor', 'temp', 'system', 'nobody', 'groups-member', 'groups-group', remoteType];
+
+function isRef(value: object): boolean {
+  const ref = value as Partial<NactRef>;
+  return typeof ref.type === 'string' && types.includes(ref.type) && typeof ref.system === 'object';
+}
 
 /** How refs travel to and from this host. */
 export function refCodec(host: Host): RefCodec {
   return {
-    isRef: (value) => {
-      const ref = value as Partial<NactRef>;
-      return typeof ref.type === 'string' && types.includes(ref.type) && typeof ref.system === 'object';
-    },
-    pack: (ref) => pack(ref as NactRef),
+    isRef,
+    refusal: (ref) => refusal(host, ref as NactRef),
+    pack: (ref) => pack(host, ref as NactRef),
     unpack: (packed) => unpack(host, packed),
   };
 }
 
-function pack(ref: NactRef): unknown {
+/** What stands for refs of any system of this process that is in a domain. */
+export const anyRefs: RefCodec = {
+  ...noRefs,
+  isRef,
+  refusal: (ref) => {
+    const { type, system } = ref as NactRef;
+    return type === 'nobody' || hosts.has(system.name) ? undefined : 'its system is in no domain';
+  },
+  pack: (ref) => pack(undefined, ref as NactRef),
+};
+
+/** The host of the system that a ref names. The own one also after its system has stopped: its members may go on. */
+function ownerOf(host: Host | undefined, ref: NactRef): Host | undefined {
+  return ref.system.name === host?.system.name ? host : hosts.get(ref.system.name);
+}
+
+/** Why nobody else could do anything with this ref. */
+function refusal(host: Host, ref: NactRef): string | undefined {
+  if (ref.type === 'nobody') return undefined;
+  const owner = ownerOf(host, ref);
+  if (owner?.options.domain === host.options.domain) return undefined;
+  const where = owner ? `domain '${owner.options.domain}'` : 'no domain';
+  return `it is a ref of system '${ref.system.name}', which is in ${where}: nodes of '${host.options.domain}' cannot reach it`;
+}
+
+function pack(host: Host | undefined, ref: NactRef): unknown {
   if (ref instanceof GroupsRef)
     return ref.type === 'groups-member' ? ['member', ref.group, ref.name] : ['group', ref.group];
+  if (ref instanceof RemoteRef) return packed(ref.node, ref.place);
+  const owner = ownerOf(host, ref);
+  if (!owner || ref.type === 'nobody') return ['nobody'];
+  const node = owner.life.id;
   switch (ref.type) {
-    case 'actor':
-      try {
-        return ['group', memberOf(ref).group];
-      } catch (error) {
-        if (!(error instanceof NotAMember)) throw error;
-        return ['actor', ref.system.name, ref.path.parts];
-      }
     case 'temp':
-      return ['temp', ref.system.name, ref.id];
+      return packed(node, { kind: 'temp', id: ref.id as number });
     case 'system':
-      return ['system', ref.system.name];
+      return packed(node, { kind: 'system' });
+    default: {
+      const member = memberBehind(ref);
+      return member ? ['group', member.group] : packed(node, { kind: 'actor', parts: ref.path.parts });
+    }
+  }
+}
+
+/** What stands for an actor of a node: the same at every node, so that states that hold it are equal. */
+function packed(node: NodeId, place: Place): unknown {
+  switch (place.kind) {
+    case 'actor':
+      return ['actor', node, place.parts];
+    case 'temp':
+      return ['temp', node, place.id];
+    case 'system':
+      return ['system', node];
     default:
-      return ['nobody'];
+      return assertNever(place);
   }
 }
 
@@ -110,32 +152,27 @@ function unpack(host: Host, packed: unknown): unknown {
   const [kind, name, rest] = Array.isArray(packed) ? (packed as unknown[]) : [];
   if (kind === 'nobody') return new Nobody();
   if (typeof name !== 'string') throw new NotDecodable('malformed ref');
-  switch (kind) {
-    case 'group':
-      return host.members.get(name)?.ref ?? new GroupsRef('groups-group', host, name, name);
-    case 'member':
-      if (typeof rest === 'string') return new GroupsRef('groups-member', host, name, rest);
-      break;
-    case 'actor':
-      if (Array.isArray(rest) && rest.length > 0 && rest.every((part) => typeof part === 'string'))
-        return actorRef(host, name, rest);
-      break;
-    case 'temp':
-      if (typeof rest === 'number') return Object.assign(classed(host), { type: 'temp', system: { name }, id: rest });
-      break;
-    case 'system':
-      return Object.assign(classed(host), { type: 'system', system: { name }, name, path: pathOf(host.system, []) });
-  }
-  throw new NotDecodable('malformed ref');
+  if (kind === 'group') return host.members.get(name)?.ref ?? new GroupsRef('groups-group', host, name, name);
+  if (kind === 'member' && typeof rest === 'string') return new GroupsRef('groups-member', host, name, rest);
+  const place = placeOf(kind, rest);
+  if (!place || !/^[^#]+#\d+$/.test(name)) throw new NotDecodable('malformed ref');
+  return name === host.life.id ? own(host, place) : new RemoteRef(host, name as NodeId, place);
 }
 
-/** An object that is told apart from plain data, so that it can travel on. */
-function classed(host: Host): object {
-  return Object.create(Object.getPrototypeOf(host.actor?.reference ?? host.system.reference) as object) as object;
+function placeOf(kind: unknown, rest: unknown): Place | undefined {
+  if (kind === 'system') return { kind };
+  if (kind === 'temp') return typeof rest === 'number' ? { kind, id: rest } : undefined;
+  if (kind !== 'actor' || !Array.isArray(rest) || rest.length === 0) return undefined;
+  return rest.every((part) => typeof part === 'string') ? { kind, parts: rest } : undefined;
 }
 
-function actorRef(host: Host, system: string, parts: readonly string[]): object {
-  const Path = host.system.reference.path.constructor as new (parts: string[], system: string) => ActorPath;
-  const path = new Path([...parts], system);
-  return Object.assign(classed(host), { type: 'actor', system: { name: system }, name: parts.at(-1), path });
+/** A ref that came home: the actor's own, if it lives. */
+function own(host: Host, place: Place): NactRef {
+  const { system } = host;
+  if (place.kind === 'system') return system.reference;
+  if (place.kind === 'temp') return temporaryRef(host, place.id);
+  const { parts } = place;
+  const path = pathOf(system, system.name, parts);
+  const ref = refWith(system, { type: 'actor', name: parts.at(-1) as string, path });
+  return (system.find(ref) as NactActor | undefined)?.reference ?? ref;
 }

@@ -9,8 +9,10 @@
 import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
 import type { Effect, NodeEvent } from '../lib/events.js';
+import { nodeId } from '../lib/ids.js';
 import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
+import type { DomainState } from '../lib/membership/state.js';
 import type { TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
 import { DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
@@ -19,6 +21,7 @@ import { wake, type Host, type Life } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
+import { endRemote, followDomain, receiveRemote } from './remote.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -42,10 +45,19 @@ const gaugeMillis = 1000;
 /** A life at its start. The core follows when the transport is open. */
 export function newLife(options: Host['options']): Life {
   const incarnation = newIncarnation();
-  const id = `${options.name}#${incarnation}`;
+  const id = nodeId(options.name, incarnation);
   const trace = options.trace === undefined ? undefined : openTrace(options.trace, id);
   if (trace?.file && trace.file !== options.trace) options.logger.info(`the trace of ${id} goes to ${trace.file}`);
-  return { id, incarnation, outboxes: new Map(), trace, core: undefined };
+  return {
+    id,
+    incarnation,
+    outboxes: new Map(),
+    trace,
+    core: undefined,
+    domain: undefined,
+    departed: new Set(),
+    strangers: new Map(),
+  };
 }
 
 /** This life's numbering of own multicasts in a group. */
@@ -227,6 +239,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
   }
   const { transport } = host;
   if (!transport) return;
+  let state: DomainState | undefined;
   for (const effect of effects) {
     switch (effect.kind) {
       case 'multicast':
@@ -249,7 +262,8 @@ function perform(host: Host, effects: readonly Effect[]): void {
         host.log.log(effect.level, effect.message, { node: host.life.id, ...effect.fields });
         break;
       case 'domain':
-        host.domain.next(effect.state);
+        state = effect.state;
+        host.domain.next(state);
         break;
       case 'joined':
         host.log.info(`${host.life.id} is in domain '${host.options.domain}'`);
@@ -268,7 +282,9 @@ function perform(host: Host, effects: readonly Effect[]): void {
         return;
       case 'answer':
       case 'answered':
+        break;
       case 'remote':
+        receiveRemote(host, effect.from, effect.payload);
         break;
       case 'restart':
         restart(host, effect.why);
@@ -277,6 +293,8 @@ function perform(host: Host, effects: readonly Effect[]): void {
         assertNever(effect);
     }
   }
+  // last: what a node said before it left counts
+  if (state) followDomain(host, state);
 }
 
 function refuse(host: Host, group: string, why: string): void {
@@ -292,6 +310,7 @@ function refuse(host: Host, group: string, why: string): void {
 async function conclude(host: Host, status: 'left' | 'excluded', error: Error | undefined): Promise<void> {
   host.phase = 'leaving';
   host.life.core = undefined;
+  endRemote(host, 'this node is not in its domain any more');
   clearTimeout(host.timer);
   const members = [...host.members.values()];
   const why = error ?? new NotAMember(host.options.domain, 'the node left its domain');
@@ -315,10 +334,11 @@ function restart(host: Host, why: string): void {
     enqueueReborn(member);
   }
   for (const outbox of old.outboxes.values()) failRest(outbox, why);
+  endRemote(host, `this node starts anew: ${why}`);
   // from here on nothing has the old life's numbers: what was held or told before is failed and must not reach the new core
   host.life = newLife(host.options);
   host.inbox = [];
-  host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}`);
+  host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}; refs to its actors that others hold are dead`);
   old.trace?.close();
   startCore(host);
   for (const member of [...host.members.values(), ...host.successors.values()]) {

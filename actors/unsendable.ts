@@ -61,7 +61,10 @@ function find(value: unknown, path: string, above: readonly unknown[], walk: Wal
     return findExtra(value, path);
   }
   if (bare.has(prototype)) return findExtra(value, path);
-  if (walk.refs.isRef(value)) return undefined;
+  if (walk.refs.isRef(value)) {
+    const why = walk.refs.refusal?.(value);
+    return why === undefined ? undefined : new NotEncodable(path, why);
+  }
   return new NotEncodable(path, `it is an instance of ${classOf(value)}, which would arrive as something else`);
 }
 

@@ -68,6 +68,8 @@ export const arrayTagsKnown: ReadonlySet<number> = new Set([
 export interface RefCodec {
   /** Whether this object is a ref. Asked for class instances only. */
   isRef(value: object): boolean;
+  /** Why a ref cannot travel; undefined: it can. */
+  refusal?(ref: object): string | undefined;
   /** What stands for a ref: plain data. */
   pack(ref: object): unknown;
   /** The ref that plain data from anywhere stands for. Throws {@link NotDecodable}. */
