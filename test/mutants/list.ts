@@ -385,4 +385,98 @@ const identities: readonly Mutant[] = [
   },
 ];
 
-export const mutants: readonly Mutant[] = [...agreement, ...identities, ...flush, ...order, ...streams, ...transfer];
+const barriers: readonly Mutant[] = [
+  {
+    name: 'a barrier is delivered with the rest',
+    rule: 'O5',
+    why: 'What is ordered against everything has nothing of its view after it.',
+    file: 'group/delivery.js',
+    find: `        if (!head || head.order === 'barrier' || !hasPast(state, head)) {
+            rank++;
+            continue;
+        }
+        pending.shift();
+        if (head.order === 'total')`,
+    replace: `        if (!head || !hasPast(state, head)) {
+            rank++;
+            continue;
+        }
+        pending.shift();
+        if (head.order === 'total' || (head.order === 'barrier' && hit()))`,
+  },
+  {
+    name: 'a barrier is delivered although its past is lost',
+    rule: 'F5',
+    why: 'It would be delivered before what it depends on, or without: the dead had it, and those who go on have not.',
+    file: 'group/delivery.js',
+    find: `        if (head?.order === 'barrier' && hasPast(state, head)) {`,
+    replace: `        if (head?.order === 'barrier' && (hasPast(state, head) || hit())) {`,
+  },
+  {
+    name: 'a sender goes on after its barrier',
+    rule: 'O6',
+    why: 'What it sent after the barrier would be delivered before it, or never.',
+    file: 'group/transmit.js',
+    find: `    if (state.barrier !== 'none')
+        return false;`,
+    replace: `    if (state.barrier !== 'none' && !hit())
+        return false;`,
+  },
+  {
+    name: 'the wish that a view ends is forgotten with any decree',
+    rule: 'D11',
+    why: 'A decree that leaves the view as it is does not deliver the barrier, and nobody would ask for one that does.',
+    file: 'membership/requesting.js',
+    find: `    const barriers = [...m.barriers].map(`,
+    replace: `    const wished = new Map(m.barriers);
+    if (hit()) m.barriers.clear();
+    const barriers = [...wished].map(`,
+  },
+  {
+    name: 'a wish for the end of a view ends a later one',
+    rule: 'D11',
+    why: 'The wish is kept by its proposer and comes again: view follows on view.',
+    file: 'membership/decree.js',
+    find: `    if (group?.view !== view || !group.members.some(({ node }) => node === id))`,
+    replace: `    if (!group || (group.view !== view && !hit()) || !group.members.some(({ node }) => node === id))`,
+  },
+  {
+    name: 'time is what the sender says',
+    rule: 'O7',
+    why: 'Clocks differ: time would go back from one position to the next.',
+    file: 'group/delivery.js',
+    find: `    else
+        head.time = group.time;`,
+    replace: `    else
+        hit();`,
+  },
+  {
+    name: 'what has no position moves the time of what has one',
+    rule: 'O7',
+    why: 'It is delivered at different places in the order, so the time there would differ.',
+    file: 'group/delivery.js',
+    find: `        group.unorderedTime = pending.time;`,
+    replace: `        if (pending.time > group.time) hit();
+        group.time = pending.time;`,
+  },
+  {
+    name: 'a joiner does not get the time with the position',
+    rule: 'O7',
+    why: 'The first clock that it hears may be behind what the others have delivered.',
+    file: 'group/install.js',
+    find: `        group.time = record.time;
+    }`,
+    replace: `        hit();
+    }`,
+  },
+];
+
+export const mutants: readonly Mutant[] = [
+  ...agreement,
+  ...identities,
+  ...flush,
+  ...order,
+  ...barriers,
+  ...streams,
+  ...transfer,
+];

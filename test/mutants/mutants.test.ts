@@ -22,7 +22,7 @@ test('each mutant breaks a rule of docs/protocol.md, and no two have one name', 
 test('there is a mutant for each rule that a counterexample stands behind', (t) => {
   const broken = new Set(mutants.map(({ rule }) => rule));
   const rules = [
-    ...['D1', 'D2', 'D4', 'D5', 'D6', 'D7', 'D8', 'D10', 'S3', 'O4', 'T2'],
+    ...['D1', 'D2', 'D4', 'D5', 'D6', 'D7', 'D8', 'D10', 'D11', 'S3', 'O4', 'O5', 'O6', 'O7', 'T2'],
     ...['F1', 'F2', 'F4', 'F5', 'F6', 'F7', 'F8', 'F10', 'F13'],
   ];
   for (const rule of rules) t.true(broken.has(rule), `rule ${rule}`);
