@@ -1,39 +1,22 @@
 /**
  * A state as a stream of chunks, each of which is encoded and decoded in a few milliseconds, whatever the state's size.
  *
- * The encoder walks the state and encodes what is small (some 32 KB) in one go; a container that is larger is opened, its
- * entries follow in batches, and it is closed. It works from the state as it was when it started: a state is a value, the
- * function of an actor returns a new one. The chunks carry a sequence of parts `[kind u8][length u32][bytes]`, cut
- * anywhere.
+ * What is encoded is the state itself, or what a user's `snapshot` made of it: a value, or an iterable, of which each
+ * value is encoded as it comes and handed out at the far end as soon as its last byte is there.
  */
 import { NotDecodable, NotEncodable } from './errors.js';
+import { Content, snapshotVersion } from './snapshot-format.js';
+import { SnapshotReader } from './snapshot-reader.js';
+import { SnapshotWriter } from './snapshot-writer.js';
 import { unsendable } from './unsendable.js';
-import { decodeValue, encodeValue } from './values.js';
 import type { RefCodec } from './wire-format.js';
-
-/** What a chunk is filled up to. A multiple of what a batch takes, well below what a stream message may have. */
-export const chunkBytes = 256 * 1024;
-/** About what is encoded in one go, in bytes. */
-const batchBytes = 32 * 1024;
-/** Opened containers within each other; a state that nests deeper is taken for one that contains itself. */
-const depthMax = 50;
-
-const partValue = 1;
-const partObject = 2;
-const partArray = 3;
-const partMap = 4;
-const partSet = 5;
-const partEntries = 6;
-const partKey = 7;
-const partClose = 8;
-/** At the start: the values that follow are those of a user's iterable. */
-const partIterable = 9;
-const headBytes = 5;
 
 /** Hands out a state chunk by chunk. */
 export interface SnapshotEncoder {
-  /** The next chunk, or a promise of it if the user's own iterable is slow. After the last one it must not be called. */
+  /** The next chunk, or a promise of it if it waits for the user's iterable. After the last one it must not be called. */
   next(): Snapshot | Promise<Snapshot>;
+  /** No more chunks are wanted: a user's iterable may close what it has open. */
+  cancel(): void;
 }
 
 /** A chunk of a snapshot. */
@@ -44,110 +27,87 @@ export interface Snapshot {
 
 /** Encodes what a user's `snapshot` returned, or the state itself. Errors come out of `next`: {@link NotEncodable}. */
 export function snapshotEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
-  return isIterable(value) ? iterableEncoder(value, refs) : valueEncoder(value, refs);
+  const writer = new SnapshotWriter(refs);
+  const content = contentOf(value);
+  writer.byte(snapshotVersion);
+  writer.byte(content === undefined ? Content.state : Content.iterable);
+  return content === undefined ? stateEncoder(value, writer, refs) : iterableEncoder(content, writer, refs);
 }
 
-/** An iterator or async iterator, as generators return; arrays, Maps and strings are values. */
-function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  return Symbol.asyncIterator in value || (Symbol.iterator in value && 'next' in value);
+type Source = Iterator<unknown> | AsyncIterator<unknown>;
+
+/** What hands out the values, if it is iterable and nothing that could be sent as it is. */
+function contentOf(value: unknown): Source | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Symbol.asyncIterator in value) return (value as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  if (!(Symbol.iterator in value) || Array.isArray(value) || ArrayBuffer.isView(value)) return undefined;
+  if (value instanceof Map || value instanceof Set) return undefined;
+  return (value as Iterable<unknown>)[Symbol.iterator]();
 }
 
-function valueEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
-  const parts = partsOf(value, refs, 0);
-  const out = new Chunks();
-  let done = false;
+function stateEncoder(state: unknown, writer: SnapshotWriter, refs: RefCodec): SnapshotEncoder {
+  const writing = writer.stream(state);
   return {
     next() {
-      try {
-        while (!done && out.length <= chunkBytes) {
-          const next = parts.next();
-          if (next.done) done = true;
-          else out.push(next.value);
-        }
-      } catch (error) {
-        throw error instanceof NotEncodable ? unsendable(value, 'state', refs) : error;
-      }
-      const chunk = out.take(chunkBytes);
-      return { chunk, last: done && out.length === 0 };
+      const last = located(state, 'state', refs, () => writing.next().done === true);
+      return { chunk: writer.take(), last };
     },
+    cancel: () => undefined,
   };
 }
 
-function iterableEncoder(values: AsyncIterable<unknown> | Iterable<unknown>, refs: RefCodec): SnapshotEncoder {
-  const iterator = Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
-  const out = new Chunks();
-  out.push(part(partIterable));
-  let done = false;
+function iterableEncoder(source: Source, writer: SnapshotWriter, refs: RefCodec): SnapshotEncoder {
+  /** Of a value that takes more than a chunk. */
+  let writing: Iterator<void> | undefined;
+  let value: unknown;
+
+  function write(): boolean {
+    writing ??= writer.stream(value);
+    if (writing.next().done !== true) return false;
+    writing = undefined;
+    return true;
+  }
+
+  /** Takes a value in, if there is one. Returns a chunk if one is full. */
+  function take(result: IteratorResult<unknown> | undefined): Snapshot | undefined {
+    if (result?.done) return { chunk: writer.take(), last: true };
+    if (result) ({ value } = result);
+    const whole = located(value, 'a value of the snapshot', refs, write);
+    return whole && !writer.full ? undefined : { chunk: writer.take(), last: false };
+  }
+
+  async function later(pending: Promise<IteratorResult<unknown>>): Promise<Snapshot> {
+    for (;;) {
+      const chunk = take(await pending);
+      if (chunk) return chunk;
+      pending = Promise.resolve(source.next());
+    }
+  }
+
   return {
-    async next() {
-      while (!done && out.length <= chunkBytes) {
-        const next = await iterator.next();
-        if (next.done) done = true;
-        else out.push(part(partValue, encodeValue(next.value, refs)));
+    next() {
+      let chunk = writing ? take(undefined) : undefined;
+      while (!chunk) {
+        const result = source.next();
+        if (result instanceof Promise) return later(result);
+        chunk = take(result);
       }
-      const chunk = out.take(chunkBytes);
-      return { chunk, last: done && out.length === 0 };
+      return chunk;
+    },
+    cancel() {
+      const closed = source.return?.();
+      if (closed instanceof Promise) closed.catch(() => undefined);
     },
   };
 }
 
-function part(kind: number, bytes?: Uint8Array): Uint8Array {
-  const length = bytes?.length ?? 0;
-  const out = new Uint8Array(headBytes + length);
-  out[0] = kind;
-  new DataView(out.buffer).setUint32(1, length);
-  if (bytes) out.set(bytes, headBytes);
-  return out;
-}
-
-function* partsOf(value: unknown, refs: RefCodec, depth: number): Generator<Uint8Array, void> {
-  const kind = openKind(value);
-  if (kind === 0 || sizeOf(value, batchBytes) <= batchBytes) {
-    yield part(partValue, encodeValue(value, refs));
-    return;
+/** Runs what writes a value; an error names the place in the value where it is. */
+function located<T>(value: unknown, name: string, refs: RefCodec, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    throw error instanceof NotEncodable ? unsendable(value, name, refs) : error;
   }
-  if (depth >= depthMax) throw new NotEncodable('state', 'it is nested too deeply, or contains itself');
-  yield part(kind);
-  let batch: unknown[] = [];
-  let size = 0;
-  for (const [key, item] of entriesOf(value as object, kind)) {
-    const keyed = kind === partObject || kind === partMap;
-    const cost = sizeOf(item, batchBytes) + (keyed ? sizeOf(key, batchBytes) : 0);
-    if (size + cost > batchBytes && batch.length > 0) {
-      yield part(partEntries, encodeValue(batch, refs));
-      batch = [];
-      size = 0;
-    }
-    if (cost > batchBytes) {
-      if (keyed) yield part(partKey, encodeValue(key, refs));
-      yield* partsOf(item, refs, depth + 1);
-    } else {
-      if (keyed) batch.push(key);
-      batch.push(item);
-      size += cost;
-    }
-  }
-  if (batch.length > 0) yield part(partEntries, encodeValue(batch, refs));
-  yield part(partClose);
-}
-
-/** The part that opens such a container; 0 for what is encoded in one piece. */
-function openKind(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (Array.isArray(value)) return partArray;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Map.prototype) return partMap;
-  if (prototype === Set.prototype) return partSet;
-  return prototype === Object.prototype || prototype === null ? partObject : 0;
-}
-
-function* entriesOf(value: object, kind: number): Generator<readonly [unknown, unknown], void> {
-  if (kind === partObject) {
-    for (const key in value) if (Object.hasOwn(value, key)) yield [key, (value as Record<string, unknown>)[key]];
-  } else if (kind === partMap) yield* value as Map<unknown, unknown>;
-  else if (kind === partArray) for (const item of value as unknown[]) yield [undefined, item];
-  else for (const item of value as Set<unknown>) yield [undefined, item];
 }
 
 /** About how many bytes a value takes; stops counting above `most`. */
@@ -167,109 +127,30 @@ export function sizeOf(value: unknown, most: number): number {
   return size;
 }
 
-/** A queue of bytes, pushed and taken in pieces of any size. */
-class Chunks {
-  length = 0;
-  private pieces: Uint8Array[] = [];
-  private offset = 0;
-
-  push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.pieces.push(bytes);
-    this.length += bytes.length;
-  }
-
-  /** The next `most` bytes, copied out, or what there is. */
-  take(most: number): Uint8Array {
-    const out = new Uint8Array(Math.min(most, this.length));
-    let at = 0;
-    let used = 0;
-    while (at < out.length) {
-      const piece = this.pieces[used] as Uint8Array;
-      const count = Math.min(piece.length - this.offset, out.length - at);
-      out.set(piece.subarray(this.offset, this.offset + count), at);
-      at += count;
-      this.offset += count;
-      if (this.offset === piece.length) {
-        used++;
-        this.offset = 0;
-      }
-    }
-    this.pieces.splice(0, used);
-    this.length -= out.length;
-    return out;
-  }
-}
-
 /** Takes chunks in and gives back what was encoded. */
 export interface SnapshotDecoder {
   /** Bytes taken in. */
   readonly bytes: number;
-  /** Whether the snapshot came from an iterable. */
+  /** Whether the snapshot came from an iterable; known with the first chunk. */
   readonly iterable: boolean;
-  /** Takes a chunk. Throws {@link NotDecodable}. */
-  push(chunk: Uint8Array): void;
-  /** After the last chunk: the values at the top, one for a state, any number for a user's iterable. */
-  finish(): readonly unknown[];
-}
-
-interface Open {
-  readonly kind: number;
-  readonly value: object;
-  key: unknown;
+  /** Takes a chunk. Returns the values that it completes: one in all of a state. Throws {@link NotDecodable}. */
+  push(chunk: Uint8Array): unknown[];
+  /** After the last chunk. Throws {@link NotDecodable} if something is missing. */
+  finish(): void;
 }
 
 /** Starts decoding a snapshot. */
 export function snapshotDecoder(refs: RefCodec): SnapshotDecoder {
-  const input = new Chunks();
-  const open: Open[] = [];
-  const top: unknown[] = [];
-  let head: { kind: number; length: number } | undefined;
+  const reader = new SnapshotReader(refs);
   let bytes = 0;
-  let iterable = false;
+  let content: number | undefined;
+  let values = 0;
 
-  function put(value: unknown): void {
-    const into = open.at(-1);
-    if (!into) top.push(value);
-    else if (into.kind === partArray) (into.value as unknown[]).push(value);
-    else if (into.kind === partSet) (into.value as Set<unknown>).add(value);
-    else if (into.kind === partMap) (into.value as Map<unknown, unknown>).set(into.key, value);
-    else if (typeof into.key === 'string' && into.key !== '__proto__')
-      (into.value as Record<string, unknown>)[into.key] = value;
-    else throw new NotDecodable('an entry without a key');
-  }
-
-  function takePart(kind: number, body: Uint8Array): void {
-    const into = open.at(-1);
-    switch (kind) {
-      case partIterable:
-        iterable = true;
-        return;
-      case partValue:
-        return put(decodeValue(body, refs));
-      case partKey:
-        if (!into) throw new NotDecodable('a key outside');
-        into.key = decodeValue(body, refs);
-        return;
-      case partEntries: {
-        const entries = decodeValue(body, refs);
-        if (!into || !Array.isArray(entries)) throw new NotDecodable('entries outside');
-        const keyed = into.kind === partObject || into.kind === partMap;
-        for (let i = 0; i < entries.length; i++) {
-          if (keyed) into.key = entries[i++];
-          put(entries[i]);
-        }
-        return;
-      }
-      case partClose:
-        if (!open.pop()) throw new NotDecodable('nothing to close');
-        return put(into?.value);
-      default: {
-        const value = { [partObject]: {}, [partArray]: [], [partMap]: new Map(), [partSet]: new Set() }[kind];
-        if (!value || open.length >= depthMax) throw new NotDecodable('malformed snapshot');
-        open.push({ kind, value, key: undefined });
-      }
-    }
+  function readStart(): void {
+    const version = reader.byte();
+    if (version !== snapshotVersion) throw new NotDecodable(`a snapshot of layout ${version}, not ${snapshotVersion}`);
+    content = reader.byte();
+    if (content !== Content.state && content !== Content.iterable) throw new NotDecodable('malformed snapshot');
   }
 
   return {
@@ -277,26 +158,20 @@ export function snapshotDecoder(refs: RefCodec): SnapshotDecoder {
       return bytes;
     },
     get iterable() {
-      return iterable;
+      return content === Content.iterable;
     },
     push(chunk) {
       bytes += chunk.length;
-      input.push(chunk);
-      for (;;) {
-        if (!head && input.length >= headBytes) {
-          const start = input.take(headBytes);
-          head = { kind: start[0] as number, length: new DataView(start.buffer).getUint32(1) };
-        }
-        if (!head || input.length < head.length) return;
-        const body = input.take(head.length);
-        const { kind } = head;
-        head = undefined;
-        takePart(kind, body);
-      }
+      reader.begin(chunk);
+      if (content === undefined) readStart();
+      const complete: unknown[] = [];
+      reader.read((value) => void complete.push(value));
+      values += complete.length;
+      return complete;
     },
     finish() {
-      if (head || input.length > 0 || open.length > 0) throw new NotDecodable('the snapshot is cut off');
-      return top;
+      if (reader.isInside || content === undefined) throw new NotDecodable('the snapshot is cut off');
+      if (content === Content.state && values !== 1) throw new NotDecodable(`${values} states`);
     },
   };
 }

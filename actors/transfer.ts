@@ -90,11 +90,11 @@ export function takeState(member: Member, item: StateItem): Promise<void> | unde
   if (member.settings.kind === 'plain') return undefined;
   const decoder = member.incoming;
   if (!decoder) return undefined;
-  decoder.push(item.chunk);
+  const values = decoder.push(item.chunk);
   behavior.onTransfer?.({ from: item.token.donor, bytes: decoder.bytes, done: item.last });
   if (!item.last) return undefined;
   member.incoming = undefined;
-  const values = decoder.finish();
+  decoder.finish();
   const { restore } = behavior;
   if (!restore) {
     setState(member, values[0]);
