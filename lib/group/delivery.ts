@@ -67,7 +67,12 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
 }
 
 function assign(state: ViewState, pairs: readonly RankCount[], by: Seqno): void {
-  for (const pair of pairs) state.runs.push({ rank: pair.rank, count: pair.count, by });
+  for (const pair of pairs) {
+    state.runs.push({ rank: pair.rank, count: pair.count, by });
+    // a uniform one waits for its assignment to be stable, too
+    const { lastUniform } = must(state.streams[pair.rank], 'stream');
+    if (state.rank !== state.sequencer && lastUniform > (state.delivered[pair.rank] as number)) state.ackNow = true;
+  }
 }
 
 function takeMulticast(
@@ -104,7 +109,10 @@ function takeMulticast(
   if (stream.partial.length > 0) {
     stream.partial = [];
   }
-  if (uniform && rank !== state.rank) state.ackNow = true;
+  if (uniform) {
+    stream.lastUniform = seqno;
+    if (rank !== state.rank) state.ackNow = true;
+  }
   if (kind === RecordKind.fifo) {
     if (uniform || stream.heldFifo.length > 0) stream.heldFifo.push(pending);
     else deliver(host, group, pending);

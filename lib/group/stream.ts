@@ -29,6 +29,8 @@ export interface Stream {
   readonly pending: Queue<Pending>;
   /** FIFO multicasts that wait for stability, and those behind them. */
   readonly heldFifo: Queue<Pending>;
+  /** Seqno of the last uniform one among those ever received. */
+  lastUniform: Seqno;
   /** Fragments of a multicast that is not complete. */
   partial: Uint8Array[];
   /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
@@ -50,6 +52,7 @@ export function createStream(): Stream {
     time: 0,
     pending: new Queue(),
     heldFifo: new Queue(),
+    lastUniform: 0,
     partial: [],
     nakAt: Infinity,
     nakDelay,
