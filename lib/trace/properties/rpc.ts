@@ -83,11 +83,14 @@ function checkMissing(found: Finding, view: View, ask: Of<'ask'>, asked: Asked, 
   }
 }
 
-/** Whether a member of the view is in the asker's later one no more; for an asker outside the group, in anybody's. */
+/**
+ * Whether a member of the view has left it by the asker's later one, even if it has come back since; for an asker outside
+ * the group, by anybody's.
+ */
 function isGone(view: View, later: View | null, member: string): boolean {
-  if (later !== null && later.lineage === view.lineage) return later.k > view.k && !later.ranks.has(member);
+  const until = later?.lineage === view.lineage ? later.k : Infinity;
   for (const other of view.lineage.views.values()) {
-    if (other.k > view.k && !other.ranks.has(member)) return true;
+    if (other.k > view.k && other.k <= until && !other.ranks.has(member)) return true;
   }
   return false;
 }
