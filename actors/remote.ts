@@ -14,7 +14,8 @@
 import { Nobody, type ActorPath } from 'nact';
 import { assertNever } from '../lib/assert.js';
 import type { NodeId } from '../lib/ids.js';
-import { linkMessageBytesMax } from '../lib/limits.js';
+import { heldBytes } from '../lib/inspect.js';
+import { lettersHeldBytesMax } from '../lib/limits.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { MessageTooLarge, NotDecodable, NotEncodable, NotLocal, Unreachable } from './errors.js';
 import { remoteType, tell, type Host, type RemoteEvent } from './host.js';
@@ -61,8 +62,6 @@ type Call =
   | { readonly kind: 'dead'; readonly query: number; readonly why: string };
 
 const version = 1;
-/** The core needs some bytes of a message between nodes for itself. */
-const callBytesMax = linkMessageBytesMax - 1024;
 /** A node that is named in a ref and that nobody has heard of may just have joined: so long it is waited for, in milliseconds, */
 const strangerMillis = 1000;
 /** with so many calls at most. */
@@ -133,16 +132,14 @@ function dispatchTo(host: Host, target: unknown, message: unknown, sender: unkno
     if (!(error instanceof NotEncodable)) throw error;
     throw new NotEncodable(error.path.replace(/^message\[\d+\]/, 'sender'), error.why);
   }
-  if (payload.length > callBytesMax) {
-    throw new MessageTooLarge(payload.length, callBytesMax, 'send it to an actor of another node in parts');
-  }
+  const { messageBytesMax } = host.options;
+  if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
   return payload;
 }
 
 function send(host: Host, ref: RemoteRef, what: string, payload: Uint8Array): void {
-  const why = unreachable(host, ref.node);
-  if (why === undefined) post(host, { kind: 'remote', to: ref.node, payload });
-  else deadLetter(host, what, String(ref.path), why);
+  const why = post(host, { kind: 'remote', to: ref.node, payload });
+  if (why !== undefined) deadLetter(host, what, String(ref.path), why);
 }
 
 /**
@@ -158,7 +155,7 @@ function query(host: Host, ref: RemoteRef, message: unknown, timeout: number): P
   const asked: unknown = typeof message === 'function' ? (message as (ref: NactRef) => unknown)(temporary) : message;
   const payload = dispatchTo(host, ref, asked, temporary, id);
   const target = String(ref.path);
-  const why = unreachable(host, ref.node);
+  const why = post(host, { kind: 'remote', to: ref.node, payload });
   if (why !== undefined) return Promise.reject(new Unreachable(target, why, false));
   return new Promise((resolve, reject) => {
     const end = () => {
@@ -178,7 +175,6 @@ function query(host: Host, ref: RemoteRef, message: unknown, timeout: number): P
         resolve(answer);
       },
     });
-    post(host, { kind: 'remote', to: ref.node, payload });
   });
 }
 
@@ -187,28 +183,29 @@ export function temporaryRef(host: Host, id: number): NactRef {
   return refWith(host.system, { type: 'temp', id });
 }
 
-/** Why nothing gets to this node; undefined: something may. */
-function unreachable({ life }: Host, node: NodeId): string | undefined {
-  if (!life.core || !life.domain) return 'this node is not in its domain';
-  return life.departed.has(node) ? `${node} is not in the domain any more` : undefined;
-}
-
-/** Hands a call to the core, or keeps it until the domain is known to have the node. */
-function post(host: Host, event: RemoteEvent): void {
-  const { strangers, domain } = host.life;
-  let stranger = strangers.get(event.to);
-  if (!stranger) {
-    if (domain?.nodes.some(({ id }) => id === event.to)) {
-      tell(host, event);
-      return;
-    }
-    const { life } = host;
-    const timer = setTimeout(() => giveUp(host, life, event.to), strangerMillis);
-    stranger = { calls: [], timer };
-    strangers.set(event.to, stranger);
+/**
+ * Hands a call to the core, or keeps it until the domain is known to have the node. Returns why it gets to nobody, if that
+ * is known already.
+ */
+function post(host: Host, event: RemoteEvent): string | undefined {
+  const { life } = host;
+  const { core, domain, departed, strangers } = life;
+  const { to } = event;
+  if (!core || !domain) return 'this node is not in its domain';
+  if (departed.has(to)) return `${to} is not in the domain any more`;
+  const stranger = strangers.get(to);
+  if (!stranger && domain.nodes.some(({ id }) => id === to)) {
+    if (heldBytes(core, to) + life.posted > lettersHeldBytesMax) return 'too much waits to be sent to its node already';
+    life.posted += event.payload.length;
+    tell(host, event);
+    return undefined;
   }
-  if (stranger.calls.length < strangerCallsMax) stranger.calls.push(event);
-  else deadLetter(host, 'call', event.to, 'the domain does not have it, and too much waits for it already');
+  if (!stranger) {
+    const timer = setTimeout(() => giveUp(host, life, to), strangerMillis);
+    strangers.set(to, { calls: [event], timer });
+  } else if (stranger.calls.length < strangerCallsMax) stranger.calls.push(event);
+  else return 'its node is not in the domain, and too much waits for it already';
+  return undefined;
 }
 
 function giveUp(host: Host, life: Host['life'], node: NodeId): void {
@@ -276,9 +273,15 @@ export function receiveRemote(host: Host, from: NodeId, payload: Uint8Array): vo
       const target = call.target as NactRef;
       const why = call.kind === 'stop' ? stopHere(host, target) : dispatchHere(host, target, call);
       if (why === undefined) return;
-      deadLetter(host, `${call.kind} from ${from}`, spelled(target), why, target.type === 'temp' ? 'debug' : 'warn');
+      deadLetter(
+        host,
+        `${call.kind} from ${from}`,
+        spelled(host, target),
+        why,
+        target.type === 'temp' ? 'debug' : 'warn',
+      );
       if (call.kind === 'dispatch' && call.query > 0) {
-        tell(host, { kind: 'remote', to: from, payload: encodeCall(host, { kind: 'dead', query: call.query, why }) });
+        post(host, { kind: 'remote', to: from, payload: encodeCall(host, { kind: 'dead', query: call.query, why }) });
       }
       return;
     }
@@ -287,8 +290,9 @@ export function receiveRemote(host: Host, from: NodeId, payload: Uint8Array): vo
   }
 }
 
-function spelled(ref: NactRef): string {
-  return ref.type === 'temp' ? `query-${String(ref.id)}` : String(ref.path);
+/** As the others spell it. */
+function spelled(host: Host, ref: NactRef): string {
+  return `${host.life.id}://${ref.type === 'temp' ? `query-${String(ref.id)}` : (ref.path?.parts.join('/') ?? '')}`;
 }
 
 /** The actor of this node, or something like one, that a ref leads to. */

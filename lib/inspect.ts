@@ -129,6 +129,11 @@ function explainView(group: Group, add: (what: string, who: readonly NodeId[]) =
   if (run) add('multicasts that are ordered and did not arrive', nodes.slice(run.rank, run.rank + 1));
 }
 
+/** Bytes of letters to another node that wait to be sent. */
+export function heldBytes(node: Node, to: NodeId): number {
+  return node.links.get(to)?.letters.heldBytes ?? 0;
+}
+
 /** Names what a packet holds, section by section: `data`, `row`, `nak`, `link`, `link-ack`, or a message's kind. */
 export function describePacket(bytes: Uint8Array): readonly string[] {
   const names: string[] = [];
