@@ -164,3 +164,22 @@ test.serial('who leaves with a barrier under way goes when it is delivered', asy
   await viewOf(a, 1);
   t.deepEqual(await read(a, (state) => state.map(([message]) => message)), ['last words']);
 });
+
+test.serial('time follows a wall clock that is set, and does not go back with it', async (t) => {
+  const hub = memoryHub();
+  const ref = spawnReplicated(system(t, hub, 'a'), logged, 'stock', { initialState: [] });
+  await viewOf(ref, 1);
+  const { now } = Date;
+  const hour = 3_600_000;
+  t.teardown(() => {
+    Date.now = now;
+  });
+  await multicast(ref, 'before').delivered;
+  Date.now = () => now() + hour;
+  await multicast(ref, 'ahead').delivered;
+  Date.now = () => now() - hour;
+  await multicast(ref, 'behind').delivered;
+  const [before = 0, ahead = 0, behind = 0] = await read(ref, (state) => state.map(([, , time]) => time));
+  t.true(ahead - before >= hour - 50);
+  t.is(behind, ahead);
+});
