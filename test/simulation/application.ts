@@ -62,6 +62,8 @@ export interface Surroundings {
   later(millis: number, run: () => void): void;
   /** Passes a request on; false if this process sends no more to the group. */
   passOn(request: RequestId, payload: Uint8Array): boolean;
+  /** Leaves at once, without giving what others wait for, and comes back for the state: as an actor does whose function threw. */
+  reset(): void;
   /** A broken promise of the core: fails the run. */
   fail(property: string, detail: string): void;
 }
@@ -77,6 +79,10 @@ export interface Replica {
   status: GroupStatus;
   readonly mailbox: GroupItem[];
   busy: boolean;
+  /** The present pace: the habit, or a slower one for a while. */
+  pace: number;
+  /** Its next snapshot fails after so many chunks; infinity: it does not. */
+  snapshotFailsAfter: number;
   /** Left or excluded. */
   ended: boolean;
   readonly outgoing: Map<string, Outgoing>;
@@ -107,6 +113,8 @@ export function createReplica(group: string, settings: GroupSettings, habits: Ha
     status: 'joining',
     mailbox: [],
     busy: false,
+    pace: habits.pace,
+    snapshotFailsAfter: Infinity,
     ended: false,
     outgoing: new Map(),
     incoming: [],
@@ -165,9 +173,16 @@ function isIntact(payload: Uint8Array, sender: string, message: number): boolean
   return payload.length >= 8;
 }
 
-function apply(state: ModelState, sender: string, message: number, position: number, bytes: number): void {
+function apply(
+  state: ModelState,
+  sender: string,
+  message: number,
+  position: number,
+  bytes: number,
+  time: number,
+): void {
   state.low = mix(mixText(state.low, sender), message);
-  state.high = mix(mix(state.high, bytes), message);
+  state.high = mix(mix(mix(state.high, bytes), message), time);
   state.count += 1;
   if (position > 0) state.position = position;
   state.last.set(sender, message);
@@ -238,10 +253,10 @@ function letIn(replica: Replica, item: GroupItem & { readonly kind: 'request' },
 function work(replica: Replica, around: Surroundings): void {
   for (let item = replica.mailbox.shift(); item !== undefined; item = replica.mailbox.shift()) {
     handle(replica, item, around);
-    if (replica.habits.pace > 0 && item.kind === 'delivery') {
+    if (replica.pace > 0 && item.kind === 'delivery') {
       const { payload } = item;
       replica.busy = true;
-      around.later(replica.habits.pace, () => {
+      around.later(replica.pace, () => {
         replica.busy = false;
         around.emit({ kind: 'consumed', group: replica.group, bytes: payload.length });
         work(replica, around);
@@ -336,6 +351,11 @@ function sendChunk(replica: Replica, key: string, around: Surroundings): void {
   const outgoing = replica.outgoing.get(key);
   const chunk = outgoing?.chunks[outgoing.sent];
   if (outgoing === undefined || chunk === undefined) return;
+  if (outgoing.sent >= replica.snapshotFailsAfter) {
+    replica.snapshotFailsAfter = Infinity;
+    replica.outgoing.clear();
+    return around.reset();
+  }
   outgoing.sent += 1;
   const last = outgoing.sent === outgoing.chunks.length;
   if (last) replica.outgoing.delete(key);
@@ -358,7 +378,7 @@ function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'de
   if (!isIntact(item.payload, name, number)) {
     around.fail('NO-CREATE', `${group}: payload of ${item.from.id}:${item.message} is not what was sent`);
   }
-  if (replica.habits.pace === 0) replica.unreported += item.payload.length;
+  if (replica.pace === 0) replica.unreported += item.payload.length;
   if (request?.repeated) {
     if (state !== null && item.position > 0) state.position = item.position;
     return;
@@ -368,7 +388,7 @@ function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'de
     around.fail('STATE', `${group}: ${item.from.id}:${item.message} handed out before the state`);
   }
   if (state !== null) {
-    apply(state, item.from.id, item.message, item.position, item.payload.length);
+    apply(state, item.from.id, item.message, item.position, item.payload.length, item.time);
     if (state.count % replica.habits.hashEvery === 0) {
       around.trace({ e: 'hash', g: group, v: String(item.view.id), pos: state.position, h: digest(state) });
     }

@@ -5,7 +5,7 @@
  * at once waits by design.
  */
 import { isQuorumOf, lastStates } from './chains.js';
-import { type Rule, cut, mend } from './network.js';
+import { type Packet, type Rule, cut, mend } from './network.js';
 import type { Plan } from './plan.js';
 import { type Random, between, chance, pick, shuffled } from './random.js';
 import { type Process, type ViewRecord, type World, after, resumeStreams } from './world.js';
@@ -17,6 +17,8 @@ export interface Faults {
   readonly random: Random;
   /** What is to be undone when the world heals; each undoes itself once. */
   readonly undo: Set<() => void>;
+  /** Datagrams of the past. */
+  readonly recorded: Packet[];
   healed: boolean;
   count: number;
   inside: number;
@@ -24,7 +26,7 @@ export interface Faults {
 }
 
 export function createFaults(world: World, plan: Plan, random: Random): Faults {
-  return { world, plan, random, undo: new Set(), healed: false, count: 0, inside: 0, byKind: new Map() };
+  return { world, plan, random, undo: new Set(), recorded: [], healed: false, count: 0, inside: 0, byKind: new Map() };
 }
 
 /** Whether some living member is between `blocked` and its next view. */

@@ -2,13 +2,25 @@
  * What goes wrong, and when: faults of all kinds at drawn times, until the world heals.
  */
 import { arm } from './aimed-faults.js';
+import { failSnapshots, fillQueue, sendLarge, slowDown, throwOnce } from './application-faults.js';
 import { type Faults, coordinator, isChanging, living, mayDie, note, spell, victim } from './fault-state.js';
 import { causeChange, joinNode, joinSomeGroup, leaveSomeGroup, leaveWholly } from './membership-faults.js';
-import { cutLink, delayKind, isolate, noise, partition, spoilLinks } from './network-faults.js';
+import {
+  breakSomeStream,
+  cutLink,
+  delayKind,
+  isolate,
+  noise,
+  partition,
+  rewire,
+  spoilLinks,
+} from './network-faults.js';
+import { clog, damage, forgery, replay, startRecording } from './packet-faults.js';
 import type { FaultKind } from './plan.js';
-import { kill, killTwo, pauseFor } from './process-faults.js';
+import { jumpClock, kill, killTwo, pauseFor, stall } from './process-faults.js';
 import { between, chance, pick } from './random.js';
 import { delayBallot, leaveMidFlush, tellHalf } from './staged-faults.js';
+import { strikeTransfer } from './transfer-faults.js';
 import { after, start } from './world.js';
 
 function happen(faults: Faults, kind: FaultKind): boolean {
@@ -69,11 +81,54 @@ function happen(faults: Faults, kind: FaultKind): boolean {
       return leaveSomeGroup(faults);
     case 'leave of the domain':
       return leaveWholly(faults);
+    case 'damaged datagrams':
+      damage(faults, 'damaged');
+      return true;
+    case 'truncated datagrams':
+      damage(faults, 'truncated');
+      return true;
+    case 'replayed datagrams':
+      return replay(faults);
+    case 'forged datagrams':
+      return forgery(faults);
+    case 'clogged links':
+      clog(faults);
+      return true;
+    case 'bridge':
+    case 'ring':
+      rewire(faults, kind);
+      return true;
+    case 'broken stream':
+      return breakSomeStream(faults);
+    case 'stall':
+      stall(faults, pick(faults.random, faults.world.processes));
+      return true;
+    case 'clock jump':
+      jumpClock(faults, pick(faults.random, faults.world.processes));
+      return true;
+    case 'slow member':
+      return slowDown(faults);
+    case 'full queue':
+      return fillQueue(faults);
+    case 'large messages':
+      return sendLarge(faults);
+    case 'throwing member':
+      return throwOnce(faults);
+    case 'failing snapshot':
+      return failSnapshots(faults) && (joinSomeGroup(faults) || joinNode(faults));
+    case 'donor killed':
+      return strikeTransfer(faults, 'donor');
+    case 'joiner killed':
+      return strikeTransfer(faults, 'joiner');
+    case 'stream broken in a transfer':
+      return strikeTransfer(faults, 'stream');
   }
 }
 
 /** Lets faults happen until the world heals. */
 export function startFaults(faults: Faults): void {
+  const { kinds } = faults.plan;
+  if (kinds.includes('replayed datagrams') || kinds.includes('forged datagrams')) startRecording(faults);
   const next = (): void => {
     if (faults.healed) return;
     const kind = pick(faults.random, faults.plan.kinds);

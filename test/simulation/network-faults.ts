@@ -4,7 +4,7 @@
  */
 import { type Faults, cutFor, ruleFor, spell } from './fault-state.js';
 import { between, chance, fork, integer, pick, shuffled, some } from './random.js';
-import type { Process } from './world.js';
+import { type Process, severStream } from './world.js';
 
 export function isolate(faults: Faults, process: Process, millis: number): void {
   const others = faults.world.processes.filter((other) => other !== process);
@@ -21,6 +21,20 @@ export function partition(faults: Faults, oneWay: boolean): void {
   const [one, other] = [all.slice(0, size), all.slice(size)];
   const pairs = one.flatMap((a) =>
     other.flatMap((b) => [[a.address, b.address] as const, ...(oneWay ? [] : [[b.address, a.address] as const])]),
+  );
+  cutFor(faults, pairs, spell(faults));
+}
+
+/** Links that are left: two halves that see each other only through one, or a ring, in which each sees its neighbours. */
+export function rewire(faults: Faults, topology: 'bridge' | 'ring'): void {
+  const all = shuffled(faults.random, faults.world.processes);
+  const half = Math.floor(all.length / 2);
+  const isLinked = (i: number, j: number): boolean => {
+    if (topology === 'ring') return (i - j + all.length) % all.length === 1 || (j - i + all.length) % all.length === 1;
+    return i === 0 || j === 0 || i <= half === j <= half;
+  };
+  const pairs = all.flatMap((a, i) =>
+    all.flatMap((b, j) => (i === j || isLinked(i, j) ? [] : [[a.address, b.address] as const])),
   );
   cutFor(faults, pairs, spell(faults));
 }
@@ -43,6 +57,15 @@ export function spoilLinks(faults: Faults): void {
 export function cutLink(faults: Faults): void {
   const [a, b] = shuffled(faults.random, faults.world.processes);
   if (a !== undefined && b !== undefined) cutFor(faults, [[a.address, b.address]], spell(faults));
+}
+
+/** Breaks a stream that has been used. */
+export function breakSomeStream({ world, random }: Faults): boolean {
+  const used = [...world.network.connections.values()].filter(({ lastArrival }) => lastArrival.size > 0);
+  if (used.length === 0) return false;
+  const [a, b] = pick(random, used).ends;
+  severStream(world, a, b);
+  return true;
 }
 
 /** These do not hear it for a while. */

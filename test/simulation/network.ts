@@ -5,7 +5,10 @@
  * The network itself only knows delays and cuts (who cannot reach whom). Everything else that goes wrong is a rule beside
  * it: a function from a packet to a verdict, so that random noise and a scenario's "hold the install from a to b" are the
  * same thing.
+ *
+ * What a rule damages is sealed before and opened after by the transport's own code: it arrives as it was, or not at all.
  */
+import { sealBytes, sealOf, unseal } from '../../transport/seal.js';
 import { type Random, between } from './random.js';
 
 /** One packet on its way from one address to one address. */
@@ -23,6 +26,8 @@ export type Verdict =
   | { readonly kind: 'delay'; readonly millis: number }
   /** It comes once more, so many milliseconds after the first. Datagrams only. */
   | { readonly kind: 'duplicate'; readonly millis: number }
+  /** Its bytes, seal and all, are changed on the way. Datagrams only. */
+  | { readonly kind: 'damage'; readonly damage: (sealed: Uint8Array) => Uint8Array }
   /** The rule keeps it; whoever made the rule gives it back to the network. */
   | { readonly kind: 'hold' };
 
@@ -84,7 +89,16 @@ function delayOf(network: Network): number {
   return between(network.random, network.delayMin, network.delayMax);
 }
 
-/** When the copies of a datagram arrive, from now; none if it is lost or held. */
+/** Seals a datagram, changes its bytes, and opens it: whether it is still what was sent. */
+function survives(bytes: Uint8Array, damage: (sealed: Uint8Array) => Uint8Array): boolean {
+  const sealed = new Uint8Array(bytes.length + sealBytes);
+  sealed.set(bytes);
+  sealed.set(sealOf(bytes), bytes.length);
+  const opened = unseal(damage(sealed));
+  return opened !== null && Buffer.compare(opened, bytes) === 0;
+}
+
+/** When the copies of a datagram arrive, from now; none if it is lost, damaged or held. */
 export function datagramDelays(network: Network, packet: Packet): number[] {
   if (isCut(network, packet.from, packet.to)) return [];
   const delays = [delayOf(network)];
@@ -92,7 +106,9 @@ export function datagramDelays(network: Network, packet: Packet): number[] {
     const verdict = rule(packet);
     if (verdict === undefined) continue;
     if (verdict.kind === 'drop' || verdict.kind === 'hold') return [];
-    if (verdict.kind === 'delay') delays[0] = (delays[0] ?? 0) + verdict.millis;
+    if (verdict.kind === 'damage') {
+      if (!survives(packet.bytes, verdict.damage)) return [];
+    } else if (verdict.kind === 'delay') delays[0] = (delays[0] ?? 0) + verdict.millis;
     else delays.push((delays[0] ?? 0) + verdict.millis);
   }
   return delays;

@@ -32,6 +32,24 @@ export const faultKinds = [
   'join of a group',
   'leave of a group',
   'leave of the domain',
+  'damaged datagrams',
+  'truncated datagrams',
+  'replayed datagrams',
+  'forged datagrams',
+  'clogged links',
+  'bridge',
+  'ring',
+  'broken stream',
+  'stall',
+  'clock jump',
+  'slow member',
+  'full queue',
+  'large messages',
+  'throwing member',
+  'failing snapshot',
+  'donor killed',
+  'joiner killed',
+  'stream broken in a transfer',
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
@@ -167,7 +185,7 @@ function drawWorld(random: Random): Plan['world'] {
 }
 
 function drawKinds(random: Random): FaultKind[] {
-  const kinds = shuffled(random, faultKinds).slice(0, integer(random, 3, 9));
+  const kinds = shuffled(random, faultKinds).slice(0, integer(random, 4, 13));
   // what happens inside a view change is what breaks protocols: most runs aim
   if (chance(random, 0.8)) kinds.push('aimed', 'aimed');
   if (chance(random, 0.3)) kinds.push('crash of two');

@@ -10,7 +10,7 @@ import { silence } from './network-faults.js';
 import type { Packet, Rule } from './network.js';
 import { between, chance, integer, pick, shuffled, some } from './random.js';
 import { sendOne } from './traffic.js';
-import { type Process, after, crash, deliverHeld, pause, restart, resume, start } from './world.js';
+import { type Process, after, crash, deliverHeld, pause, restart, resume, setClock, start } from './world.js';
 
 /** Last words that are kept for later, at most. */
 export const heldMax = 200;
@@ -143,4 +143,24 @@ export function pauseFor(faults: Faults, process: Process, millis: number): void
   };
   faults.undo.add(undo);
   after(world, millis, undo);
+}
+
+/** The event loop stands still for a while. What was queued is read afterwards; the process has noticed. */
+export function stall(faults: Faults, process: Process): void {
+  const { world, random } = faults;
+  if (process.paused || process.node === null) return;
+  pause(world, process);
+  const { life } = process;
+  const undo = (): void => {
+    if (faults.undo.delete(undo) && process.life === life) resume(world, process, true);
+  };
+  faults.undo.add(undo);
+  after(world, between(random, 50, 900), undo);
+}
+
+/** Somebody sets a machine's wall clock: a little, or by an hour. */
+export function jumpClock(faults: Faults, process: Process): void {
+  const { world, random } = faults;
+  const skew = pick(random, [10, 1000, 3_600_000]);
+  setClock(world, process, Math.round(between(random, -skew, skew)));
 }

@@ -66,6 +66,8 @@ const lookEvery = 50;
 const calmBeforeSilence = 1500;
 /** Unstable order assignments of one sequencer, generously. */
 const orderBytesMax = 32 * 1024;
+/** Letters that wait beside multicasts: what the traffic writes while a link is down. */
+const lettersMax = 200;
 /** How often it is looked at what is buffered. */
 const gaugeEvery = 100;
 /** The silence that is listened to at the end. */
@@ -124,7 +126,7 @@ function limitsOf(plan: Plan): Ending['limits'] {
   const { windowBytes, datagramBytesMax, queueLengthMax } = plan.world.node;
   return {
     unstableBytes: plan.names * (windowBytes + datagramBytesMax + orderBytesMax),
-    queued: plan.groups.length * queueLengthMax,
+    queued: plan.groups.length * queueLengthMax + lettersMax,
   };
 }
 

@@ -59,6 +59,8 @@ export interface Process {
   /** When it was told to leave the domain, or learned that it is excluded. */
   departingSince: number;
   paused: boolean;
+  /** It goes on after a stall: until its inbox is empty its ticks say so. */
+  behind: boolean;
   inbox: NodeEvent[];
   turnPlanned: boolean;
   /** When the core wants its tick, and when the timer for it goes off, in the world's time. */
@@ -67,6 +69,8 @@ export interface Process {
   /** Its own monotonic clock: starts anywhere, and is a little fast or slow. */
   clockOffset: number;
   clockRate: number;
+  /** How far its wall clock is off. */
+  clockSkew: number;
   /** What it wants to be a member of; survives restarts. */
   readonly wanted: Map<string, GroupSettings>;
   /** Groups that it has asked the core to leave and that the core has not reported as left. */
@@ -122,6 +126,8 @@ export interface Counters {
   bytes: number;
   turns: number;
   deliveries: number;
+  /** Multicasts that a group would have refused at the sender. */
+  refused: number;
 }
 
 export interface World {
@@ -149,6 +155,8 @@ const turnEffectsMax = 100_000;
 const turnsMax = 1_500_000;
 /** Multicasts that a member queues besides those of the traffic. */
 const queuedMax = 120;
+/** The wall clock at the beginning of the world, in milliseconds since 1970. */
+const wallTime = 1_700_000_000_000;
 /** A timer is never earlier than this: a core that wants to be woken at once, for ever, must not stop the world's clock. */
 const timerStep = 0.05;
 
@@ -164,7 +172,7 @@ export function createWorld(options: WorldOptions): World {
     processes: [],
     trace: [],
     failures: [],
-    counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0 },
+    counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0, refused: 0 },
     chains: createChains(),
     onTrace: new Set(),
     onSend: new Set(),
@@ -182,12 +190,14 @@ export function addProcess(world: World, name: string): Process {
     hasLeft: false,
     departingSince: Infinity,
     paused: false,
+    behind: false,
     inbox: [],
     turnPlanned: false,
     tickDue: Infinity,
     timerAt: Infinity,
     clockOffset: 0,
     clockRate: 1,
+    clockSkew: 0,
     wanted: new Map(),
     leaving: new Set(),
     replicas: new Map(),
@@ -230,6 +240,12 @@ function worldTime(process: Process, local: number): number {
   return (local - process.clockOffset) / process.clockRate;
 }
 
+/** Sets a process's wall clock. */
+export function setClock(world: World, process: Process, skew: number): void {
+  process.clockSkew = skew;
+  post(world, process, { kind: 'clock', wall: wallTime - process.clockOffset + skew });
+}
+
 // Lives -----------------------------------------------------------------------------------------------------------
 
 /** Begins a life and asks for the groups that are wanted. */
@@ -241,6 +257,7 @@ export function start(world: World, process: Process): void {
   process.hasLeft = false;
   process.departingSince = Infinity;
   process.paused = false;
+  process.behind = false;
   process.inbox = [];
   process.turnPlanned = false;
   process.tickDue = Infinity;
@@ -260,6 +277,7 @@ export function start(world: World, process: Process): void {
     address: process.address,
     seed: integer(world.random, 1, 0x7fff_ffff),
     trace: true,
+    wall: wallTime - process.clockOffset + process.clockSkew,
   };
   guarded(world, process, () => {
     process.node = world.core.createNode(options, localTime(world, process));
@@ -322,10 +340,14 @@ export function pause(_world: World, process: Process): void {
   process.paused = true;
 }
 
-/** Goes on after a pause: overdue timers come first, what the sockets hold comes after, as in an event loop. */
-export function resume(world: World, process: Process): void {
+/**
+ * Goes on after a pause: overdue timers come first, what the sockets hold comes after, as in an event loop. One that has noticed
+ * that it stood still says so with its ticks until it has read what was queued.
+ */
+export function resume(world: World, process: Process, behind = false): void {
   if (!process.paused) return;
   process.paused = false;
+  process.behind = behind;
   if (process.node === null) return;
   if (process.tickDue <= world.now) onTimer(world, process);
   else planTimer(world, process);
@@ -355,6 +377,7 @@ function planTurn(world: World, process: Process): void {
 function takeTurn(world: World, process: Process): void {
   const batch = process.inbox.splice(0, world.options.batchMax);
   for (const event of batch) stepInto(world, process, event);
+  if (process.inbox.length === 0) process.behind = false;
   endTurn(world, process);
   planTurn(world, process);
 }
@@ -400,7 +423,7 @@ function planTimer(world: World, process: Process): void {
 }
 
 function onTimer(world: World, process: Process): void {
-  stepInto(world, process, { kind: 'tick' });
+  stepInto(world, process, { kind: 'tick', behind: process.behind });
   endTurn(world, process);
 }
 
@@ -572,13 +595,18 @@ function arriveOnStream(world: World, packet: Packet, at: number, epoch: number)
   });
 }
 
+/** Breaks the stream between two addresses; both ends hear of it. */
+export function severStream(world: World, a: string, b: string): void {
+  breakStream(world.network, a, b);
+  notifyStreamDown(world, a, b);
+  notifyStreamDown(world, b, a);
+}
+
 /** A stream that has stalled for too long breaks at both ends. */
 function loseTouch(world: World, a: string, b: string, epoch: number): void {
   const connection = connectionOf(world.network, a, b);
   if (connection.epoch !== epoch || connection.stalled.length === 0 || !isStreamCut(world.network, a, b)) return;
-  breakStream(world.network, a, b);
-  notifyStreamDown(world, a, b);
-  notifyStreamDown(world, b, a);
+  severStream(world, a, b);
 }
 
 /** To be called when cuts have ended: streams go on where they stalled. */
@@ -607,6 +635,9 @@ function surroundings(world: World, process: Process, replica: Replica): Surroun
         return false;
       sendNext(world, process, replica, () => ({ payload, order: 'total', uniform: true, request }));
       return true;
+    },
+    reset: () => {
+      if (process.life === life && !replica.ended) resetMember(world, process, replica.group);
     },
     fail: (property, detail) => fail(world, property, `${process.id}: ${detail}`),
   };
@@ -646,6 +677,13 @@ export function leaveGroup(world: World, process: Process, group: string): void 
   post(world, process, { kind: 'leave-group', group });
 }
 
+/** Leaves at once, gives up what it gives to others, and comes back, unless it was leaving anyway. */
+export function resetMember(world: World, process: Process, group: string): void {
+  if (process.node === null || !process.replicas.has(group)) return;
+  process.leaving.add(group);
+  post(world, process, { kind: 'leave-group', group, abort: true });
+}
+
 export function leaveDomain(world: World, process: Process): void {
   process.wanted.clear();
   process.departingSince = world.now;
@@ -664,11 +702,20 @@ export function multicast(
 ): number {
   const replica = process.replicas.get(group);
   if (process.node === null || replica === undefined || process.leaving.has(group)) return 0;
+  if (bytes > world.options.node.messageBytesMax || isFull(world, replica)) {
+    world.counters.refused += 1;
+    return 0;
+  }
   return sendNext(world, process, replica, (message) => ({
     payload: payloadOf(process.id, message, bytes),
     order,
     uniform,
   }));
+}
+
+/** Whether a group refuses one more at the sender. */
+function isFull(world: World, { sent, accepted, failed }: Replica): boolean {
+  return sent - accepted - failed >= world.options.node.queueLengthMax;
 }
 
 /** Whether its queue takes one more; what keeps pace needs less. */
@@ -693,7 +740,7 @@ export function ask(world: World, process: Process, group: string, how: Asked): 
   const replica = process.replicas.get(group);
   if (process.node === null || process.departingSince !== Infinity) return;
   const isMember = replica !== undefined && !replica.ended && !process.leaving.has(group);
-  if (how.asMember && !isMember) return;
+  if (how.asMember && (!isMember || isFull(world, replica))) return;
   const { caller } = process;
   caller.asked += 1;
   const number = caller.asked;
