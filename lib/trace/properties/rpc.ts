@@ -90,7 +90,13 @@ function checkMissing(found: Finding, view: View, ask: Of<'ask'>, asked: Asked, 
 function isGone(view: View, later: View | null, member: string): boolean {
   const until = later?.lineage === view.lineage ? later.k : Infinity;
   for (const other of view.lineage.views.values()) {
-    if (other.k > view.k && other.k <= until && !other.ranks.has(member)) return true;
+    if (other.k <= view.k || other.k > until) continue;
+    // who has left and joined again between two views is in both
+    const hasLeft = other.stays.some(({ record: { prev, left } }) => {
+      const before = prev === null ? undefined : view.lineage.views.get(prev);
+      return before !== undefined && before.k >= view.k && left.some(([id]) => id === member);
+    });
+    if (hasLeft || !other.ranks.has(member)) return true;
   }
   return false;
 }
