@@ -13,7 +13,9 @@ import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
 import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
 import { markSent, OwnReceipt, queuedBytes } from './receipts.js';
-import { send, sendMarker } from './spawn.js';
+import { outsideOf } from './references.js';
+import { multicastFromOutside } from './requesting.js';
+import { send, sendMarker } from './sending.js';
 import type {
   DeliveryEvent,
   DomainGroup,
@@ -40,12 +42,15 @@ export function leaveDomain(system: Ref<never>): Promise<void> {
 }
 
 /**
- * Sends a message to the whole group, this node's member included.
+ * Sends a message to the whole group, this node's member included. Through {@link groupRef} it goes to the group as a
+ * request, in total order and uniform.
  *
  * Throws {@link GroupFull} at the queue's limit, {@link NotEncodable}, {@link MessageTooLarge}, {@link NotAMember},
  * {@link OrderTooWeak}: then nothing was sent.
  */
 export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, options?: MulticastOptions): Receipt {
+  const outside = outsideOf(ref);
+  if (outside) return multicastFromOutside(outside, message, options ?? {});
   const member = memberOf(ref);
   const number = send(member, message, options?.order ?? member.order, options?.uniform ?? false);
   const receipt = new OwnReceipt(member.outbox, number);

@@ -2,13 +2,15 @@
  * The context of one call of a user's function. A fresh object each time; what is costly to make is made when asked for.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Nobody, type ActorPath, type Logger, type Ref } from 'nact';
-import type { Delivery, ViewInfo } from '../lib/events.js';
+import { dispatch, Nobody, type ActorPath, type Logger, type Ref } from 'nact';
+import type { DeliveredRequest, Delivery, ViewInfo } from '../lib/events.js';
+import { nameOf } from '../lib/ids.js';
 import { WouldDeadlock } from './errors.js';
 import type { Host, Member } from './host.js';
-import { outside, type NactActor, type NactRef } from './nact-internals.js';
+import { outside, type NactRef } from './nact-internals.js';
 import { createRandom } from './random.js';
-import type { Context, Member as ViewMember, View } from './types.js';
+import { sendReply } from './replies.js';
+import type { Client, Context, Member as ViewMember, View } from './types.js';
 
 const nobody = new Nobody();
 
@@ -23,6 +25,11 @@ function spell(occasion: Occasion, me: ViewMember): string {
   return `${view.domain} ${view.groupId} ${position > 0 ? position : `${from.id}:${message}`}`;
 }
 
+/** What somebody asked, if the occasion is that. */
+function requestOf(occasion: Occasion): DeliveredRequest | null {
+  return 'request' in occasion ? occasion.request : null;
+}
+
 /** A context. A class for its shape, and because nact's copy of the children is made only when it is looked at. */
 class CallContext implements Context {
   readonly parent: Ref<unknown>;
@@ -34,9 +41,10 @@ class CallContext implements Context {
   readonly me: ViewMember;
   readonly position: number;
   readonly time: number;
-  readonly #actor: NactActor;
+  readonly #member: Member;
   readonly #occasion: Occasion;
   #random: (() => number) | undefined;
+  #replied = false;
 
   constructor(
     member: Member,
@@ -47,7 +55,7 @@ class CallContext implements Context {
     readonly sender: Ref<unknown>,
   ) {
     const { actor } = member;
-    this.#actor = actor;
+    this.#member = member;
     this.#occasion = occasion;
     this.position = occasion.position;
     this.time = occasion.time;
@@ -61,7 +69,25 @@ class CallContext implements Context {
   }
 
   get children(): Map<string, Ref<unknown>> {
-    return new Map(this.#actor.childReferences) as Map<string, Ref<unknown>>;
+    return new Map(this.#member.actor.childReferences) as Map<string, Ref<unknown>>;
+  }
+
+  get client(): Client | null {
+    const request = requestOf(this.#occasion);
+    return request && { name: nameOf(request.client), id: request.client };
+  }
+
+  reply(value: unknown): void {
+    const request = requestOf(this.#occasion);
+    const asked = request?.wantsReply === true;
+    if (!asked && this.sender === nobody) return;
+    if (this.#replied) {
+      this.log.debug(`a second reply to one message is ignored by '${this.#member.group}'`);
+      return;
+    }
+    this.#replied = true;
+    if (asked) sendReply(this.#member, this.me.id, request, value);
+    else dispatch(this.sender, value);
   }
 
   random(): number {
@@ -153,6 +179,11 @@ function callTrusted<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown
   } finally {
     trusted = outer;
   }
+}
+
+/** Runs what is none of the functions' business: whatever it awaits, it does not wait for itself. */
+export function apart<Result>(f: () => Result): Result {
+  return calls.getStore() === undefined ? f() : calls.exit(f);
 }
 
 /** Whether a function returned a promise. */

@@ -1,20 +1,23 @@
 /**
  * The outcomes a user must handle, each a class of its own with what is needed to act on it. A message says what to do.
  */
+import type { Reply, Unanswered } from './types.js';
 
 /** The group's outbound queue is at its limit: await a receipt's `accepted` to keep pace. Nothing was sent. */
 export class GroupFull extends Error {
   override readonly name = 'GroupFull';
   constructor(
     readonly group: string,
-    /** Multicasts that wait to be let in. */
+    /** Multicasts that wait to be let in; of requests from outside, and of asks, those of this node that have not ended. */
     readonly queued: number,
     /** Bytes of these. */
     readonly queuedBytes: number,
+    what: 'multicasts' | 'requests' = 'multicasts',
   ) {
     super(
-      `group '${group}' takes no more for now: ${queued} multicasts (${queuedBytes} bytes) wait to be let in; ` +
-        `await the 'accepted' promise of a receipt to keep pace`,
+      `group '${group}' takes no more for now: ${queued} ${what} (${queuedBytes} bytes) wait ` +
+        (what === 'multicasts' ? 'to be let in; ' : 'for an answer; ') +
+        `await the 'accepted' promise of a receipt${what === 'multicasts' ? '' : ', or an ask,'} to keep pace`,
     );
   }
 }
@@ -89,6 +92,63 @@ export class WouldDeadlock extends Error {
       `the function of '${group}' awaits ${what} of its own group, which cannot come before it returns; ` +
         `do not await it there`,
     );
+  }
+}
+
+/** What an ask that has not come to a good end leaves: the replies that came, and who is missing. */
+function standing(replies: readonly unknown[], missing: readonly Unanswered[], mayHaveTakenEffect: boolean): string {
+  const without = missing.map(({ member, why }) => `${member.name} (${why})`).join(', ');
+  return (
+    `${replies.length} replied${without === '' ? '' : `, not ${without}`}; ` +
+    (mayHaveTakenEffect
+      ? 'the message may have taken effect: read the state before asking again'
+      : 'the message has taken no effect')
+  );
+}
+
+/** An ask whose time was up before enough members had replied. */
+export class AskTimedOut extends Error {
+  override readonly name = 'AskTimedOut';
+  constructor(
+    readonly group: string,
+    /** In milliseconds. */
+    readonly timeout: number,
+    /** What came in time. */
+    readonly replies: readonly Reply[],
+    /** Who has not replied. Empty if it is not known who delivered the message. */
+    readonly missing: readonly Unanswered[],
+    /** False: no member has delivered the message, nor will. */
+    readonly mayHaveTakenEffect: boolean,
+  ) {
+    super(`'${group}' has not replied within ${timeout} ms: ${standing(replies, missing, mayHaveTakenEffect)}`);
+  }
+}
+
+/** An ask that nobody can reply to any more, or that this node cannot wait for any more. */
+export class AskFailed extends Error {
+  override readonly name = 'AskFailed';
+  constructor(
+    readonly group: string,
+    readonly why: string,
+    /** What came before. */
+    readonly replies: readonly Reply[],
+    readonly missing: readonly Unanswered[],
+    /** False: no member has delivered the message, nor will. */
+    readonly mayHaveTakenEffect: boolean,
+  ) {
+    super(`asking '${group}' failed: ${why}: ${standing(replies, missing, mayHaveTakenEffect)}`);
+  }
+}
+
+/** The member that a request came to did not let it in: its `accept` said no. It has taken no effect. */
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused';
+  constructor(
+    readonly group: string,
+    /** What `accept` said. */
+    readonly why: string,
+  ) {
+    super(`'${group}' does not let this request in: ${why}`);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
+import { takeRequest } from './admission.js';
 import { call, contextOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
 import { NotAMember } from './errors.js';
@@ -17,6 +18,7 @@ import type { NactActor } from './nact-internals.js';
 import { emitStatus, emitView } from './observables.js';
 import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefore } from './receipts.js';
 import { memberMaker } from './references.js';
+import { sendFailure } from './replies.js';
 import { sizeOf } from './snapshot.js';
 import { faulted, initialState } from './supervision.js';
 import { continueSnapshot, endSnapshot, startSnapshot, takeState } from './transfer.js';
@@ -39,6 +41,7 @@ export function enqueue(member: Member, items: readonly GroupItem[]): void {
     // not in the mailbox: a slow actor must not hold up a joiner
     if (item.kind === 'snapshot-continue') goOn(member, item.token);
     else if (item.kind === 'snapshot-end') endSnapshot(member, item.token);
+    else if (item.kind === 'request') takeRequest(member, item);
     else {
       // the queue's limit goes by this, whatever the actor is busy with
       if (item.kind === 'progress') noteAccepted(member.outbox, item.accepted);
@@ -156,13 +159,16 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
-      if (item.kind === 'delivery' && item.payload.length === 0) {
+      if (item.kind === 'delivery' && (item.payload.length === 0 || item.request?.repeated)) {
         account(member, item);
         return undefined;
       }
       message = decode(member, item.payload);
       if (message === undecodable) {
-        if (item.kind === 'delivery') account(member, item);
+        if (item.kind === 'delivery') {
+          account(member, item);
+          excuse(member, item, 'it cannot read the message');
+        }
         return undefined;
       }
       const pending = item.kind === 'delivery' ? deliver(member, item, message) : direct(member, item, message);
@@ -175,7 +181,10 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
 }
 
 function crash(member: Member, item: Item, message: unknown, error: unknown): Promise<void> {
-  if (item.kind === 'delivery') account(member, item);
+  if (item.kind === 'delivery') {
+    account(member, item);
+    excuse(member, item, `its function threw: ${error instanceof Error ? error.message : String(error)}`);
+  }
   const decided = faulted(member, message, error, () => waiting(member));
   if (item.kind !== 'state' && item.kind !== 'found') return decided;
   return decided.then(() => {
@@ -214,6 +223,11 @@ function account(member: Member, item: Delivery): void {
   if (item.from.id === member.outbox.node) {
     noteDelivered(member.outbox, item.message, classOf(item.order, item.uniform), item.position);
   }
+}
+
+/** Tells who asked that there will be no reply, unless there was one. */
+function excuse(member: Member, { request }: Delivery, why: string): void {
+  if (request?.wantsReply && member.me) sendFailure(member, member.me.id, request, why);
 }
 
 function deliver(member: Member, item: Delivery, message: unknown): Promise<void> | undefined {

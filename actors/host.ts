@@ -9,15 +9,17 @@ import type { GroupItem, NodeEvent, ViewInfo } from '../lib/events.js';
 import type { NodeId } from '../lib/ids.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
+import type { Queue } from '../lib/queue.js';
 import type { Transport } from '../transport/transport.js';
 import { NotAMember, NotInDomain, NotLocal } from './errors.js';
 import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
 import type { GroupStream } from './observables.js';
 import type { ResolvedOptions } from './options.js';
 import type { Outbox } from './receipts.js';
+import type { Requests } from './requests.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
 import type { TraceWriter } from './trace-writer.js';
-import type { Codec, Member as ViewMember, View } from './types.js';
+import type { Client, Codec, Member as ViewMember, View } from './types.js';
 import type { RefCodec } from './wire-format.js';
 
 /** A promise and what settles it. */
@@ -46,6 +48,8 @@ export interface Life {
   readonly incarnation: number;
   /** Own multicasts by group; numbering outlives a leave and rejoin within the life. */
   readonly outboxes: Map<string, Outbox>;
+  /** What this node has asked. */
+  readonly requests: Requests;
   readonly trace: TraceWriter | undefined;
   /** Absent until the transport is open. */
   core: Node | undefined;
@@ -121,6 +125,9 @@ export interface Host {
   readonly deadLettersTo: Map<string, number>;
 }
 
+/** What lets requests in. */
+type Accept = (request: { readonly message: unknown; readonly from: Client }) => unknown;
+
 /** What a member's function and props are once types are gone. */
 export interface Behavior {
   readonly f: (state: unknown, msg: unknown, ctx: unknown) => unknown;
@@ -128,6 +135,7 @@ export interface Behavior {
   readonly onDirect: ((state: unknown, msg: unknown, ctx: unknown) => unknown) | undefined;
   readonly snapshot: ((state: unknown) => unknown) | undefined;
   readonly restore: ((snapshot: unknown) => unknown) | undefined;
+  readonly accept: Accept | undefined;
   readonly onTransfer: ((progress: { from: string; bytes: number; done: boolean }) => void) | undefined;
   readonly initialState: unknown;
   readonly initialStateFunc: ((ctx: unknown) => unknown) | undefined;
@@ -155,6 +163,21 @@ export interface Waiter {
 export interface Outgoing {
   readonly encoder: SnapshotEncoder;
   readonly ahead: Snapshot[];
+}
+
+/** A request of another node that came to this member. */
+export interface RequestItem extends Extract<GroupItem, { kind: 'request' }> {
+  /** The life of this node that it came to. */
+  readonly life: Life;
+}
+
+/** Requests that came to this member, one let in or refused after the other. */
+export interface Admission {
+  readonly waiting: Queue<RequestItem>;
+  /** Whether `accept` is at one of them. */
+  busy: boolean;
+  /** By client, the last request that was let in or refused for good. */
+  readonly handled: Map<NodeId, number>;
 }
 
 /** This node's member of a group: the cell behind its nact actor. */
@@ -211,6 +234,7 @@ export interface Member {
   consumed: number;
   dropped: number;
   waiters: Waiter[];
+  readonly admission: Admission;
   /** Flushes that have not ended, by token. */
   readonly flushes: Map<number, Deferred>;
   /** By `view/joiner`; undefined: ended before it began. */
@@ -253,8 +277,7 @@ export function hostOf(ref: object): Host {
 /** The member behind a group's ref. Throws {@link NotAMember}. */
 export function memberOf(ref: object): Member {
   const member = memberBehind(ref);
-  if (!member)
-    throw new NotAMember(inside(ref).name, 'the ref is not one that spawnReplicated or spawnMember returned');
+  if (!member) throw new NotAMember(inside(ref).name, 'this takes a ref that spawnReplicated or spawnMember returned');
   return member;
 }
 

@@ -18,8 +18,11 @@ export {
   views,
 } from './api.js';
 export type { Domain } from './api.js';
+export { ask } from './asking.js';
 export { digestOf } from './digest.js';
 export {
+  AskFailed,
+  AskTimedOut,
   DomainRefused,
   DuplicateMember,
   GroupFull,
@@ -33,13 +36,19 @@ export {
   NotInDomain,
   NotLocal,
   OrderTooWeak,
+  RequestRefused,
   SystemNameTaken,
   Unreachable,
   WouldDeadlock,
 } from './errors.js';
+export { groupRef } from './group-ref.js';
+export type { GroupRefOptions } from './group-ref.js';
 export { groups } from './plugin.js';
 export { spawnMember, spawnReplicated } from './spawn.js';
 export type {
+  AskOptions,
+  Asked,
+  Client,
   Codec,
   CommonProps,
   Context,
@@ -60,9 +69,13 @@ export type {
   MulticastOptions,
   ReadOptions,
   Receipt,
+  Replies,
   ReplicatedProps,
+  Reply,
+  Request,
   SupervisionContext,
   TransferProgress,
+  Unanswered,
   View,
 } from './types.js';
 export type { GroupStatus } from '../lib/events.js';

@@ -13,6 +13,7 @@ import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
 import { failRest } from './receipts.js';
 import { endRemote } from './remote.js';
+import { endRequests } from './requests.js';
 
 /** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
 const leaveMillisMax = 10_000;
@@ -167,6 +168,7 @@ export function endHost(host: Host, error: Error | undefined): void {
     finish(member, error ?? new NotAMember(member.group, why));
   }
   endRemote(host, why);
+  endRequests(host.life.requests, why);
   host.life.core = undefined;
   host.inbox = [];
   host.life.trace?.close();

@@ -9,13 +9,18 @@ import { Nobody, type ActorPath } from 'nact';
 import type { MemberInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
 import type { NodeId } from '../lib/ids.js';
-import { NotAMember, NotDecodable } from './errors.js';
+import { defaultCodec } from './codec.js';
+import { NotAMember, NotDecodable, NotInDomain } from './errors.js';
 import { hosts, memberBehind, remoteType, tell, type Host } from './host.js';
 import { outside, pathOf, refWith, type NactActor, type NactRef } from './nact-internals.js';
 import { reach, RemoteRef, temporaryRef, type Place } from './remote.js';
-import type { Member as ViewMember } from './types.js';
+import { dispatchFromOutside, type Outside } from './requesting.js';
+import type { Codec, Member as ViewMember } from './types.js';
 import { noRefs } from './values.js';
 import type { RefCodec } from './wire-format.js';
+
+/** How long a message is tried to be got to a group, in milliseconds: longer than the exclusion of members takes. */
+const timeoutDefault = 30_000;
 
 /** Hides that nact takes it for one of its own refs. */
 class GroupsRef {
@@ -28,6 +33,9 @@ class GroupsRef {
     readonly group: string,
     /** The node id of a member, the group's name else. */
     readonly name: string,
+    /** How a group is talked to from outside. */
+    readonly codec?: Codec,
+    readonly timeout = timeoutDefault,
   ) {
     this.system = { name: host.system.name };
     this.path = pathOf(host.system, host.system.name, type === 'groups-member' ? [group, name] : [group]);
@@ -44,6 +52,20 @@ export function memberMaker(host: Host, group: string): (info: MemberInfo) => Vi
     });
 }
 
+/** A ref to a group, for nodes that need not have a member of it. */
+export function refToGroup(host: Host, group: string, codec?: Codec, timeout?: number): NactRef {
+  return new GroupsRef('groups-group', host, group, group, codec, timeout);
+}
+
+/** The group that a ref leads to from outside; undefined for a member's own ref and all others. Throws {@link NotInDomain}. */
+export function outsideOf(ref: object): Outside | undefined {
+  if (!(ref instanceof GroupsRef) || ref.type !== 'groups-group') return undefined;
+  const { system, group, codec, timeout } = ref;
+  const host = hosts.get(system.name);
+  if (!host) throw new NotInDomain(`system '${system.name}' has left its domain: '${group}' cannot be reached`);
+  return { host, group, codec: codec ?? defaultCodec(host.refs), timeout };
+}
+
 /** Teaches the system to find members, groups, and actors of other nodes. */
 export function patchFind(host: Host): void {
   const { system } = host;
@@ -58,12 +80,13 @@ export function patchFind(host: Host): void {
 function target(ref: GroupsRef): object | undefined {
   const host = hosts.get(ref.system.name);
   if (!host) return undefined;
-  const member = host.members.get(ref.group);
-  if (ref.type === 'groups-group' && member) return member.actor;
   const reject = () => Promise.reject(new NotAMember(ref.group, `query does not reach ${ref.name}; dispatch does`));
   const stop = () => host.log.warn(`stop: ${ref.name} is not an actor of this node`, { group: ref.group });
+  const outside = outsideOf(ref);
+  if (outside) return { dispatch: (message: unknown) => dispatchFromOutside(outside, message), query: reject, stop };
+  const member = host.members.get(ref.group);
   const dispatch = (message: unknown) => {
-    if (member?.phase === 'member' && ref.type === 'groups-member') {
+    if (member?.phase === 'member') {
       const payload = member.codec.encode(message);
       tell(host, { kind: 'direct', group: ref.group, to: ref.name as NodeId, payload });
     } else {

@@ -2,31 +2,22 @@
  * Spawning a member of a group: an ordinary nact actor whose `dispatch`, `stop` and `reset` are those of the group.
  */
 import { Nobody, spawn, type Ref } from 'nact';
-import type { NodeEvent } from '../lib/events.js';
-import type { GroupOrder, GroupSettings, Order } from '../lib/membership/state.js';
-import {
-  DuplicateMember,
-  GroupFull,
-  InvalidOption,
-  MessageTooLarge,
-  NotAMember,
-  NotEncodable,
-  OrderTooWeak,
-} from './errors.js';
+import type { GroupOrder, GroupSettings } from '../lib/membership/state.js';
+import { DuplicateMember, GroupFull, InvalidOption, NotAMember } from './errors.js';
+import { createAdmission } from './admission.js';
+import { defaultCodec } from './codec.js';
 import { drain } from './group-actor.js';
-import { deferred, hostOf, registerMember, tell, type Behavior, type Host, type Member } from './host.js';
+import { deferred, hostOf, registerMember, type Behavior, type Host, type Member } from './host.js';
 import { beginLeave, join, wrapAncestors } from './leave.js';
 import { actorLogger } from './logging.js';
 import { inside, outside, type NactActor, type NactParent, type NactRef } from './nact-internals.js';
 import { groupStream } from './observables.js';
-import { classOf, nextNumber, queuedBytes } from './receipts.js';
+import { send } from './sending.js';
 import { resetMember } from './supervision.js';
 import { outboxOf } from './transport-actor.js';
-import type { Codec, CommonProps, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
-import { codecName, decodeValue, encodeValue } from './values.js';
+import type { CommonProps, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
 
 const groupOrders: readonly GroupOrder[] = ['fifo', 'causal', 'total'];
-const orders: readonly Order[] = [...groupOrders, 'barrier'];
 
 /**
  * Spawns a member whose state is replicated: total order unless `props.order` says otherwise, state transfer on join.
@@ -34,24 +25,24 @@ const orders: readonly Order[] = [...groupOrders, 'barrier'];
  *
  * Throws {@link DuplicateMember}, {@link NotInDomain} if the system was not started with `groups`, and nact's own errors.
  */
-export function spawnReplicated<State, Msg>(
+export function spawnReplicated<State, Msg, Answer = unknown>(
   parent: Ref<never>,
-  f: GroupFunc<State, Msg>,
+  f: GroupFunc<State, Msg, Answer>,
   name: string,
   props: ReplicatedProps<NoInfer<State>, NoInfer<Msg>> = {},
-): GroupRef<Msg, State> {
+): GroupRef<Msg, State, Answer> {
   return spawnGroup('replicated', parent, f as Behavior['f'], name, props as AnyProps);
 }
 
 /**
  * Spawns a plain group member: its own state, no transfer. Otherwise as {@link spawnReplicated}.
  */
-export function spawnMember<State, Msg>(
+export function spawnMember<State, Msg, Answer = unknown>(
   parent: Ref<never>,
-  f: GroupFunc<State, Msg>,
+  f: GroupFunc<State, Msg, Answer>,
   name: string,
   props: MemberProps<NoInfer<State>, NoInfer<Msg>> = {},
-): GroupRef<Msg, State> {
+): GroupRef<Msg, State, Answer> {
   return spawnGroup('plain', parent, f as Behavior['f'], name, props as AnyProps);
 }
 
@@ -113,17 +104,14 @@ function createMember(
   actor: NactActor,
   ref: NactRef,
 ): Member {
-  const codec: Codec = props.codec ?? {
-    name: codecName,
-    encode: (message) => encodeValue(message, host.refs),
-    decode: (bytes) => decodeValue(bytes, host.refs),
-  };
+  const codec = props.codec ?? defaultCodec(host.refs);
   const behavior: Behavior = {
     f,
     onView: props.onView as Behavior['onView'],
     onDirect: props.onDirect,
     snapshot: props.snapshot,
     restore: props.restore,
+    accept: props.accept,
     onTransfer: props.onTransfer,
     initialState: props.initialState,
     initialStateFunc: props.initialStateFunc as Behavior['initialStateFunc'],
@@ -167,6 +155,7 @@ function createMember(
     consumed: 0,
     dropped: 0,
     waiters: [],
+    admission: createAdmission(),
     flushes: new Map(),
     outgoing: new Map(),
     incoming: undefined,
@@ -210,58 +199,4 @@ function dispatchTo(member: Member, message: unknown, sender: unknown): void {
     const { subject, status } = member.stream;
     if (subject.observed) subject.next({ kind: 'status', status, why });
   }
-}
-
-/**
- * Hands a message to the core. Returns its number.
- *
- * Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotEncodable}, {@link NotAMember}, {@link OrderTooWeak}.
- */
-export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
-  admit(member, order);
-  return hand(member, encoded(member, message), order, uniform);
-}
-
-/** No message is encoded as nothing, so nothing marks a place in the order. */
-const marker = new Uint8Array(0);
-
-/** Multicasts what no function sees: when it is delivered here, so is all that anybody had completed before. */
-export function sendMarker(member: Member): number {
-  admit(member, 'total');
-  return hand(member, marker, 'total', false);
-}
-
-function admit(member: Member, order: Order): void {
-  const { outbox, group, phase } = member;
-  if (phase === 'gone') throw member.gone ?? new NotAMember(group, 'it has left');
-  if (phase === 'leaving') throw new NotAMember(group, 'it is leaving');
-  if (order !== member.order && member.settings.kind === 'replicated') checkFloor(member, order);
-  if (outbox.last - outbox.accepted >= member.queueLengthMax) throw full(member);
-}
-
-function encoded(member: Member, message: unknown): Uint8Array {
-  const payload = member.codec.encode(message);
-  const { messageBytesMax } = member.host.options;
-  if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
-  if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
-  return payload;
-}
-
-function hand(member: Member, payload: Uint8Array, order: Order, uniform: boolean): number {
-  const { host, outbox, group, phase } = member;
-  const queued = queuedBytes(outbox);
-  if (queued > 0 && queued + payload.length > host.options.queueBytesMax) throw full(member);
-  const number = nextNumber(outbox, payload.length, classOf(order, uniform));
-  const event: NodeEvent = { kind: 'multicast', group, message: number, payload, order, uniform };
-  if (phase === 'member') tell(host, event);
-  else member.held.push(event);
-  return number;
-}
-
-function full({ outbox, group }: Member): GroupFull {
-  return new GroupFull(group, outbox.last - outbox.accepted, queuedBytes(outbox));
-}
-
-function checkFloor(member: Member, order: Order): void {
-  if (orders.indexOf(order) < orders.indexOf(member.order)) throw new OrderTooWeak(member.group, order, member.order);
 }

@@ -22,6 +22,7 @@ import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
+import { createRequests, endRequest, endRequests, noteAnswer } from './requests.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -52,6 +53,7 @@ export function newLife(options: Host['options']): Life {
     id,
     incarnation,
     outboxes: new Map(),
+    requests: createRequests(),
     trace,
     core: undefined,
     domain: undefined,
@@ -283,7 +285,10 @@ function perform(host: Host, effects: readonly Effect[]): void {
         void conclude(host, 'left', undefined);
         return;
       case 'answer':
+        noteAnswer(host.life.requests, effect.number, effect.from, effect.payload);
+        break;
       case 'answered':
+        endRequest(host.life.requests, effect.number, effect);
         break;
       case 'remote':
         receiveRemote(host, effect.from, effect.payload);
@@ -313,6 +318,7 @@ async function conclude(host: Host, status: 'left' | 'excluded', error: Error | 
   host.phase = 'leaving';
   host.life.core = undefined;
   endRemote(host, 'this node is not in its domain any more');
+  endRequests(host.life.requests, 'this node is not in its domain any more');
   clearTimeout(host.timer);
   const members = [...host.members.values()];
   const why = error ?? new NotAMember(host.options.domain, 'the node left its domain');
@@ -354,6 +360,7 @@ function restart(host: Host, why: string): void {
   // last, because a successor joins with the end of who was before it
   const leaving = [...host.members.values()].filter(({ phase }) => phase === 'leaving');
   for (const member of leaving) finish(member, new GroupRefused(member.group, why));
+  endRequests(old.requests, why);
   wake(host);
 }
 

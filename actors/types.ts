@@ -2,6 +2,7 @@
  * The types users hold: views and members, contexts, props, events, options.
  */
 import type { ActorPath, Logger as ActorLogger, Ref } from 'nact';
+import type { Observable } from 'rxjs';
 import type { Logger } from 'winston';
 import type { GroupStatus } from '../lib/events.js';
 import type { GroupOrder, LeaveCause, Order } from '../lib/membership/state.js';
@@ -9,14 +10,19 @@ import type { Traced } from '../lib/trace/format.js';
 import type { TransportFactory } from '../transport/transport.js';
 
 declare const stateOf: unique symbol;
+declare const answerOf: unique symbol;
 
 /**
  * A ref to this node's member of a group. nact's `dispatch` multicasts to the group with its defaults, `query` works
  * through it, `stop` leaves. Inside a message it stands for the group, wherever it arrives.
+ *
+ * What `groupRef` returns is one, too: of the group as seen from outside, for `dispatch`, `multicast` and `ask`.
  */
-export interface GroupRef<Msg, State = unknown> extends Ref<Msg> {
+export interface GroupRef<Msg, State = unknown, Answer = unknown> extends Ref<Msg> {
   /** Phantom: carries the state's type to `read`. */
   readonly [stateOf]?: State;
+  /** Phantom: carries the replies' type to `ask`. A method, so that a ref of unknown replies fits where they are known. */
+  [answerOf]?(answer: Answer): void;
 }
 
 /** One member of a view. */
@@ -55,8 +61,16 @@ export interface View {
   readonly previous: string | null;
 }
 
+/** Who asked. */
+export interface Client {
+  /** The node's name. */
+  readonly name: string;
+  /** `name#incarnation`: this life of that node. */
+  readonly id: string;
+}
+
 /** What a group actor's function gets besides state and message: nact's context and the group's. Fresh for each call. */
-export interface Context<Msg = never> {
+export interface Context<Msg = never, Answer = unknown> {
   readonly parent: Ref<unknown>;
   readonly path: ActorPath;
   readonly self: Ref<Msg>;
@@ -68,8 +82,10 @@ export interface Context<Msg = never> {
   readonly log: ActorLogger;
   /** The view of delivery. */
   readonly view: View;
-  /** The sending member; in `onView` the coordinator. */
+  /** The sending member; in `onView` the coordinator. Of a request from outside the group: the member that passed it on. */
   readonly from: Member;
+  /** The node that asked, member or not, the same at every replica; null if nobody did. */
+  readonly client: Client | null;
   /** In the group's total order, from 1; 0 for messages of other orders, and in `onView` the last one before it. */
   readonly position: number;
   /**
@@ -97,6 +113,13 @@ export interface Context<Msg = never> {
    * its sender. What must be neither lost nor doubled needs a key by which a repetition is recognized.
    */
   readonly mine: boolean;
+  /**
+   * Answers an `ask`: this member's reply, now or later; the first counts. At the replica that has the sender of a nact
+   * `query` it answers that. If nobody asked, it does nothing, so a function may reply to whatever it gets.
+   *
+   * Throws what the codec throws for a value that cannot be sent, {@link MessageTooLarge}: then the asker is told.
+   */
+  reply(value: Answer): void;
 }
 
 /** What a supervisor gets: nact's own actions, and the messages that wait. */
@@ -136,6 +159,13 @@ export interface TransferProgress {
   readonly done: boolean;
 }
 
+/** A request of a node, at the member that is to let it in. */
+export interface Request<Msg = unknown> {
+  readonly message: Msg;
+  /** The node that sent it. */
+  readonly from: Client;
+}
+
 /** What plain and replicated members have in common. */
 export interface CommonProps<State, Msg> {
   readonly initialState?: State;
@@ -161,6 +191,12 @@ export interface CommonProps<State, Msg> {
   readonly mailboxLimit?: number;
   /** Default: the library's, on cbor-x. */
   readonly codec?: Codec;
+  /**
+   * Whether a request from outside the group is let in; false, or the reason why not, refuses it. Asked at the one member
+   * that the request came to, once or more often, and for one request after the other. It is no place for what replicas
+   * must agree on: by the time the request is delivered, the state may be another. Default: everything is let in.
+   */
+  readonly accept?: (request: Request<Msg>) => boolean | string | Promise<boolean | string>;
 }
 
 /** Props of a replicated actor. */
@@ -186,10 +222,10 @@ export interface MemberProps<State, Msg> extends CommonProps<State, Msg> {
 }
 
 /** The function of a group's actor. The state's type is that of its first parameter. */
-export type GroupFunc<State, Msg> = (
+export type GroupFunc<State, Msg, Answer = unknown> = (
   state: State,
   msg: Msg,
-  ctx: Context<Msg>,
+  ctx: Context<Msg, Answer>,
 ) => NoInfer<State> | Promise<NoInfer<State>>;
 
 /** How {@link read} reads. */
@@ -207,6 +243,42 @@ export interface MulticastOptions {
   readonly order?: Order;
   /** Delivered nowhere before all members of the view have received it. */
   readonly uniform?: boolean;
+}
+
+/** How a group is asked. */
+export interface AskOptions {
+  /** How many members are to reply: `one`, more than half of them, all of them, or so many. `one` is 1. */
+  readonly replies: 'one' | 'majority' | 'all' | number;
+  /** In milliseconds; default 5000. */
+  readonly timeout?: number;
+  /** Default: the group's. */
+  readonly order?: Order;
+  /** Delivered nowhere before all members of the view have received it. */
+  readonly uniform?: boolean;
+}
+
+/** One member's reply. */
+export interface Reply<Answer = unknown> {
+  readonly member: Member;
+  readonly value: Answer;
+}
+
+/** A member that has not replied, and why. */
+export interface Unanswered {
+  readonly member: Member;
+  readonly why: string;
+}
+
+/** Replies in the order in which they came, and who of the view in which the message was delivered is missing. */
+export type Replies<Answer = unknown> = readonly Reply<Answer>[] & { readonly missing: readonly Unanswered[] };
+
+/** What `ask` returns: a promise of all replies, and a stream of them as they come. */
+export interface Asked<Answer = unknown> extends Promise<Replies<Answer>> {
+  /**
+   * Each reply as it comes; those that came before are given first, so nothing is missed however late one subscribes.
+   * Completes when the promise resolves, errors with what it rejects with.
+   */
+  readonly replies: Observable<Reply<Answer>>;
 }
 
 /** What became of a multicast. The promises are made when first touched, and only then. */

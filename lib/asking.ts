@@ -9,7 +9,7 @@
  * The members of the view in which it is delivered are expected to reply. Who fails or leaves is waited for no more. It
  * ends with the replies that were wanted, or when nobody is left to wait for, or when its time is up: always once.
  */
-import type { Asking } from './asks.js';
+import type { Asking, Contact } from './asks.js';
 import type { Ask, Effect, Missing, NodeEvent, Wanted } from './events.js';
 import type { MessageNumber, NodeId } from './ids.js';
 import type { LinkMessage } from './group/messages.js';
@@ -26,7 +26,10 @@ export function beginAsk(node: Node, group: Group, message: MessageNumber, ask: 
 
 /** This node asks a group through one of its members. */
 export function beginRequest(node: Node, event: NodeEvent & { kind: 'request' }): void {
-  sendRequest(node, begin(node, event.group, event, event.payload, 0), lowestRequest(node));
+  const ask = begin(node, event.group, event, event.payload, 0);
+  // behind those that wait for a contact
+  if ((node.asks.contacts.get(event.group)?.node ?? null) === null) node.asks.resend = true;
+  else sendRequest(node, ask, lowestRequest(node));
 }
 
 function begin(node: Node, group: string, ask: Ask, payload: Uint8Array | null, message: MessageNumber): Asking {
@@ -40,8 +43,7 @@ function begin(node: Node, group: string, ask: Ask, payload: Uint8Array | null, 
     payload,
     message,
     contact: null,
-    tries: 0,
-    againAt: 0,
+    sent: false,
     expected: null,
     got: new Set(),
     silent: new Map(),
@@ -61,24 +63,26 @@ function askAgain(node: Node): void {
   for (const ask of node.asks.open.values()) if (!node.asks.blocked) sendRequest(node, ask, lowest);
 }
 
-/** Sends a request to a contact, if it has none and may have one. */
+/** Sends a request to the contact, if none has it and there is one. */
 function sendRequest(node: Node, ask: Asking, lowest: number): void {
   const { asks, host } = node;
   if (!ask.payload || ask.contact !== null || ask.expected) return;
   // who serves requests remembers those above the lowest: this bounds it
   asks.blocked ||= ask.number - lowest >= requestsMax;
   if (asks.blocked) return;
-  if (host.now < ask.againAt) {
-    asks.due = Math.min(asks.due, ask.againAt);
-    return;
-  }
-  const contact = contactFor(node, ask);
-  if (contact === undefined) return;
-  ask.contact = contact;
-  ask.tries++;
-  asks.last = Math.max(asks.last, ask.number);
+  const contact = contactOf(node, ask.group);
+  if (contact.node === null) return;
   const { group, number, replies, payload } = ask;
-  host.letter(contact, { kind: 'request', group, number, lowest, wantsReply: replies !== 0 }, payload);
+  const { last: previous } = contact;
+  const letter = { kind: 'request', group, number, previous, lowest, wantsReply: replies !== 0 } as const;
+  ask.contact = contact.node;
+  ask.sent = true;
+  contact.last = number;
+  asks.last = Math.max(asks.last, number);
+  // this node's own member may refuse it at once
+  if (host.letter(contact.node, letter, payload)) return;
+  ask.contact = null;
+  dropContact(node, contact);
 }
 
 function lowestRequest(node: Node): number {
@@ -86,11 +90,43 @@ function lowestRequest(node: Node): number {
   return node.asks.last + 1;
 }
 
-/** This node's own member, or one of the others; clients are spread over them. */
-function contactFor(node: Node, ask: Asking): NodeId | undefined {
-  const members = node.domain?.groups.get(ask.group)?.members ?? [];
-  if (ask.tries === 0 && members.some((member) => member.node === node.self)) return node.self;
-  return members[(tagOf(node.self) + ask.tries) % members.length]?.node;
+/** Through whom a group is asked. Chosen, if it is time: this node's own member, or one of the others; clients are spread over them. */
+function contactOf(node: Node, group: string): Contact {
+  const { asks, host, self } = node;
+  let contact = asks.contacts.get(group);
+  if (!contact) {
+    contact = { node: null, tries: 0, againAt: 0, last: 0 };
+    asks.contacts.set(group, contact);
+  }
+  if (contact.node !== null) return contact;
+  if (host.now < contact.againAt) {
+    asks.due = Math.min(asks.due, contact.againAt);
+    return contact;
+  }
+  const members = node.domain?.groups.get(group)?.members ?? [];
+  if (members.length === 0) return contact;
+  const first = contact.tries === 0 && members.some((member) => member.node === self) ? self : null;
+  const next = members[(tagOf(self) + contact.tries) % members.length]?.node ?? null;
+  // what one has in hand would come after what another is given now
+  contact.node = holderOf(node, group) ?? first ?? next;
+  contact.tries++;
+  contact.last = 0;
+  return contact;
+}
+
+/** Who has a request of this node in hand. */
+function holderOf(node: Node, group: string): NodeId | null {
+  for (const ask of node.asks.open.values()) {
+    if (ask.group === group && ask.payload && !ask.expected && ask.contact !== null) return ask.contact;
+  }
+  return null;
+}
+
+/** Another contact is to be chosen, after a while. */
+function dropContact(node: Node, contact: Contact): void {
+  contact.node = null;
+  contact.againAt = node.host.now + askAgainDelay;
+  node.asks.due = Math.min(node.asks.due, contact.againAt);
 }
 
 type Refusal = LinkMessage & { kind: 'refused' };
@@ -105,9 +141,13 @@ export function receiveRefusal(node: Node, from: NodeId, { number, why, again }:
     end(node, ask, 'refused', why);
     return;
   }
-  ask.contact = null;
-  ask.againAt = node.host.now + askAgainDelay;
-  node.asks.due = Math.min(node.asks.due, ask.againAt);
+  // and with it those behind it, which it refuses, too
+  for (const each of node.asks.open.values()) {
+    if (each.group === ask.group && each.number >= number && each.contact === from && !each.expected)
+      each.contact = null;
+  }
+  const contact = node.asks.contacts.get(ask.group);
+  if (contact?.node === from) dropContact(node, contact);
 }
 
 /** The contact has delivered a request, in a view of these members. */
@@ -202,16 +242,21 @@ export function reviewAsks(node: Node): void {
   if (asks.review) {
     asks.review = false;
     asks.resend = true;
+    for (const [group, contact] of asks.contacts) {
+      if (contact.node === null || isMember(node, group, contact.node)) continue;
+      if (node.domain?.groups.has(group)) contact.node = null;
+      else asks.contacts.delete(group);
+    }
     for (const ask of asks.open.values()) {
-      if (ask.contact !== null && !ask.expected && !isContact(node, ask)) ask.contact = null;
+      if (ask.contact !== null && !ask.expected && !isMember(node, ask.group, ask.contact)) ask.contact = null;
       settle(node, ask);
     }
   }
   if (asks.resend) askAgain(node);
 }
 
-function isContact(node: Node, ask: Asking): boolean {
-  return node.domain?.groups.get(ask.group)?.members.some((member) => member.node === ask.contact) ?? false;
+function isMember(node: Node, group: string, id: NodeId): boolean {
+  return node.domain?.groups.get(group)?.members.some((member) => member.node === id) ?? false;
 }
 
 /** Ends those whose time is up. */
@@ -244,7 +289,7 @@ function end(
   ask: Asking,
   outcome: (Effect & { kind: 'answered' })['outcome'],
   why: string,
-  maybeDone = outcome !== 'refused' && (ask.payload === null || ask.tries > 0),
+  maybeDone = outcome !== 'refused' && (ask.payload === null || ask.sent),
 ): void {
   node.asks.open.delete(ask.number);
   node.asks.resend ||= node.asks.blocked;

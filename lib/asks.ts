@@ -13,9 +13,8 @@ export interface Asking {
   readonly payload: Uint8Array | null;
   readonly message: MessageNumber;
   contact: NodeId | null;
-  /** Contacts tried, and when to try again. */
-  tries: number;
-  againAt: Millis;
+  /** Whether a contact was ever given it. */
+  sent: boolean;
   /** The members of the view in which it was delivered, once that is known. */
   expected: readonly GroupMember[] | null;
   readonly got: Set<NodeId>;
@@ -23,9 +22,25 @@ export interface Asking {
   readonly silent: Map<NodeId, string>;
 }
 
+/**
+ * Through whom this node asks a group: one member at a time, so that requests come there in their order. Another only when
+ * that one is gone, or refuses and has nothing of this node's in hand.
+ */
+export interface Contact {
+  /** Null: one is to be chosen, when it is time. */
+  node: NodeId | null;
+  /** Contacts chosen so far. */
+  tries: number;
+  againAt: Millis;
+  /** The last request that it was given since it was chosen; 0: none. */
+  last: number;
+}
+
 /** This node's requests. */
 export interface Asks {
   readonly open: Map<number, Asking>;
+  /** By group. */
+  readonly contacts: Map<string, Contact>;
   /** No request was sent whose number is above this. */
   last: number;
   /** When the next one has to be looked at. */
@@ -42,5 +57,14 @@ export interface Asks {
 
 /** Nothing asked. */
 export function createAsks(): Asks {
-  return { open: new Map(), last: 0, due: Infinity, review: false, resend: false, blocked: false, causes: new Map() };
+  return {
+    open: new Map(),
+    contacts: new Map(),
+    last: 0,
+    due: Infinity,
+    review: false,
+    resend: false,
+    blocked: false,
+    causes: new Map(),
+  };
 }

@@ -107,8 +107,17 @@ export type GroupItem =
   | { readonly kind: 'progress'; readonly accepted: MessageNumber; readonly stable: MessageNumber }
   /** A `flush` has come to its end: all that was sent and delivered here before it is stable. */
   | { readonly kind: 'settled'; readonly token: number }
-  /** To be answered with a `multicast` that carries the request, or with `refuse`; it does not wait for what is before it. */
-  | { readonly kind: 'request'; readonly request: RequestId; readonly payload: Uint8Array }
+  /**
+   * To be answered with a `multicast` that carries the request, or with `refuse`; it does not wait for what is before it.
+   * `previous`: the number of the one that the client has sent here before it, 0 for none; until that is let in or refused
+   * for good, this one is refused for now.
+   */
+  | {
+      readonly kind: 'request';
+      readonly request: RequestId;
+      readonly previous: number;
+      readonly payload: Uint8Array;
+    }
   /** Own multicasts `first` to `last` will not be stable. `maybeDelivered` counts those that may have been delivered, the first ones. */
   | {
       readonly kind: 'failed';

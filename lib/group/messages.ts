@@ -84,8 +84,8 @@ export const linkMessage = union({
   direct: struct({ group: groupName, from: decree, to: decree }),
   /** The next bytes of a message that follows. */
   piece: struct({}),
-  /** A client's request, to a member; `lowest` is the lowest number that it waits for. */
-  request: struct({ group: groupName, number: uint(), lowest: uint(), wantsReply: bool }),
+  /** A client's request, to a member, the one sent to it before, and the lowest that the client waits for. */
+  request: struct({ group: groupName, number: uint(), previous: uint(), lowest: uint(), wantsReply: bool }),
   /** The contact's answer: not let in. */
   refused: struct({ number: uint(), why: text(4096), again: bool }),
   /** The contact's answer: delivered, in a view of these members. */

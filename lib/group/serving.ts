@@ -72,13 +72,13 @@ export function letIn(
   letter: RequestLetter,
   payload: Uint8Array,
 ): void {
-  const { number, lowest, wantsReply } = letter;
+  const { number, previous, lowest, wantsReply } = letter;
   if (!group?.current || group.ended || group.leaving !== 'no') {
     refuse(host, from, number, 'its contact is no member', true);
     return;
   }
   group.contacts.set(`${from}:${number}`, { lowest, wantsReply });
-  group.items.push({ kind: 'request', request: { client: from, number }, payload });
+  group.items.push({ kind: 'request', request: { client: from, number }, previous, payload });
   host.touch(group);
 }
 

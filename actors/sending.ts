@@ -1,0 +1,79 @@
+/**
+ * Sending: how a message of this node's member gets to the core, and what is refused here, where the caller sees it.
+ */
+import type { Ask, NodeEvent, RequestId } from '../lib/events.js';
+import type { Order } from '../lib/membership/state.js';
+import { GroupFull, MessageTooLarge, NotAMember, NotEncodable, OrderTooWeak } from './errors.js';
+import { tell, type Member } from './host.js';
+import { classOf, nextNumber, queuedBytes } from './receipts.js';
+
+const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
+
+/**
+ * Hands a message to the core. Returns its number.
+ *
+ * Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotEncodable}, {@link NotAMember}, {@link OrderTooWeak}.
+ */
+export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
+  admit(member, order);
+  return hand(member, encoded(member, message), order, uniform);
+}
+
+/** As {@link send}; the message is a question. */
+export function sendAsk(member: Member, message: unknown, order: Order, uniform: boolean, ask: Ask): number {
+  admit(member, order);
+  return hand(member, encoded(member, message), order, uniform, { ask });
+}
+
+/** Multicasts another node's request. Throws {@link GroupFull}, {@link NotAMember}. */
+export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
+  admit(member, 'total');
+  return hand(member, payload, 'total', true, { request });
+}
+
+/** No message is encoded as nothing, so nothing marks a place in the order. */
+const marker = new Uint8Array(0);
+
+/** Multicasts what no function sees: when it is delivered here, so is all that anybody had completed before. */
+export function sendMarker(member: Member): number {
+  admit(member, 'total');
+  return hand(member, marker, 'total', false);
+}
+
+function admit(member: Member, order: Order): void {
+  const { outbox, group, phase } = member;
+  if (phase === 'gone') throw member.gone ?? new NotAMember(group, 'it has left');
+  if (phase === 'leaving') throw new NotAMember(group, 'it is leaving');
+  if (order !== member.order && member.settings.kind === 'replicated') checkFloor(member, order);
+  if (outbox.last - outbox.accepted >= member.queueLengthMax) throw full(member);
+}
+
+function encoded(member: Member, message: unknown): Uint8Array {
+  const payload = member.codec.encode(message);
+  const { messageBytesMax } = member.host.options;
+  if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
+  if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
+  return payload;
+}
+
+/** What a multicast is besides. */
+type Besides = Pick<Extract<NodeEvent, { kind: 'multicast' }>, 'ask' | 'request'>;
+
+function hand(member: Member, payload: Uint8Array, order: Order, uniform: boolean, besides?: Besides): number {
+  const { host, outbox, group, phase } = member;
+  const queued = queuedBytes(outbox);
+  if (queued > 0 && queued + payload.length > host.options.queueBytesMax) throw full(member);
+  const number = nextNumber(outbox, payload.length, classOf(order, uniform));
+  const event: NodeEvent = { kind: 'multicast', group, message: number, payload, order, uniform, ...besides };
+  if (phase === 'member') tell(host, event);
+  else member.held.push(event);
+  return number;
+}
+
+function full({ outbox, group }: Member): GroupFull {
+  return new GroupFull(group, outbox.last - outbox.accepted, queuedBytes(outbox));
+}
+
+function checkFloor(member: Member, order: Order): void {
+  if (orders.indexOf(order) < orders.indexOf(member.order)) throw new OrderTooWeak(member.group, order, member.order);
+}
