@@ -36,7 +36,7 @@ type Outcome =
 function prepare(mutant: Mutant | undefined): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
   const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
-  for (const part of ['lib', 'test/simulation', 'test/scenarios']) {
+  for (const part of ['lib', 'transport', 'test/simulation', 'test/scenarios']) {
     cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
   }
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
