@@ -169,7 +169,6 @@ function handOut(node: Node, from: NodeId, letter: Letter, payload: Uint8Array):
 
 /** What a letter says of this node's past; what the last one to the same node has said is left out. */
 function contextFor(node: Node, letters: Letters): Context {
-  const state = node.domain?.number ?? 0;
   const groups: Context['groups'][number][] = [];
   const add = (group: GroupId, past: Past): void => {
     const told = letters.told.get(group);
@@ -182,15 +181,25 @@ function contextFor(node: Node, letters: Letters): Context {
     letters.told.set(group, past);
     groups.push({ group, view: past.view, entries: changed });
   };
-  for (const { id, current } of node.groups.values()) if (current) add(id, pastIn(current));
+  for (const { id, current } of node.groups.values()) {
+    // of many groups few have moved since the last letter
+    if (current && !isTold(letters.told.get(id), current)) add(id, pastIn(current));
+  }
   for (const [id, past] of node.pasts) if (!node.groupsById.get(id)?.current) add(id, past);
-  return { state, groups };
+  return { state: node.domain?.number ?? 0, groups };
+}
+
+function isTold(told: Past | undefined, state: ViewState): boolean {
+  return told?.view === state.view.id && told.seqnos.every((seqno, rank) => seqno === seqnoIn(state, rank));
 }
 
 function pastIn(state: ViewState): Past {
-  const seqnos = Array.from(state.delivered);
-  seqnos[state.rank] = state.lastOrdered;
-  return { view: state.view.id, seqnos };
+  return { view: state.view.id, seqnos: Array.from(state.delivered, (_, rank) => seqnoIn(state, rank)) };
+}
+
+/** How far a sender's stream is part of this node's past: its own as sent, the others' as delivered. */
+function seqnoIn(state: ViewState, rank: Rank): Seqno {
+  return rank === state.rank ? state.lastOrdered : (state.delivered[rank] as number);
 }
 
 /** Whether all that a letter follows is delivered here. */

@@ -471,6 +471,114 @@ const barriers: readonly Mutant[] = [
   },
 ];
 
+const letters: readonly Mutant[] = [
+  {
+    name: 'a letter does not wait for multicasts that wait to be sent',
+    rule: 'L1',
+    why: 'Its reader could multicast before what the writer had multicast first.',
+    file: 'letters.js',
+    find: `group.acceptedMessage < message))
+            break;`,
+    replace: `group.acceptedMessage < message) && !hit())
+            break;`,
+  },
+  {
+    name: 'a letter is handed out as it comes',
+    rule: 'L2',
+    why: 'Its reader could multicast what follows from something that it has not delivered.',
+    file: 'letters.js',
+    find: `next && isDue(node, next.context);`,
+    replace: `next && (isDue(node, next.context) || hit());`,
+  },
+  {
+    name: 'what a letter told in an earlier view counts in the next',
+    rule: 'L3',
+    why: 'Seqnos start anew in each view: what is equal by chance is not told.',
+    file: 'letters.js',
+    find: `        const before = told?.view === past.view ? told.seqnos : [];`,
+    replace: `        const before = told?.seqnos ?? [];
+        if (told && told.view !== past.view) hit();`,
+  },
+  {
+    name: 'what strangers tell of a group is not passed on',
+    rule: 'L4',
+    why: 'A chain of letters over a node that is no member would be a gap.',
+    file: 'letters.js',
+    find: `        passOn(node, next.context);`,
+    replace: `        if (!hit()) passOn(node, next.context);`,
+  },
+];
+
+const requests: readonly Mutant[] = [
+  {
+    name: 'a request is not uniform',
+    rule: 'R1',
+    why: 'Those who delivered and answered it may die with it, and the group forgets what it said.',
+    file: 'group/group.js',
+    find: `        uniform: event.uniform || order === 'barrier',`,
+    replace: `        uniform: (event.uniform && !(request && hit())) || order === 'barrier',`,
+  },
+  {
+    name: 'a request that comes again takes effect again',
+    rule: 'R2',
+    why: 'A client whose contact dies sends it to another, though all may have it.',
+    file: 'group/serving.js',
+    find: `    request.repeated = isRepeated;`,
+    replace: `    request.repeated = isRepeated && !hit();`,
+  },
+  {
+    name: 'what was served is not part of the state',
+    rule: 'R3',
+    why: 'A joiner would let take effect what its state contains already.',
+    file: 'group/transfer.js',
+    find: `    for (const pieces of first ? servedMessages(group, giving.served) : []) {`,
+    replace: `    for (const pieces of first && !hit() ? servedMessages(group, giving.served) : []) {`,
+  },
+  {
+    name: 'what was served is taken when the state is sent, not at the cut',
+    rule: 'R3',
+    why: 'A joiner would pass over a request that it is delivered after its state.',
+    file: 'group/transfer.js',
+    find: `    for (const pieces of first ? servedMessages(group, giving.served) : []) {`,
+    replace: `    for (const pieces of first && hit() ? servedMessages(group, group.served) : []) {`,
+  },
+  {
+    name: 'the lowest request that is waited for counts as over',
+    rule: 'R4',
+    why: 'It would never take effect.',
+    file: 'group/serving.js',
+    find: `    const isRepeated = isVoid || number < served.floor`,
+    replace: `    const isRepeated = isVoid || number < served.floor + (number > 1 && hit() ? 1 : 0) || number < served.floor`,
+  },
+  {
+    name: 'what was served is forgotten at every view',
+    rule: 'R5',
+    why: 'Its client lives, and may send it again after the view.',
+    file: 'group/serving.js',
+    find: `        if (target.nodes.has(client))
+            continue;`,
+    replace: `        if (target.nodes.has(client) && !hit())
+            continue;`,
+  },
+  {
+    name: 'a request of a client that is gone is sent all the same',
+    rule: 'R5',
+    why: 'The members have forgotten that they had served it.',
+    file: 'group/transmit.js',
+    find: `        makeVoid(next.payload);`,
+    replace: `        hit();`,
+  },
+  {
+    name: 'members that reply twice count twice',
+    rule: 'R7',
+    why: 'Two replies of one member are no majority.',
+    file: 'asking.js',
+    find: `    if (!ask || ask.got.has(from))`,
+    replace: `    if (ask?.got.has(from)) hit();
+    if (!ask)`,
+  },
+];
+
 export const mutants: readonly Mutant[] = [
   ...agreement,
   ...identities,
@@ -479,4 +587,6 @@ export const mutants: readonly Mutant[] = [
   ...barriers,
   ...streams,
   ...transfer,
+  ...letters,
+  ...requests,
 ];
