@@ -30,12 +30,9 @@ export interface Outside extends Target {
   readonly timeout: number;
 }
 
-/** Checks that one more request may be sent. Throws {@link NotInDomain}, {@link GroupFull}. */
+/** Checks that one more request may be open, besides this many bytes. Throws {@link GroupFull}. */
 export function checkRoom({ host, group }: Target, bytes: number): void {
-  const { phase, options, life, system } = host;
-  if (phase !== 'opening' && phase !== 'running') {
-    throw new NotInDomain(`system '${system.name}' has left its domain: '${group}' cannot be reached`);
-  }
+  const { options, life } = host;
   const { open, bytes: waiting } = life.requests;
   if (open.size >= options.queueLengthMax || (waiting > 0 && waiting + bytes > options.queueBytesMax)) {
     throw new GroupFull(group, open.size, waiting, 'requests');
@@ -61,7 +58,7 @@ export function payloadFor({ host, group, codec }: Target, message: unknown): Ui
   return payload;
 }
 
-/** Hands a request to the core. Returns its number. Throws as {@link checkRoom}. */
+/** Hands a request to the core. Returns its number. Throws {@link NotInDomain}, {@link GroupFull}. */
 export function sendRequest(
   outside: Outside,
   pending: Pending,
@@ -70,6 +67,9 @@ export function sendRequest(
   timeout: number,
 ): number {
   const { host, group } = outside;
+  if (host.phase !== 'opening' && host.phase !== 'running') {
+    throw new NotInDomain(`system '${host.system.name}' has left its domain: '${group}' cannot be reached`);
+  }
   checkRoom(outside, payload.length);
   const number = openRequest(host.life.requests, pending);
   tell(host, { kind: 'request', group, number, payload, replies, timeout });

@@ -1,13 +1,15 @@
 /** Systems in one process for tests, on a network in memory. They leave when the test ends. */
 import type { ExecutionContext } from 'ava';
 import { start, type Ref } from 'nact';
-import { filter, firstValueFrom, timeout, type Observable } from 'rxjs';
+import { filter, firstValueFrom, take, timeout, type Observable } from 'rxjs';
 import winston, { type Logger } from 'winston';
 import Stream from 'node:stream';
 import {
+  domain,
   groups,
   leaveDomain,
   memory,
+  memoryHub,
   views,
   type GroupRef,
   type GroupsOptions,
@@ -41,6 +43,21 @@ let domains = 0;
 export function freshDomain(): string {
   domains += 1;
   return `actors-${process.pid}-${domains}`;
+}
+
+/** A network of which nodes can be cut off: to the others they are as good as killed. */
+export function cuttable(t: ExecutionContext): { readonly hub: MemoryHub; readonly cut: (node: Ref<never>) => void } {
+  const off = new Set<string>();
+  const hub = memoryHub(({ from, to }) => ({ kind: off.has(from) || off.has(to) ? 'drop' : 'pass' }));
+  const cut = (node: Ref<never>) => {
+    // so that it can leave
+    t.teardown(() => off.clear());
+    const { self, views: states } = domain(node);
+    states.pipe(take(1)).subscribe(({ nodes }) => {
+      for (const { id, address } of nodes) if (id === self) off.add(address);
+    });
+  };
+  return { hub, cut };
 }
 
 /** A system on the hub. */
