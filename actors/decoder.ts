@@ -12,10 +12,25 @@
 import { createRequire } from 'node:module';
 import type * as Cbor from 'cbor-x';
 import { NotDecodable } from './errors.js';
-import { Tag, arrayTagsKnown, depthMax, itemsMax, type RefCodec } from './wire-format.js';
+import { Tag, arrayTagsKnown, depthMax, itemsMax, recordTag, type RefCodec } from './wire-format.js';
 
 const cbor = ownInstance();
-const decoder = new cbor.Decoder({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
+
+/** Reads values that may have records in them. */
+export interface Reader {
+  /** Their keys, by number. May be added to. */
+  readonly structures: string[][];
+  readonly decoder: Cbor.Decoder;
+}
+
+/** A reader of records with these keys. After some records of a kind cbor-x has code for it. */
+export function createReader(structures: string[][]): Reader {
+  // only what is written as a record is one
+  const options = { structures, useRecords: false, mapsAsObjects: true, copyBuffers: true };
+  return { structures, decoder: new cbor.Decoder(options) };
+}
+
+const inline = createReader([]);
 
 /** Loads cbor-x once more, beside the instance that the rest of the process has or will have. */
 function ownInstance(): typeof Cbor {
@@ -33,13 +48,41 @@ function ownInstance(): typeof Cbor {
 
 let refs: RefCodec;
 
-/** Reads a value; copies what it keeps. Throws {@link NotDecodable}. */
-export function decode(bytes: Uint8Array, refCodec: RefCodec): unknown {
-  scan(bytes);
+/** Where short values are read from: cbor-x makes a view of what it reads from, and keeps it for the next time. */
+const scratch = new Uint8Array(4096);
+
+/** Reads a value, from `bytes[from]` on; copies what it keeps. Throws {@link NotDecodable}. */
+export function decode(bytes: Uint8Array, refCodec: RefCodec, reader: Reader = inline, from = 0): unknown {
+  const length = bytes.length - from;
+  if (length <= scratch.length) {
+    scratch.set(from === 0 ? bytes : bytes.subarray(from));
+    return read(scratch, length, refCodec, reader);
+  }
+  // of a Buffer cbor-x would make Buffers
+  return read(new Uint8Array(bytes.buffer, bytes.byteOffset + from, length), length, refCodec, reader);
+}
+
+/** Reads an object of structure `id`, its values from `bytes[from]` on. Throws {@link NotDecodable}. */
+export function decodeRecord(bytes: Uint8Array, refCodec: RefCodec, reader: Reader, from: number, id: number): unknown {
+  const count = reader.structures[id]?.length;
+  if (count === undefined) throw new NotDecodable(`unknown structure ${id}`);
+  const tag = recordTag + id;
+  const head = count < 24 ? [0xd9, tag >> 8, tag & 0xff, 0x80 | count] : [0xd9, tag >> 8, tag & 0xff, 0x98, count];
+  const length = head.length + bytes.length - from;
+  const whole = length <= scratch.length ? scratch : new Uint8Array(length);
+  for (let i = 0; i < head.length; i++) whole[i] = head[i] as number;
+  whole.set(bytes.subarray(from), head.length);
+  return read(whole, length, refCodec, reader);
+}
+
+function read(bytes: Uint8Array, length: number, refCodec: RefCodec, reader: Reader): unknown {
+  scan(bytes, length, reader.structures);
   const refsBefore = refs;
   refs = refCodec;
   try {
-    return decoder.decode(plain(bytes));
+    // the end is declared by nobody
+    const { decoder } = reader as { decoder: { decode(bytes: Uint8Array, end: number): unknown } };
+    return decoder.decode(bytes, length);
   } catch (error) {
     throw error instanceof NotDecodable
       ? error
@@ -47,11 +90,6 @@ export function decode(bytes: Uint8Array, refCodec: RefCodec): unknown {
   } finally {
     refs = refsBefore;
   }
-}
-
-/** A Buffer makes cbor-x hand out Buffers; a view of the same bytes does not. */
-function plain(bytes: Uint8Array): Uint8Array {
-  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Has cbor-x make `make(content)` of what is tagged. */
@@ -95,8 +133,8 @@ function magnitude(bytes: Uint8Array): bigint {
 const pending = new Float64Array(2 * depthMax + 2);
 const ownTags: ReadonlySet<number> = new Set(Object.values(Tag));
 
-/** Walks the bytes without building anything. Throws unless they are one value within the limits. */
-function scan(bytes: Uint8Array): void {
+/** Walks `length` bytes without building anything. Throws unless they are one value within the limits. */
+function scan(bytes: Uint8Array, length: number, structures: readonly (readonly string[])[]): void {
   let at = 0;
   let depth = 0;
   let items = 0;
@@ -104,11 +142,11 @@ function scan(bytes: Uint8Array): void {
   for (;;) {
     while (pending[depth] === 0) {
       if (depth-- > 0) continue;
-      if (at !== bytes.length) throw new NotDecodable('bytes after the value');
+      if (at !== length) throw new NotDecodable('bytes after the value');
       return;
     }
     pending[depth] = (pending[depth] as number) - 1;
-    if (at >= bytes.length) throw new NotDecodable('truncated');
+    if (at >= length) throw new NotDecodable('truncated');
     if (++items > itemsMax) throw new NotDecodable('too many items');
     const first = bytes[at++] as number;
     const info = first & 31;
@@ -127,21 +165,28 @@ function scan(bytes: Uint8Array): void {
       if (major === 2 || major === 3) at += argument;
       else if (major >= 4) {
         if (major === 6) {
-          checkTag(argument, (bytes[at] ?? 0) >> 5);
+          checkTag(argument, bytes, at, structures);
           argument = 1;
         } else if (major === 5) argument *= 2;
-        if (argument > bytes.length - at) throw new NotDecodable('truncated');
+        if (argument > length - at) throw new NotDecodable('truncated');
         if (++depth >= pending.length) throw new NotDecodable('nested too deeply');
         pending[depth] = argument;
       }
     }
     // also catches NaN from a header that was cut off
-    if (!(at <= bytes.length)) throw new NotDecodable('truncated');
+    if (!(at <= length)) throw new NotDecodable('truncated');
   }
 }
 
-function checkTag(tag: number, contentMajor: number): void {
-  if (arrayTagsKnown.has(tag)) {
-    if (contentMajor !== 2) throw new NotDecodable('a typed array without bytes');
+/** Whether the tag is one of ours, and around what it has to be. Its content starts at `bytes[at]`. */
+function checkTag(tag: number, bytes: Uint8Array, at: number, structures: readonly (readonly string[])[]): void {
+  const first = bytes[at] ?? 0;
+  if (tag >= recordTag) {
+    const keys = structures[tag - recordTag];
+    if (!keys) throw new NotDecodable(`unknown structure ${tag - recordTag}`);
+    const count = first === 0x98 ? bytes[at + 1] : first >> 5 === 4 ? first & 31 : -1;
+    if (count !== keys.length) throw new NotDecodable('a record without its values');
+  } else if (arrayTagsKnown.has(tag)) {
+    if (first >> 5 !== 2) throw new NotDecodable('a typed array without bytes');
   } else if (!ownTags.has(tag)) throw new NotDecodable(`unknown tag ${tag}`);
 }

@@ -10,7 +10,7 @@
  */
 import { copyOf } from './pool.js';
 import { unsendable } from './unsendable.js';
-import { Tag, arrayTags, depthMax, itemsMax, type RefCodec } from './wire-format.js';
+import { Marker, Tag, arrayTags, depthMax, isWellFormed, itemsMax, recordTag, type RefCodec } from './wire-format.js';
 
 const scratchBytes = 64 * 1024;
 /** A scratch buffer that has grown above this is given back. */
@@ -32,24 +32,95 @@ let refs: RefCodec;
 /** Thrown while writing; replaced by an error with a path. */
 const refused = new Error('refused');
 
+/** The number of the structure with these keys, -1 if there is none. */
+export type FindStructure = (keys: readonly string[]) => number;
+
+/** Undefined: every object carries its keys. */
+let find: FindStructure | undefined;
+let hasRecords = false;
+/** The structure of the whole value, and where its values start; -1: it is no record. */
+let whole = -1;
+let wholeAt = 0;
+
 /** Encodes a value. The bytes are the caller's. Throws {@link NotEncodable} with the path to what cannot be sent. */
 export function encode(value: unknown, refCodec: RefCodec): Uint8Array {
+  return at > 0 ? encodeInside(value, refCodec, undefined, 0) : encodeAlone(value, refCodec, undefined, 0);
+}
+
+/** As {@link encode}; objects of known structures without their keys. `epoch` names the table. */
+export function encodeWith(value: unknown, refCodec: RefCodec, structures: FindStructure, epoch: number): Uint8Array {
+  return at > 0 ? encodeInside(value, refCodec, structures, epoch) : encodeAlone(value, refCodec, structures, epoch);
+}
+
+/** While another value is written: a getter of it has a message of its own to send. */
+function encodeInside(
+  value: unknown,
+  refCodec: RefCodec,
+  structures: FindStructure | undefined,
+  epoch: number,
+): Uint8Array {
+  const outer = { items, refs, find, hasRecords, whole, wholeAt };
+  try {
+    return encodeAlone(value, refCodec, structures, epoch);
+  } finally {
+    ({ items, refs, find, hasRecords, whole, wholeAt } = outer);
+  }
+}
+
+function encodeAlone(
+  value: unknown,
+  refCodec: RefCodec,
+  structures: FindStructure | undefined,
+  epoch: number,
+): Uint8Array {
   const start = at;
-  const itemsBefore = items;
-  const refsBefore = refs;
   items = 0;
   refs = refCodec;
+  find = structures;
+  hasRecords = false;
+  whole = -1;
   try {
+    if (structures) writeStart(Marker.records, epoch);
+    const inline = at;
     write(value, 0);
-    return copyOf(scratch, start, at);
+    const end = at;
+    let from = start;
+    if (whole >= 0) from = shortened(epoch);
+    else if (!hasRecords) from = inline;
+    return copyOf(scratch, from, end);
   } catch (error) {
     throw error === refused ? unsendable(value, 'message', refCodec) : error;
   } finally {
     at = start;
-    items = itemsBefore;
-    refs = refsBefore;
     if (start === 0 && scratch.length > scratchBytesMax) grow(scratchBytes);
   }
+}
+
+function writeStart(marker: number, epoch: number): void {
+  if (at > limit) reserve(0);
+  scratch[at++] = marker;
+  writeVarint(epoch);
+}
+
+/** A whole value that is a record has a shorter start, which is written right before its values. Returns where. */
+function shortened(epoch: number): number {
+  const from = wholeAt - 1 - varintBytes(epoch) - varintBytes(whole);
+  at = from;
+  writeStart(Marker.record, epoch);
+  writeVarint(whole);
+  return from;
+}
+
+/** Seven bits a byte, the lowest first; all but the last have the eighth. */
+function writeVarint(value: number): void {
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) scratch[at++] = (value % 0x80) | 0x80;
+  scratch[at++] = value;
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes++;
+  return bytes;
 }
 
 function grow(bytes: number): void {
@@ -201,11 +272,6 @@ function headBytes(argument: number): number {
   return argument < 0x100 ? 2 : argument < 0x1_0000 ? 3 : 5;
 }
 
-/** No half of a surrogate pair is in it, which UTF-8 has no form for. ES2024, so not in the types yet. */
-function isWellFormed(text: string): boolean {
-  return (text as string & { isWellFormed(): boolean }).isWellFormed();
-}
-
 function writeObject(value: object, depth: number): void {
   if (depth > depthMax) throw refused;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -224,6 +290,11 @@ function writeObject(value: object, depth: number): void {
 function writePlain(value: Record<string, unknown>, depth: number): void {
   const keys = Object.keys(value);
   if (Object.getOwnPropertyNames(value).length !== keys.length || hasSymbols(value)) throw refused;
+  const id = find ? find(keys) : -1;
+  if (id >= 0) {
+    writeRecord(value, keys, id, depth);
+    return;
+  }
   writeHead(0xa0, keys.length);
   for (const key of keys) {
     if (key === '__proto__') throw refused;
@@ -231,6 +302,19 @@ function writePlain(value: Record<string, unknown>, depth: number): void {
     writeString(key);
     write(value[key], depth);
   }
+}
+
+function writeRecord(value: Record<string, unknown>, keys: readonly string[], id: number, depth: number): void {
+  scratch[at++] = 0xd9;
+  scratch[at++] = (recordTag + id) >> 8;
+  scratch[at++] = id & 0xff;
+  writeHead(0x80, keys.length);
+  if (depth === 1) {
+    whole = id;
+    wholeAt = at;
+  }
+  hasRecords = true;
+  for (let i = 0; i < keys.length; i++) write(value[keys[i] as string], depth);
 }
 
 function writeArray(value: readonly unknown[], depth: number): void {

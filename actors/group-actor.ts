@@ -17,9 +17,11 @@ import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { NactActor } from './nact-internals.js';
 import { emitStatus, emitView } from './observables.js';
 import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefore } from './receipts.js';
+import { decodePayload, isInternal, takeInternal, waitingMessages } from './payload.js';
 import { memberMaker } from './references.js';
 import { sendFailure } from './replies.js';
 import { sizeOf } from './snapshot.js';
+import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
 import { continueSnapshot, endSnapshot, startSnapshot, takeState } from './transfer.js';
 import type { Member as ViewMember } from './types.js';
@@ -68,6 +70,7 @@ export function enqueueReborn(member: Member): void {
   member.applied += rest.length - kept.length;
   member.items = kept;
   member.head = 0;
+  member.rebirths += 1;
   put(member, { kind: 'reborn' });
   schedule(member);
 }
@@ -159,11 +162,12 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
-      if (item.kind === 'delivery' && (item.payload.length === 0 || item.request?.repeated)) {
+      if (item.kind === 'delivery' && (isInternal(item.payload) || item.request?.repeated)) {
         account(member, item);
+        if (!item.request) takeInternal(member, item);
         return undefined;
       }
-      message = decode(member, item.payload);
+      message = decode(member, item);
       if (message === undecodable) {
         if (item.kind === 'delivery') {
           account(member, item);
@@ -195,18 +199,18 @@ function crash(member: Member, item: Item, message: unknown, error: unknown): Pr
 
 /** The messages that wait, for supervisors. */
 function waiting(member: Member): unknown[] {
-  return member.items
-    .slice(member.head)
-    .filter((item) => item.kind === 'delivery')
-    .filter((item) => item.payload.length > 0)
-    .map((item) => member.codec.decode(item.payload));
+  const deliveries = member.items.slice(member.head).filter((item) => item.kind === 'delivery');
+  return waitingMessages(
+    member,
+    deliveries.filter(({ request }) => !request?.repeated).map(({ payload }) => payload),
+  );
 }
 
 const undecodable = Symbol('undecodable');
 
-function decode(member: Member, payload: Uint8Array): unknown {
+function decode(member: Member, { kind, payload }: Extract<Item, { kind: 'delivery' | 'direct' }>): unknown {
   try {
-    return member.codec.decode(payload);
+    return kind === 'delivery' ? decodePayload(member, payload) : member.codec.decode(payload);
   } catch (error) {
     // the same bytes fail at every replica: leaving the message out keeps them equal
     member.dropped += 1;
@@ -287,9 +291,11 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
   switch (item.kind) {
     case 'view':
       if (member.discarding) return undefined;
+      if (member.structures) openTable(member.structures, item.view.id);
       if (member.hasState) for (const token of item.snapshots) startSnapshot(member, token);
       return takeView(member, item.view);
     case 'found':
+      if (member.structures) foundTable(member.structures);
       if (member.settings.kind === 'plain') return undefined;
       member.founder = true;
       if (item.loud) {
@@ -321,6 +327,8 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       member.log.warn(`multicasts ${item.first} to ${item.last} of '${member.group}' failed: ${item.why}`);
       return undefined;
     case 'reborn':
+      member.rebirths -= 1;
+      if (member.structures) clearTable(member.structures);
       endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
       member.position = 0;
       member.time = 0;

@@ -18,6 +18,7 @@ import type { ResolvedOptions } from './options.js';
 import type { Outbox } from './receipts.js';
 import type { Requests } from './requests.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
+import type { StructureTable } from './structures.js';
 import type { TraceWriter } from './trace-writer.js';
 import type { Client, Codec, Member as ViewMember, View } from './types.js';
 import type { RefCodec } from './wire-format.js';
@@ -187,6 +188,10 @@ export interface Member {
   readonly settings: GroupSettings;
   readonly order: Order;
   readonly codec: Codec;
+  /** What objects of the group's messages look like; undefined with a codec of the user's own. */
+  readonly structures: StructureTable | undefined;
+  /** New lives of the node that its mailbox has not come to. */
+  rebirths: number;
   readonly behavior: Behavior;
   readonly queueLengthMax: number;
   readonly actor: NactActor;

@@ -14,6 +14,7 @@ import { emitStatus } from './observables.js';
 import { failRest } from './receipts.js';
 import { endRemote } from './remote.js';
 import { endRequests } from './requests.js';
+import { clearTable } from './structures.js';
 
 /** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
 const leaveMillisMax = 10_000;
@@ -89,6 +90,7 @@ export function join(member: Member): void {
   host.members.set(group, member);
   member.phase = 'member';
   member.discarding = false;
+  if (member.structures) clearTable(member.structures);
   tell(host, { kind: 'join-group', group, settings });
   for (const event of member.held) tell(host, event);
   member.held = [];

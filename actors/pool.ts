@@ -10,6 +10,9 @@ const slabBytes = 64 * 1024;
 /** Larger pieces are arrays of their own: little is saved, and a slab would be wasted. */
 const pieceBytesMax = 4 * 1024;
 
+/** Up to here bytes are copied one by one: a view of them costs more. */
+const shortBytes = 64;
+
 let slab = new Uint8Array(0);
 let used = 0;
 
@@ -30,9 +33,11 @@ export function withoutFirst(bytes: Uint8Array): Uint8Array {
 
 /** A copy of the bytes from `start` to `end`. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const at = reserve(end - start);
-  slab.set(bytes.subarray(start, end), at);
-  return new Uint8Array(slab.buffer, at, end - start);
+  const length = end - start;
+  const at = reserve(length);
+  if (length > shortBytes) slab.set(bytes.subarray(start, end), at);
+  else for (let i = 0; i < length; i++) slab[at + i] = bytes[start + i] as number;
+  return new Uint8Array(slab.buffer, at, length);
 }
 
 /** Where in the slab so many bytes may be written. */

@@ -16,8 +16,7 @@ import { outside, pathOf, refWith, type NactActor, type NactRef } from './nact-i
 import { reach, RemoteRef, temporaryRef, type Place } from './remote.js';
 import { dispatchFromOutside, type Outside } from './requesting.js';
 import type { Codec, Member as ViewMember } from './types.js';
-import { noRefs } from './values.js';
-import type { RefCodec } from './wire-format.js';
+import { noRefs, type RefCodec } from './wire-format.js';
 
 /** How long a message is tried to be got to a group, in milliseconds: longer than the exclusion of members takes. */
 const timeoutDefault = 30_000;

@@ -5,7 +5,10 @@ import type { Ask, NodeEvent, RequestId } from '../lib/events.js';
 import type { Order } from '../lib/membership/state.js';
 import { GroupFull, MessageTooLarge, NotAMember, NotEncodable, OrderTooWeak } from './errors.js';
 import { tell, type Member } from './host.js';
+import { guarded, internal, kindStructure } from './internal.js';
+import { encodePayload } from './payload.js';
 import { classOf, nextNumber, queuedBytes } from './receipts.js';
+import { definition, takeWanted, type StructureTable } from './structures.js';
 
 const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
 
@@ -16,19 +19,32 @@ const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
  */
 export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
   admit(member, order);
-  return hand(member, encoded(member, message), order, uniform);
+  const number = hand(member, encoded(member, message, order), order, uniform);
+  if (member.structures) propose(member, member.structures);
+  return number;
+}
+
+/** Proposes the structures that have come up often. One for which there is no room now is proposed again later. */
+function propose(member: Member, structures: StructureTable): void {
+  const { host, outbox, queueLengthMax, phase } = member;
+  for (const keys of takeWanted(structures)) {
+    const isBusy =
+      2 * (outbox.last - outbox.accepted) > queueLengthMax || 2 * queuedBytes(outbox) > host.options.queueBytesMax;
+    if (phase !== 'member' || isBusy) continue;
+    hand(member, internal(kindStructure, definition(structures, keys)), 'total', true);
+  }
 }
 
 /** As {@link send}; the message is a question. */
 export function sendAsk(member: Member, message: unknown, order: Order, uniform: boolean, ask: Ask): number {
   admit(member, order);
-  return hand(member, encoded(member, message), order, uniform, { ask });
+  return hand(member, encoded(member, message, order), order, uniform, { ask });
 }
 
 /** Multicasts another node's request. Throws {@link GroupFull}, {@link NotAMember}. */
 export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
   admit(member, 'total');
-  return hand(member, payload, 'total', true, { request });
+  return hand(member, member.structures ? payload : guarded(payload), 'total', true, { request });
 }
 
 /** No message is encoded as nothing, so nothing marks a place in the order. */
@@ -48,8 +64,8 @@ function admit(member: Member, order: Order): void {
   if (outbox.last - outbox.accepted >= member.queueLengthMax) throw full(member);
 }
 
-function encoded(member: Member, message: unknown): Uint8Array {
-  const payload = member.codec.encode(message);
+function encoded(member: Member, message: unknown, order: Order): Uint8Array {
+  const payload = encodePayload(member, message, order);
   const { messageBytesMax } = member.host.options;
   if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
   if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');

@@ -13,6 +13,7 @@ import { actorLogger } from './logging.js';
 import { inside, outside, type NactActor, type NactParent, type NactRef } from './nact-internals.js';
 import { groupStream } from './observables.js';
 import { send } from './sending.js';
+import { createTable } from './structures.js';
 import { resetMember } from './supervision.js';
 import { outboxOf } from './transport-actor.js';
 import type { CommonProps, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
@@ -122,6 +123,8 @@ function createMember(
     settings: { kind, order, codec: codec.name },
     order,
     codec,
+    structures: props.codec ? undefined : createTable(),
+    rebirths: 0,
     behavior,
     queueLengthMax: Math.min(props.mailboxLimit ?? host.options.queueLengthMax, host.options.queueLengthMax),
     actor,

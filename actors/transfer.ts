@@ -6,12 +6,17 @@
  * small state, and one of a function that changes it in place, is a true copy of one moment.
  */
 import type { GroupItem, TransferToken } from '../lib/events.js';
+import { NotDecodable } from './errors.js';
 import { tell, type Member } from './host.js';
 import { beginLeave } from './leave.js';
-import { snapshotDecoder, snapshotEncoder, type Snapshot } from './snapshot.js';
+import { snapshotDecoder, snapshotEncoder, type Snapshot, type SnapshotEncoder } from './snapshot.js';
+import { packTable, unpackTable } from './structures.js';
 
 /** What is encoded at once, in milliseconds: short against the failure detector's times. */
 const aheadMillis = 20;
+
+/** Before the head of the first chunk: its length. */
+const headBytes = 4;
 
 type StateItem = Extract<GroupItem, { kind: 'state' }>;
 
@@ -28,7 +33,7 @@ export function startSnapshot(member: Member, token: TransferToken): void {
     return;
   }
   const { snapshot } = member.behavior;
-  const encoder = snapshotEncoder(stateToSend(member), member.host.refs);
+  const encoder = headed(head(member), snapshotEncoder(stateToSend(member), member.host.refs));
   const ahead: Snapshot[] = [];
   const until = performance.now() + aheadMillis;
   while (!ahead.at(-1)?.last && ((!snapshot && member.inPlace) || performance.now() < until)) {
@@ -42,6 +47,43 @@ export function startSnapshot(member: Member, token: TransferToken): void {
   }
   member.outgoing.set(key, { encoder, ahead });
   continueSnapshot(member, token);
+}
+
+/** What comes ahead of the state: the group's structures. Always in the first chunk. */
+function head(member: Member): Uint8Array {
+  const table = member.structures ? packTable(member.structures) : new Uint8Array(0);
+  const bytes = new Uint8Array(headBytes + table.length);
+  new DataView(bytes.buffer).setUint32(0, table.length);
+  bytes.set(table, headBytes);
+  return bytes;
+}
+
+function headed(bytes: Uint8Array, encoder: SnapshotEncoder): SnapshotEncoder {
+  let isFirst = true;
+  const put = ({ chunk, last }: Snapshot): Snapshot => {
+    const whole = new Uint8Array(bytes.length + chunk.length);
+    whole.set(bytes);
+    whole.set(chunk, bytes.length);
+    return { chunk: whole, last };
+  };
+  return {
+    next() {
+      const next = encoder.next();
+      if (!isFirst) return next;
+      isFirst = false;
+      return next instanceof Promise ? next.then(put) : put(next);
+    },
+    cancel: () => encoder.cancel(),
+  };
+}
+
+/** Takes the head of a first chunk and returns the rest. */
+function takeHead(member: Member, chunk: Uint8Array): Uint8Array {
+  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
+  const end = headBytes + (chunk.length < headBytes ? Infinity : view.getUint32(0));
+  if (end > chunk.length) throw new NotDecodable('the head of the state is cut off');
+  if (member.structures) unpackTable(member.structures, chunk.subarray(headBytes, end));
+  return chunk.subarray(end);
 }
 
 /** A plain member has its state to itself. */
@@ -83,14 +125,16 @@ function sendChunk(member: Member, token: TransferToken, { chunk, last }: Snapsh
 /** Takes a chunk of the state in. A promise if the user's `restore` is asynchronous. Throws if the bytes are no state. */
 export function takeState(member: Member, item: StateItem): Promise<void> | undefined {
   const { behavior, host } = member;
+  let { chunk } = item;
   if (item.first) {
+    chunk = takeHead(member, chunk);
     member.incoming = snapshotDecoder(host.refs);
     if (member.settings.kind === 'replicated') member.hasState = false;
   }
   if (member.settings.kind === 'plain') return undefined;
   const decoder = member.incoming;
   if (!decoder) return undefined;
-  const values = decoder.push(item.chunk);
+  const values = decoder.push(chunk);
   behavior.onTransfer?.({ from: item.token.donor, bytes: decoder.bytes, done: item.last });
   if (!item.last) return undefined;
   member.incoming = undefined;

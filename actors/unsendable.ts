@@ -2,7 +2,7 @@
  * Why a value cannot be sent: walks one that was refused once more, slowly, for the path to the culprit.
  */
 import { NotEncodable } from './errors.js';
-import { arrayTags, depthMax, itemsMax, type RefCodec } from './wire-format.js';
+import { arrayTags, depthMax, isWellFormed, itemsMax, type RefCodec } from './wire-format.js';
 
 const views: ReadonlySet<unknown> = new Set([
   Uint8Array.prototype,
@@ -23,10 +23,6 @@ export function unsendable(value: unknown, path: string, refs: RefCodec): NotEnc
   if (found) return found;
   if (walk.items > itemsMax) return new NotEncodable(path, `it has more than ${itemsMax} items`);
   return new NotEncodable(path, 'it changes while it is looked at');
-}
-
-function isWellFormed(text: string): boolean {
-  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
 function find(value: unknown, path: string, above: readonly unknown[], walk: Walk): NotEncodable | undefined {

@@ -8,6 +8,7 @@
  * - A first byte that no CBOR item starts with: {@link Marker}.
  */
 import { endianness } from 'node:os';
+import { NotDecodable } from './errors.js';
 
 /** Tags of our own, in a range that is registered to nobody. */
 export const Tag = {
@@ -32,7 +33,18 @@ export const Tag = {
 export const Marker = {
   /** The bytes of a Uint8Array: the way of least work for whoever has bytes to send. */
   raw: 0x1c,
+  /** The epoch of a table of structures, a number in it, and the values of an object with its keys. */
+  record: 0x1d,
+  /** The epoch of a table, and an item with records in it: tag {@link recordTag} plus a number, around a list of values. */
+  records: 0x1e,
+  /** A message among members, not for the user: see internal.ts. */
+  internal: 0x1f,
 } as const;
+
+/** The first of cbor-x's tags for records. */
+export const recordTag = 0xe000;
+/** Structures in a table. */
+export const structuresMax = 1024;
 
 /** Nesting above this is refused on both sides: deeper is a mistake, or made to overflow a stack. */
 export const depthMax = 100;
@@ -63,6 +75,20 @@ type TypedArrayConstructor = { readonly prototype: ArrayBufferView; readonly BYT
 export const arrayTagsKnown: ReadonlySet<number> = new Set([
   65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 77, 78, 79, 81, 82, 85, 86,
 ]);
+
+/** No half of a surrogate pair is in it, which UTF-8 has no form for. ES2024, so not in the types yet. */
+export function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
+}
+
+/** For values without refs. */
+export const noRefs: RefCodec = {
+  isRef: () => false,
+  pack: () => undefined,
+  unpack: () => {
+    throw new NotDecodable('a ref where none can be');
+  },
+};
 
 /** How refs travel: the codec knows that there are some, not what they are. */
 export interface RefCodec {

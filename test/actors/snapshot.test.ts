@@ -5,10 +5,9 @@ import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import { NotDecodable, NotEncodable } from '../../actors/errors.js';
-
 import { chunkBytes, Tag, wholeBytesMax } from '../../actors/snapshot-format.js';
 import { snapshotDecoder, snapshotEncoder } from '../../actors/snapshot.js';
-import { noRefs } from '../../actors/values.js';
+import { noRefs } from '../../actors/wire-format.js';
 
 async function chunksOf(value: unknown): Promise<Uint8Array[]> {
   const encoder = snapshotEncoder(value, noRefs);
