@@ -233,9 +233,6 @@ export function take(replica: Replica, items: readonly GroupItem[], around: Surr
     else replica.mailbox.push(item);
   }
   if (!replica.busy) work(replica, around);
-  if (replica.unreported === 0) return;
-  around.emit({ kind: 'consumed', group: replica.group, bytes: replica.unreported });
-  replica.unreported = 0;
 }
 
 /** The contact of a request looks at it at once, whatever is in the mailbox. */
@@ -250,7 +247,15 @@ function letIn(replica: Replica, item: GroupItem & { readonly kind: 'request' },
   around.emit({ kind: 'refuse', group, request, why: 'drawn', again: refusal !== 'for good' });
 }
 
+/** Works until the mailbox is empty, or the pace says to wait; the core is told once what was consumed. */
 function work(replica: Replica, around: Surroundings): void {
+  workOn(replica, around);
+  if (replica.unreported === 0) return;
+  around.emit({ kind: 'consumed', group: replica.group, bytes: replica.unreported });
+  replica.unreported = 0;
+}
+
+function workOn(replica: Replica, around: Surroundings): void {
   for (let item = replica.mailbox.shift(); item !== undefined; item = replica.mailbox.shift()) {
     handle(replica, item, around);
     if (replica.pace > 0 && item.kind === 'delivery') {
@@ -258,7 +263,7 @@ function work(replica: Replica, around: Surroundings): void {
       replica.busy = true;
       around.later(replica.pace, () => {
         replica.busy = false;
-        around.emit({ kind: 'consumed', group: replica.group, bytes: payload.length });
+        replica.unreported += payload.length;
         work(replica, around);
       });
       return;

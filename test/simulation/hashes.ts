@@ -2,16 +2,9 @@
  * Prints the hash of each seed's trace, one a line: `hashes.js FIRST COUNT`. The same seed gives the same trace, byte for
  * byte, whenever it is played and whichever Node.js plays it.
  */
-import { createHash } from 'node:crypto';
-import type { Traced } from '../../lib/trace/format.js';
 import { libraryChecker, libraryCore } from './library.js';
 import { run } from './run.js';
-
-function hashOf(trace: readonly Traced[]): string {
-  const hash = createHash('sha256');
-  for (const record of trace) hash.update(`${JSON.stringify(record)}\n`);
-  return hash.digest('hex');
-}
+import { hashOf } from './trace-hash.js';
 
 const [first = 1, count = 1] = process.argv.slice(2).map(Number);
 for (let seed = first; seed < first + count; seed += 1) {

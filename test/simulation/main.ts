@@ -9,7 +9,7 @@ import type { Traced } from '../../lib/trace/format.js';
 import { libraryChecker, libraryCore } from './library.js';
 import { type RunResult, type Violation, run } from './run.js';
 import { summarize } from './statistics.js';
-import type { Played } from './worker.js';
+import type { Asked, Played } from './play.js';
 
 const usage = `npm run sim -- [options]
   --seeds N          how many seeds, default 200 (1 with --seed)
@@ -17,6 +17,7 @@ const usage = `npm run sim -- [options]
   --workers N        threads, default 2
   --trace FILE       with one seed: writes its trace there
   --verbose          with one seed: prints the trace as it stands
+  --twice            plays each seed twice: it has to give the same trace, byte for byte
   --stop             ends at the first violation
   --json             prints one JSON object at the end and nothing else`;
 
@@ -26,6 +27,7 @@ interface Options {
   readonly workers: number;
   readonly trace: string | undefined;
   readonly verbose: boolean;
+  readonly twice: boolean;
   readonly stop: boolean;
   readonly json: boolean;
 }
@@ -44,6 +46,7 @@ function readOptions(): Options {
       workers: { type: 'string', default: '2' },
       trace: { type: 'string' },
       verbose: { type: 'boolean', default: false },
+      twice: { type: 'boolean', default: false },
       stop: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -54,6 +57,7 @@ function readOptions(): Options {
     workers: wholeNumber('workers', values.workers),
     trace: values.trace,
     verbose: values.verbose,
+    twice: values.twice,
     stop: values.stop,
     json: values.json,
   };
@@ -75,9 +79,10 @@ function playOne(options: Options): boolean {
   const { result, world } = run(options.seed, libraryCore, libraryChecker);
   if (options.verbose) for (const record of world.trace) console.log(JSON.stringify(record));
   if (options.trace !== undefined) writeTrace(options.trace, world.trace);
-  const { violations, antecedents: _antecedents, byKind, ...numbers } = result;
+  const { violations, antecedents: _antecedents, byKind, marks, ...numbers } = result;
   console.log(`seed ${options.seed}: ${JSON.stringify(numbers)}`);
   console.log(`faults: ${JSON.stringify(byKind)}`);
+  console.log(`rare moments: ${JSON.stringify(marks)}`);
   for (const text of describe(violations)) console.log(text);
   console.log(violations.length === 0 ? 'no violation' : `${violations.length} violations`);
   return violations.length === 0;
@@ -95,7 +100,7 @@ async function playAll(options: Options, onPlayed: (played: Played) => boolean):
       const worker = new Worker(new URL('./worker.js', import.meta.url));
       const give = (): void => {
         if (stopped || next >= end) void worker.terminate().then(() => resolve());
-        else worker.postMessage(next++);
+        else worker.postMessage({ seed: next++, twice: options.twice } satisfies Asked);
       };
       worker.on('message', (played: Played) => {
         if (!stopped && !onPlayed(played)) stopped = true;
@@ -164,7 +169,7 @@ async function main(): Promise<boolean> {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
     return false;
   }
-  return options.seeds === 1 && !options.json ? playOne(options) : await playMany(options);
+  return options.seeds === 1 && !options.json && !options.twice ? playOne(options) : await playMany(options);
 }
 
 process.exitCode = (await main()) ? 0 : 1;

@@ -10,6 +10,7 @@ import { type Faults, createFaults, idsOf, living } from './fault-state.js';
 import { nextProcess } from './membership-faults.js';
 import { startLoss } from './network-faults.js';
 import { missingDeliveries, missingDrain, missingEquality, missingViews } from './liveness.js';
+import { watch } from './marks.js';
 import { type Plan, drawPlan } from './plan.js';
 import { between, createRandom, fork } from './random.js';
 import { sendOne, startTraffic } from './traffic.js';
@@ -48,6 +49,7 @@ export interface RunResult extends Verdict {
   readonly faults: number;
   readonly faultsInside: number;
   readonly byKind: Readonly<Record<string, number>>;
+  readonly marks: Readonly<Record<string, number>>;
   /** The domain lost its quorum for good, by design: no liveness was to be checked. */
   readonly wedged: boolean;
   readonly records: number;
@@ -78,6 +80,7 @@ export function run(seed: number, core: Core, check: Checker): { readonly result
   const random = createRandom(seed);
   const plan = drawPlan(fork(random));
   const world = createWorld({ ...plan.world, core, random: fork(random) });
+  const marks = watch(world);
   const faults = createFaults(world, plan, fork(random));
   let sending = true;
   populate(world, faults, plan);
@@ -112,6 +115,7 @@ export function run(seed: number, core: Core, check: Checker): { readonly result
       faults: faults.count,
       faultsInside: faults.inside,
       byKind: Object.fromEntries(faults.byKind),
+      marks: Object.fromEntries(marks.counts),
       wedged: world.failures.length === 0 && !converged,
       records: world.trace.length,
       packets: world.counters.packets,

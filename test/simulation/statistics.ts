@@ -1,10 +1,13 @@
 /**
  * What many runs have in common: a simulator that never changes a view finds nothing, so the summary says how much went on.
  */
+import { markNames } from './marks.js';
 import type { RunResult } from './run.js';
 
 /** Antecedents and the like are only judged over so many seeds. */
 export const seedsToJudge = 200;
+/** And rare moments over so many: what one night plays. */
+export const seedsToMark = 3000;
 /** Of the median seed. */
 const viewsMin = 3;
 const faultsInsideMin = 1;
@@ -42,11 +45,13 @@ function total(maps: readonly Readonly<Record<string, number>>[]): Map<string, n
 function columns(sums: ReadonlyMap<string, number>): string[] {
   const cells = [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key} ${value}`);
   const lines: string[] = [];
-  for (let i = 0; i < cells.length; i += 4) {
+  const width = Math.max(29, ...cells.map((cell) => cell.length)) + 1;
+  const perLine = Math.floor(120 / width);
+  for (let i = 0; i < cells.length; i += perLine) {
     lines.push(
       `  ${cells
-        .slice(i, i + 4)
-        .map((cell) => cell.padEnd(30))
+        .slice(i, i + perLine)
+        .map((cell) => cell.padEnd(width))
         .join('')}`.trimEnd(),
     );
   }
@@ -57,6 +62,7 @@ function columns(sums: ReadonlyMap<string, number>): string[] {
 export function summarize(results: readonly RunResult[]): { readonly lines: string[]; readonly complaints: string[] } {
   const of = (field: (result: RunResult) => number): number[] => results.map(field);
   const antecedents = total(results.map((result) => result.antecedents));
+  const marks = new Map(markNames.map((mark) => [mark, results.filter((r) => (r.marks[mark] ?? 0) > 0).length]));
   const wedged = results.filter((result) => result.wedged).length;
   const lines = [
     'per seed:',
@@ -94,6 +100,8 @@ export function summarize(results: readonly RunResult[]): { readonly lines: stri
     ),
     'faults in all:',
     ...columns(total(results.map((result) => result.byKind))),
+    'rare moments, and in how many seeds:',
+    ...columns(marks),
     'how often each property was at stake:',
     ...columns(antecedents),
     `wedged by design, the quorum being dead: ${wedged} of ${results.length}`,
@@ -108,6 +116,9 @@ export function summarize(results: readonly RunResult[]): { readonly lines: stri
       if (count === 0 && !notApplicable.includes(property)) complaints.push(`${property} was never at stake`);
     }
     if (wedged > wedgedShareMax * results.length) complaints.push(`${wedged} of ${results.length} runs wedged`);
+  }
+  if (results.length >= seedsToMark) {
+    for (const [mark, seeds] of marks) if (seeds === 0) complaints.push(`it never happens that ${mark}`);
   }
   return { lines, complaints };
 }

@@ -147,6 +147,9 @@ export interface World {
   readonly onTrace: Set<(process: Process, record: Traced) => void>;
   /** Called with each packet that a process has sent, once for each multicast, before the effects after it. */
   readonly onSend: Set<(process: Process, bytes: Uint8Array) => void>;
+  /** Called with each effect before it is carried out, and with each event before it is taken in. */
+  readonly onEffect: Set<(process: Process, effect: Effect) => void>;
+  readonly onStep: Set<(process: Process, event: NodeEvent) => void>;
 }
 
 /** Effects that only the log has use for are cut at this many per turn; more is a core that runs wild. */
@@ -176,6 +179,8 @@ export function createWorld(options: WorldOptions): World {
     chains: createChains(),
     onTrace: new Set(),
     onSend: new Set(),
+    onEffect: new Set(),
+    onStep: new Set(),
   };
 }
 
@@ -383,6 +388,7 @@ function takeTurn(world: World, process: Process): void {
 }
 
 function stepInto(world: World, process: Process, event: NodeEvent): void {
+  for (const listener of world.onStep) listener(process, event);
   guarded(world, process, () => {
     if (process.node !== null) world.core.step(process.node, event, localTime(world, process));
   });
@@ -439,6 +445,7 @@ function guarded(world: World, process: Process, run: () => void): void {
 }
 
 function carryOut(world: World, process: Process, effect: Effect): void {
+  for (const listener of world.onEffect) listener(process, effect);
   switch (effect.kind) {
     case 'multicast':
       return sendMulticast(world, process, effect.bytes);
