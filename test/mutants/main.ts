@@ -7,11 +7,11 @@
  * instead; `--dry` only looks whether each mutant's text is there.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { prepare } from './build.js';
 import { type Mutant, mutants } from './list.js';
 
 const dist = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,33 +31,6 @@ interface Summary {
 type Outcome =
   | { readonly kind: 'found'; readonly seed: number; readonly property: string; readonly detail: string }
   | { readonly kind: 'not found'; readonly why: string };
-
-/** A copy of the core and the simulator, with the change made. */
-function prepare(mutant: Mutant | undefined): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
-  const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
-  for (const part of ['lib', 'transport', 'test/simulation', 'test/scenarios']) {
-    cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
-  }
-  writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
-  try {
-    if (mutant !== undefined) change(path.join(folder, 'lib', mutant.file), mutant);
-  } catch (error) {
-    rmSync(folder, { recursive: true });
-    throw error;
-  }
-  return folder;
-}
-
-function change(file: string, mutant: Mutant): void {
-  const source = readFileSync(file, 'utf8');
-  const places = source.split(mutant.find).length - 1;
-  if (places !== 1) throw new Error(`${mutant.name}: the text is ${places} times in ${mutant.file}, not once`);
-  if (!mutant.replace.includes('hit()')) throw new Error(`${mutant.name}: the new text does not call hit()`);
-  const counter = 'const hit = () => { globalThis.mutantHits = (globalThis.mutantHits ?? 0) + 1; return true; };\n';
-  // a function as replacement: no `$` in it means anything
-  writeFileSync(file, counter + source.replace(mutant.find, () => mutant.replace));
-}
 
 /** Runs the simulator of a folder; undefined if it came to no end or printed nothing that can be read. */
 async function simulate(folder: string, args: readonly string[]): Promise<Summary | undefined> {

@@ -3,6 +3,7 @@
  */
 import type { Order } from '../../lib/membership/state.js';
 import type { Core } from '../simulation/core.js';
+import { bring, comeToRest, letPass, suspect, takeInHand } from '../simulation/by-hand.js';
 import { type Packet, type Verdict, cut, mend } from '../simulation/network.js';
 import type { Traced } from '../../lib/trace/format.js';
 import {
@@ -37,21 +38,31 @@ const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
 /** `run until` gives up after so many simulated milliseconds. */
 const patience = 10_000;
 
+/** How far `let time pass` goes: beyond every repetition of a core with heartbeats of 100 ms. */
+export const restMillis = 120_000;
+
 /** Plays a scenario to its end, or to the first step that fails. */
 export function play(script: Script, core: Core): Played {
   const stage = createStage(core);
+  const failures = playOn(stage, script);
+  return { golden: `${stage.lines.join('\n')}\n`, trace: stage.world.trace, failures };
+}
+
+/** Plays a script on a stage; returns what failed. */
+export function playOn(stage: Stage, script: Script): string[] {
   const failures: string[] = [];
   for (const step of script.steps) {
     stage.lines.push(`> ${step.text}`);
     try {
       perform(stage, step.words);
+      if (stage.waiting !== null) comeToRest(stage.world);
     } catch (error) {
       failures.push(`line ${step.line}: ${step.text}: ${error instanceof Error ? error.message : String(error)}`);
     }
     for (const { property, detail } of stage.world.failures) failures.push(`line ${step.line}: ${property}: ${detail}`);
     if (failures.length > 0) break;
   }
-  return { golden: `${stage.lines.join('\n')}\n`, trace: stage.world.trace, failures };
+  return failures;
 }
 
 function perform(stage: Stage, words: readonly string[]): void {
@@ -89,6 +100,15 @@ function perform(stage: Stage, words: readonly string[]): void {
       return when(stage, rest);
     case 'run':
       return runFor(stage, rest);
+    case 'by':
+      stage.waiting = takeInHand(stage.world);
+      return;
+    case 'bring':
+      return bringOne(stage, rest);
+    case 'let':
+      return letPass(stage.world, restMillis);
+    case 'suspect':
+      return suspect(stage.world, processOf(stage, rest[2] ?? ''), processOf(stage, first).id);
     case 'expect':
       if (!readCondition(stage, rest)()) throw new Error('it is not so');
       return;
@@ -231,6 +251,25 @@ function partition(stage: Stage, words: readonly string[]): void {
 function mendAll(stage: Stage): void {
   for (const [from, to] of stage.cuts.splice(0)) mend(stage.world.network, from, to);
   resumeStreams(stage.world);
+}
+
+// By hand ---------------------------------------------------------------------------------------------------------
+
+/** `accept from a to b`, `row+heartbeat 2 from a to b`: of those that wait there the first, or the second, with these sections. */
+function bringOne(stage: Stage, words: readonly string[]): void {
+  const at = words.indexOf('from');
+  const nth = Number(words.slice(1, at)[0] ?? 1);
+  const [, source = '', , target = ''] = words.slice(at);
+  const waiting = stage.waiting ?? [];
+  const from = processOf(stage, source).address;
+  const to = processOf(stage, target).address;
+  const alike = waiting.filter((packet) => {
+    return packet.from === from && packet.to === to && stage.core.describePacket(packet.bytes).join('+') === words[0];
+  });
+  const packet = alike[nth - 1];
+  if (packet === undefined) throw new Error(`${alike.length} such packets wait`);
+  waiting.splice(waiting.indexOf(packet), 1);
+  bring(stage.world, packet);
 }
 
 // Moments and time ------------------------------------------------------------------------------------------------

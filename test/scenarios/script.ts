@@ -18,6 +18,10 @@
  *   crash a / restart a / pause a / resume a
  *   when a sends install: crash a      once, right after that packet and before anything else that a does;
  *                                      also `blocks stock`, `installs stock`, `delivers m1`, `learns a state`
+ *   by hand                            from here nothing moves by itself: packets wait, clocks stand still, nobody is suspected
+ *   bring accept from a to b           the first packet that waits there with these sections; `bring row+data 2 from a to b`: the second
+ *   let time pass                      for all; the timers that are due go off
+ *   suspect a at b                     b's detector has not heard a for too long
  *   run 50 ms / run until CONDITION    the latter for at most ten simulated seconds
  *   expect CONDITION / expect not CONDITION
  *

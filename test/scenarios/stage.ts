@@ -33,6 +33,8 @@ export interface Stage {
   readonly nodesKnown: Map<string, string>;
   readonly rules: Map<string, Rule>;
   readonly held: Map<string, Packet[]>;
+  /** Once the stage is played by hand: every packet that was sent since and was not brought. */
+  waiting: Packet[] | null;
   readonly cuts: (readonly [string, string])[];
   triggers: Trigger[];
   /** How often each node has sent a packet with a section of a kind. */
@@ -75,6 +77,7 @@ export function createStage(core: Core): Stage {
     nodesKnown: new Map(),
     rules: new Map(),
     held: new Map(),
+    waiting: null,
     cuts: [],
     triggers: [],
     sent: new Map(),

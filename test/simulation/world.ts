@@ -137,6 +137,8 @@ export interface World {
   readonly network: Network;
   readonly agenda: Agenda;
   now: number;
+  /** Taken in hand (see `by-hand.ts`): only timers that are due already go off by themselves. */
+  byHand: boolean;
   incarnations: number;
   readonly processes: Process[];
   readonly trace: Traced[];
@@ -171,6 +173,7 @@ export function createWorld(options: WorldOptions): World {
     network: createNetwork(fork(options.random), options.delayMin, options.delayMax),
     agenda: createAgenda(),
     now: 0,
+    byHand: false,
     incarnations: 0,
     processes: [],
     trace: [],
@@ -415,7 +418,8 @@ function endTurn(world: World, process: Process): void {
 
 function planTimer(world: World, process: Process): void {
   if (process.tickDue >= process.timerAt || process.tickDue === Infinity) return;
-  const earliest = world.now + timerStep;
+  if (world.byHand && process.tickDue > world.now) return;
+  const earliest = world.byHand ? world.now : world.now + timerStep;
   const at = Math.max(process.tickDue, earliest) + between(world.random, 0, world.options.timerLatenessMax);
   process.timerAt = at;
   const { life } = process;
@@ -428,7 +432,8 @@ function planTimer(world: World, process: Process): void {
   });
 }
 
-function onTimer(world: World, process: Process): void {
+/** A process' timer goes off. */
+export function onTimer(world: World, process: Process): void {
   stepInto(world, process, { kind: 'tick', behind: process.behind });
   endTurn(world, process);
 }
