@@ -125,7 +125,9 @@ if (await check('build', 'tsc', ['-b'])) {
     .filter((file) => file.endsWith('.test.js'))
     .map((file) => `dist/test/${file}`)
     .sort();
-  const pure = files.filter((file) => /^dist\/test\/(lib|membership|scenarios|simulation|mutants|trace)\//.test(file));
+  const pure = files.filter((file) =>
+    /^dist\/test\/(lib|membership|scenarios|simulation|explorer|mutants|trace)\//.test(file),
+  );
   await ava(pure, 2);
   await ava(
     files.filter((file) => !pure.includes(file)),
