@@ -10,7 +10,7 @@
  * ends with the replies that were wanted, or when nobody is left to wait for, or when its time is up: always once.
  */
 import type { Asking, Contact } from './asks.js';
-import type { Ask, Effect, Missing, NodeEvent, Wanted } from './events.js';
+import type { Ask, Effect, Missing, NodeEvent } from './events.js';
 import type { MessageNumber, NodeId } from './ids.js';
 import type { LinkMessage } from './group/messages.js';
 import type { Group } from './group/state.js';
@@ -24,11 +24,17 @@ export function beginAsk(node: Node, group: Group, message: MessageNumber, ask: 
   begin(node, group.name, ask, null, message);
 }
 
+/** Who is no member any more asks as one. */
+export function failAsk(node: Node, { number }: Ask): void {
+  const why = 'this node is no member of the group';
+  node.lastEffects.push({ kind: 'answered', number, outcome: 'failed', got: [], missing: [], maybeDone: false, why });
+}
+
 /** This node asks a group through one of its members. */
 export function beginRequest(node: Node, event: NodeEvent & { kind: 'request' }): void {
   const ask = begin(node, event.group, event, event.payload, 0);
   // behind those that wait for a contact
-  if ((node.asks.contacts.get(event.group)?.node ?? null) === null) node.asks.resend = true;
+  if ((node.asks.contacts.get(event.group)?.member ?? null) === null) node.asks.resend = true;
   else sendRequest(node, ask, lowestRequest(node));
 }
 
@@ -43,7 +49,7 @@ function begin(node: Node, group: string, ask: Ask, payload: Uint8Array | null, 
     payload,
     message,
     contact: null,
-    sent: false,
+    mayBeIn: false,
     expected: null,
     got: new Set(),
     silent: new Map(),
@@ -71,16 +77,15 @@ function sendRequest(node: Node, ask: Asking, lowest: number): void {
   asks.blocked ||= ask.number - lowest >= requestsMax;
   if (asks.blocked) return;
   const contact = contactOf(node, ask.group);
-  if (contact.node === null) return;
+  if (contact.member === null) return;
   const { group, number, replies, payload } = ask;
   const { last: previous } = contact;
   const letter = { kind: 'request', group, number, previous, lowest, wantsReply: replies !== 0 } as const;
-  ask.contact = contact.node;
-  ask.sent = true;
+  ask.contact = contact.member;
   contact.last = number;
   asks.last = Math.max(asks.last, number);
   // this node's own member may refuse it at once
-  if (host.letter(contact.node, letter, payload)) return;
+  if (host.letter(contact.member.node, letter, payload)) return;
   ask.contact = null;
   dropContact(node, contact);
 }
@@ -95,27 +100,27 @@ function contactOf(node: Node, group: string): Contact {
   const { asks, host, self } = node;
   let contact = asks.contacts.get(group);
   if (!contact) {
-    contact = { node: null, tries: 0, againAt: 0, last: 0 };
+    contact = { member: null, tries: 0, againAt: 0, last: 0 };
     asks.contacts.set(group, contact);
   }
-  if (contact.node !== null) return contact;
+  if (contact.member !== null) return contact;
   if (host.now < contact.againAt) {
     asks.due = Math.min(asks.due, contact.againAt);
     return contact;
   }
   const members = node.domain?.groups.get(group)?.members ?? [];
   if (members.length === 0) return contact;
-  const first = contact.tries === 0 && members.some((member) => member.node === self) ? self : null;
-  const next = members[(tagOf(self) + contact.tries) % members.length]?.node ?? null;
+  const first = contact.tries === 0 ? members.find((member) => member.node === self) : undefined;
+  const next = members[(tagOf(self) + contact.tries) % members.length];
   // what one has in hand would come after what another is given now
-  contact.node = holderOf(node, group) ?? first ?? next;
+  contact.member = holderOf(node, group) ?? first ?? next ?? null;
   contact.tries++;
   contact.last = 0;
   return contact;
 }
 
 /** Who has a request of this node in hand. */
-function holderOf(node: Node, group: string): NodeId | null {
+function holderOf(node: Node, group: string): GroupMember | null {
   for (const ask of node.asks.open.values()) {
     if (ask.group === group && ask.payload && !ask.expected && ask.contact !== null) return ask.contact;
   }
@@ -124,7 +129,7 @@ function holderOf(node: Node, group: string): NodeId | null {
 
 /** Another contact is to be chosen, after a while. */
 function dropContact(node: Node, contact: Contact): void {
-  contact.node = null;
+  contact.member = null;
   contact.againAt = node.host.now + askAgainDelay;
   node.asks.due = Math.min(node.asks.due, contact.againAt);
 }
@@ -136,18 +141,20 @@ type Reply = LinkMessage & { kind: 'reply' };
 /** The contact does not let a request in: for good, or for now. */
 export function receiveRefusal(node: Node, from: NodeId, { number, why, again }: Refusal): void {
   const ask = node.asks.open.get(number);
-  if (ask?.contact !== from) return;
+  if (ask?.contact?.node !== from || ask.expected) return;
   if (!again) {
-    end(node, ask, 'refused', why);
+    ask.contact = null;
+    // the group may have it from the contact before
+    end(node, ask, ask.mayBeIn ? 'failed' : 'refused', why);
     return;
   }
   // and with it those behind it, which it refuses, too
   for (const each of node.asks.open.values()) {
-    if (each.group === ask.group && each.number >= number && each.contact === from && !each.expected)
+    if (each.group === ask.group && each.number >= number && each.contact?.node === from && !each.expected)
       each.contact = null;
   }
   const contact = node.asks.contacts.get(ask.group);
-  if (contact?.node === from) dropContact(node, contact);
+  if (contact?.member?.node === from) dropContact(node, contact);
 }
 
 /** The contact has delivered a request, in a view of these members. */
@@ -164,7 +171,6 @@ export function questionDelivered(node: Node, number: number, members: readonly 
 
 function expect(node: Node, ask: Asking, members: readonly GroupMember[]): void {
   ask.expected = members;
-  node.asks.review = true;
   settle(node, ask);
 }
 
@@ -185,7 +191,7 @@ export function receiveReply(node: Node, from: NodeId, { number, silent }: Reply
 function settle(node: Node, ask: Asking): void {
   const { expected, got } = ask;
   if (!expected) return;
-  if (got.size >= wantedOf(ask.replies, expected.length)) {
+  if (hasEnough(ask, expected)) {
     end(node, ask, 'ok', '');
     return;
   }
@@ -195,15 +201,19 @@ function settle(node: Node, ask: Asking): void {
     // it was served and all who did are gone: those who have their state since may know the reply
     ask.expected = null;
     ask.contact = null;
+    ask.mayBeIn = true;
     node.asks.resend = true;
     return;
   }
   end(node, ask, 'ok', '');
 }
 
-function wantedOf(replies: Wanted, members: number): number {
-  if (replies === 'all') return members;
-  return replies === 'majority' ? Math.floor(members / 2) + 1 : replies;
+/** Who replied in an earlier view and is not expected now is no part of all, or of a majority. */
+function hasEnough({ replies, got }: Asking, expected: readonly GroupMember[]): boolean {
+  if (typeof replies === 'number') return got.size >= replies;
+  let count = 0;
+  for (const { node } of expected) if (got.has(node)) count++;
+  return replies === 'all' ? count === expected.length : count > expected.length / 2;
 }
 
 function hasOthers(node: Node, ask: Asking, expected: readonly GroupMember[]): boolean {
@@ -243,20 +253,22 @@ export function reviewAsks(node: Node): void {
     asks.review = false;
     asks.resend = true;
     for (const [group, contact] of asks.contacts) {
-      if (contact.node === null || isMember(node, group, contact.node)) continue;
-      if (node.domain?.groups.has(group)) contact.node = null;
-      else asks.contacts.delete(group);
+      if (!node.domain?.groups.has(group)) asks.contacts.delete(group);
+      else if (contact.member && !isMember(node, group, contact.member)) contact.member = null;
     }
     for (const ask of asks.open.values()) {
-      if (ask.contact !== null && !ask.expected && !isMember(node, ask.group, ask.contact)) ask.contact = null;
+      if (ask.contact && !ask.expected && !isMember(node, ask.group, ask.contact)) {
+        ask.contact = null;
+        ask.mayBeIn = true;
+      }
       settle(node, ask);
     }
   }
   if (asks.resend) askAgain(node);
 }
 
-function isMember(node: Node, group: string, id: NodeId): boolean {
-  return node.domain?.groups.get(group)?.members.some((member) => member.node === id) ?? false;
+function isMember(node: Node, group: string, member: GroupMember): boolean {
+  return node.domain?.groups.get(group)?.members.some((each) => isSame(each, member)) ?? false;
 }
 
 /** Ends those whose time is up. */
@@ -289,7 +301,7 @@ function end(
   ask: Asking,
   outcome: (Effect & { kind: 'answered' })['outcome'],
   why: string,
-  maybeDone = outcome !== 'refused' && (ask.payload === null || ask.sent),
+  maybeDone = ask.payload === null || ask.mayBeIn || ask.contact !== null || ask.expected !== null,
 ): void {
   node.asks.open.delete(ask.number);
   node.asks.resend ||= node.asks.blocked;

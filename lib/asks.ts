@@ -12,9 +12,10 @@ export interface Asking {
   /** What a contact is to multicast; null if this node's own member has asked, by this multicast. */
   readonly payload: Uint8Array | null;
   readonly message: MessageNumber;
-  contact: NodeId | null;
-  /** Whether a contact was ever given it. */
-  sent: boolean;
+  /** Who has it in hand. */
+  contact: GroupMember | null;
+  /** A contact that had it in hand is gone: the group may have it. */
+  mayBeIn: boolean;
   /** The members of the view in which it was delivered, once that is known. */
   expected: readonly GroupMember[] | null;
   readonly got: Set<NodeId>;
@@ -27,8 +28,8 @@ export interface Asking {
  * that one is gone, or refuses and has nothing of this node's in hand.
  */
 export interface Contact {
-  /** Null: one is to be chosen, when it is time. */
-  node: NodeId | null;
+  /** As the member that it is: one that left and came back has nothing in hand. Null: one is to be chosen, when it is time. */
+  member: GroupMember | null;
   /** Contacts chosen so far. */
   tries: number;
   againAt: Millis;

@@ -3,7 +3,7 @@
  * of a membership ends every group.
  */
 import type { NodeId } from './ids.js';
-import { endAllAsks, followAsks } from './asking.js';
+import { endAllAsks, endAsksOf, followAsks } from './asking.js';
 import { assertNever } from './assert.js';
 import { endGroup, followDecree } from './group/group.js';
 import { updateStatus } from './group/replica.js';
@@ -89,7 +89,10 @@ function sendControl(node: Node, to: Destination, body: Uint8Array): void {
 
 function refuseGroup(node: Node, name: string): void {
   const group = node.groups.get(name);
-  if (group) group.ended = true;
+  if (group) {
+    group.ended = true;
+    endAsksOf(node, group, 'the group does not let this node in');
+  }
   node.groups.delete(name);
 }
 
@@ -118,7 +121,8 @@ function followState(node: Node, state: DomainState, decree: Decree | null): voi
   for (const link of node.links.values()) {
     if (node.addresses.has(link.peer)) continue;
     node.links.delete(link.peer);
-    node.writing.delete(link);
+    // what it has said is still handed out
+    link.letters.held.clear();
   }
   followPasts(node, state);
   followAsks(node, decree);

@@ -20,7 +20,8 @@ interface Held {
 /** A letter that came in and is not handed out. */
 interface Early {
   readonly context: Context;
-  readonly letter: Letter;
+  /** Null: it was too large and is not handed out, but what it told counts. */
+  readonly letter: Letter | null;
   readonly payload: Uint8Array;
 }
 

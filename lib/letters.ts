@@ -20,14 +20,15 @@ import { letIn } from './group/serving.js';
 import type { Group, ViewState } from './group/state.js';
 import { receiveDirect } from './group/direct.js';
 import { receiveState } from './group/transfer.js';
-import { earlyOverheadBytes, lettersEarlyBytesMax, lettersHeldBytesMax, pieceBytesMax } from './limits.js';
+import { letterOverheadBytes, lettersEarlyBytesMax, lettersHeldBytesMax, pieceBytesMax } from './limits.js';
 import type { Letters, Past } from './letter-box.js';
 import { type Link, hasRoom, sendOver } from './link.js';
 import type { DomainState } from './membership/state.js';
 import { type Node, linkTo } from './node-state.js';
-import { Malformed, type Reader, Writer, concat } from './wire/bytes.js';
+import { type Reader, Writer, concat } from './wire/bytes.js';
 
 const noContext: Context = { state: 0, groups: [] };
+const nothing = new Uint8Array(0);
 
 /**
  * Sends a letter at the end of the batch, or later; to oneself it needs no link. False if it is not sent: the other node
@@ -45,7 +46,7 @@ export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint
     if (group.lastOrdered > group.acceptedMessage) after.push({ group, message: group.lastOrdered });
   }
   link.letters.held.push({ letter, payload, after });
-  link.letters.heldBytes += payload.length;
+  link.letters.heldBytes += payload.length + letterOverheadBytes;
   node.writing.add(link);
   return true;
 }
@@ -63,16 +64,18 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   if (letters.earlyBytes > lettersEarlyBytesMax) return false;
   if (letter.kind === 'piece') {
     letters.piecesBytes += payload.length;
-    if (letters.piecesBytes > node.options.messageBytesMax)
-      throw new Malformed(`a letter of ${letters.piecesBytes} bytes`);
-    letters.pieces.push(payload);
+    if (letters.piecesBytes <= node.options.messageBytesMax) letters.pieces.push(payload);
     return true;
   }
+  const isTooLarge = letters.piecesBytes > node.options.messageBytesMax;
+  // those behind it must not wait for ever
+  if (isTooLarge) node.host.log('warn', 'a message is dropped, it is larger than the limit here', { from: link.peer });
   const whole = letters.pieces.length > 0 ? concat(letters.pieces, payload) : payload;
   letters.pieces = [];
   letters.piecesBytes = 0;
-  letters.early.push({ context, letter, payload: whole });
-  letters.earlyBytes += whole.length + earlyOverheadBytes;
+  const early = isTooLarge ? { context, letter: null, payload: nothing } : { context, letter, payload: whole };
+  letters.early.push(early);
+  letters.earlyBytes += early.payload.length + letterOverheadBytes;
   node.writing.add(link);
   return true;
 }
@@ -95,7 +98,7 @@ function sendHeld(node: Node, link: Link): boolean {
     if (next.after.some(({ group, message }) => !group.ended && group.acceptedMessage < message)) break;
     letters.held.shift();
     const { letter, payload } = next;
-    letters.heldBytes -= payload.length;
+    letters.heldBytes -= payload.length + letterOverheadBytes;
     let at = 0;
     for (; payload.length - at > pieceBytesMax; at += pieceBytesMax) {
       write(node, link, noContext, { kind: 'piece' }, payload.subarray(at, at + pieceBytesMax));
@@ -133,11 +136,11 @@ function handOutEarly(node: Node, link: Link): boolean {
   let moved = false;
   for (let next = letters.early.first; next && isDue(node, next.context); next = letters.early.first) {
     letters.early.shift();
-    letters.earlyBytes -= next.payload.length + earlyOverheadBytes;
+    letters.earlyBytes -= next.payload.length + letterOverheadBytes;
     passOn(node, next.context);
     letters.read++;
     node.host.trace({ e: 'told', from: link.peer, n: letters.read });
-    handOut(node, link.peer, next.letter, next.payload);
+    if (next.letter) handOut(node, link.peer, next.letter, next.payload);
     moved = true;
   }
   return moved;
@@ -231,12 +234,16 @@ function passOn(node: Node, { groups }: Context): void {
  * all that was delivered in earlier ones; of a group that is gone there is nothing to say.
  */
 export function followPasts(node: Node, state: DomainState): void {
-  if (node.pasts.size === 0) return;
+  const tellers = [...node.links.values()].filter(({ letters }) => letters.told.size > state.groups.size);
+  if (node.pasts.size === 0 && tellers.length === 0) return;
   const views = new Map([...state.groups.values()].map(({ id, view }) => [id, view]));
   for (const [id, past] of node.pasts) {
     const view = views.get(id);
     if (view === undefined) node.pasts.delete(id);
     else if (view > past.view) node.pasts.set(id, { view, seqnos: [] });
+  }
+  for (const { letters } of tellers) {
+    for (const id of letters.told.keys()) if (!views.has(id)) letters.told.delete(id);
   }
 }
 

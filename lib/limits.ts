@@ -46,6 +46,8 @@ export const pieceBytesMax = 256 * 1024;
 export const lettersHeldBytesMax = 64 * 1024 * 1024;
 /** Bytes of letters from one node that wait for what they follow; more is not acknowledged, so it comes again. */
 export const lettersEarlyBytesMax = 16 * 1024 * 1024;
+/** Each letter that waits counts this much more, so that empty ones are bounded too. */
+export const letterOverheadBytes = 256;
 /** A request that was refused for now goes to a member again after so long. */
 export const askAgainDelay = 50;
 /** A client waits for no request that is so far behind its newest: who serves them remembers all from the oldest on. */
@@ -58,7 +60,7 @@ export const replyBytesMax = 16 * 1024 * 1024;
 export const repliesBytesMax = 64 * 1024 * 1024;
 /** Entries of one message that tells what was served. */
 export const servedPerMessageMax = 4096;
-/** About so many bytes of replies in one such message. */
+/** About so many bytes of replies and names in one such message. */
 export const servedBytesMax = 256 * 1024;
 /** Bytes of link messages that came before the view that explains them; more is not acknowledged, so it comes again. */
 export const earlyBytesMax = 8 * 1024 * 1024;

@@ -6,7 +6,7 @@
  */
 import type { Effect, GroupItem, NodeEvent } from './events.js';
 import type { DomainId, Millis } from './ids.js';
-import { beginAsk, beginRequest, endAsksOf, questionDelivered, reviewAsks, tickAsks } from './asking.js';
+import { beginAsk, beginRequest, endAsksOf, failAsk, questionDelivered, reviewAsks, tickAsks } from './asking.js';
 import { createAsks } from './asks.js';
 import { assertNever } from './assert.js';
 import { collect } from './control.js';
@@ -158,6 +158,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'snapshot': {
       const group = node.groups.get(event.group);
       if (group && !group.ended) stepGroup(node, group, event);
+      else if (event.kind === 'multicast' && event.ask) failAsk(node, event.ask);
       return;
     }
     case 'request':

@@ -41,7 +41,10 @@ export function install(
   }
   const isSame = group.position === position && group.time === record.time;
   assert(position === null || isSame, 'members that go on together have delivered the same');
-  forgetGone(group, target);
+  const { nodes } = target;
+  // a joiner has not yet served what it holds: it forgets in the same place as the others
+  if (group.replica.kind === 'transferring') group.replica.held.push({ kind: 'nodes', nodes });
+  else forgetGone(group, nodes);
   const waited = group.replica;
   const snapshots = beginTransfers(host, group, target, record, rank);
   const isSequel = waited.kind === 'present' || waited === group.replica;

@@ -21,7 +21,6 @@ import { text } from '../wire/schema.js';
 import type { Letter, ServedPiece } from './messages.js';
 import type { RequestHead } from './pending.js';
 import type { Group, Host, Served } from './state.js';
-import type { View } from './view.js';
 
 const client = text<NodeId>(512);
 const wantsReplyFlag = 1;
@@ -73,8 +72,9 @@ export function letIn(
   payload: Uint8Array,
 ): void {
   const { number, previous, lowest, wantsReply } = letter;
-  if (!group?.current || group.ended || group.leaving !== 'no') {
-    refuse(host, from, number, 'its contact is no member', true);
+  if (!group?.current || group.ended || group.leaving !== 'no' || group.replica.kind !== 'present') {
+    // one that waits for its state sends nothing before it has that
+    refuse(host, from, number, 'its contact is no member, or not yet', true);
     return;
   }
   group.contacts.set(`${from}:${number}`, { lowest, wantsReply });
@@ -180,9 +180,9 @@ export function takeReply(host: Host, group: Group, { client, number }: RequestI
 }
 
 /** A view is installed: of clients that its state of the domain lacks nothing is remembered. */
-export function forgetGone(group: Group, target: View): void {
+export function forgetGone(group: Group, nodes: ReadonlySet<NodeId>): void {
   for (const [client, served] of group.served) {
-    if (target.nodes.has(client)) continue;
+    if (nodes.has(client)) continue;
     for (const number of served.requests.keys()) forget(group, served, number);
     group.served.delete(client);
   }
@@ -211,6 +211,7 @@ export function* servedMessages(group: Group, asOf: ReadonlyMap<NodeId, Served>)
       if (!piece) {
         piece = { client, floor, requests: [] };
         pieces.push(piece);
+        bytes += client.length;
       }
       count++;
       if (number === null) continue;
@@ -235,7 +236,7 @@ export function takeServed(group: Group, pieces: readonly ServedPiece[]): void {
   }
 }
 
-/** At a joiner: a state begins to come, perhaps from another donor than before. */
+/** At who has no state yet: one begins to come, perhaps from another donor than before, or the group is founded here. */
 export function forgetServed(group: Group): void {
   group.served.clear();
   group.repliesBytes = 0;

@@ -183,6 +183,9 @@ export interface Flush {
   readonly coordination: Coordination | null;
 }
 
+/** What waits for the state: an item, or, where a view begins, the nodes by its decree, whose requests are not forgotten. */
+export type Held = GroupItem | { readonly kind: 'nodes'; readonly nodes: ReadonlySet<NodeId> };
+
 /** Where this member's replica stands. */
 export type ReplicaState =
   /** It has the group's state, or the group has none. */
@@ -193,7 +196,7 @@ export type ReplicaState =
   | {
       readonly kind: 'transferring';
       readonly token: TransferToken;
-      readonly held: GroupItem[];
+      readonly held: Held[];
       readonly digest: Digest;
       heldBytes: number;
     };

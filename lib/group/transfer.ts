@@ -7,15 +7,15 @@
  * were served, goes ahead of the actor's; so plain members, whose actors have nothing to send, take part as well. If the donor goes, the install of the view that
  * removed it names another, which takes its snapshot at that view; the joiner forgets what it held for earlier ones.
  */
-import type { GroupItem, TransferToken } from '../events.js';
+import type { TransferToken } from '../events.js';
 import type { NodeId, Rank } from '../ids.js';
 import { must } from '../assert.js';
 import { earlyBytesMax, earlyOverheadBytes } from '../limits.js';
 import { type Digest, createDigest, spellDigest, update } from '../trace/digest.js';
 import type { InstallRecord, LinkMessage, Report } from './messages.js';
 import { pass, updateStatus } from './replica.js';
-import { forgetServed, servedMessages, servedNow, takeServed } from './serving.js';
-import type { Giving, Group, Host } from './state.js';
+import { forgetGone, forgetServed, servedMessages, servedNow, takeServed } from './serving.js';
+import type { Giving, Group, Held, Host } from './state.js';
 import type { View } from './view.js';
 
 /** At the coordinator: who gives the state to whom. A transfer whose donor goes on goes on; donors are spread by rank. */
@@ -62,6 +62,7 @@ export function beginTransfers(
   if (mine && !isComplete) awaitState(group, mine);
   else if (group.replica.kind !== 'present') {
     group.replica = { kind: 'present' };
+    forgetServed(group);
     if (record.founder === rank) pass(host, group, { kind: 'found', loud: record.loud });
   }
   for (const { token } of [...group.giving.values()]) {
@@ -172,9 +173,12 @@ export function replayEarly(host: Host, group: Group): void {
   for (const { from, message, payload } of early) receiveState(host, group, from, message, payload);
 }
 
-function completeTransfer(host: Host, group: Group, held: readonly GroupItem[]): void {
+function completeTransfer(host: Host, group: Group, held: readonly Held[]): void {
   group.replica = { kind: 'present' };
-  for (const item of held) pass(host, group, item);
+  for (const item of held) {
+    if (item.kind === 'nodes') forgetGone(group, item.nodes);
+    else pass(host, group, item);
+  }
   if (group.wedged && group.current) host.trace({ e: 'blocked', g: group.name, v: String(group.current.view.id) });
   updateStatus(host, group);
 }

@@ -3,6 +3,7 @@ import test from 'ava';
 import {
   type Asked,
   type Network,
+  act,
   actorOf,
   ask,
   at,
@@ -12,6 +13,7 @@ import {
   join,
   multicast,
   plain,
+  release,
   run,
   runUntil,
   start,
@@ -31,8 +33,8 @@ function ended(net: Network, asked: Asked): NonNullable<ReturnType<Asked['end']>
   return asked.end() as NonNullable<ReturnType<Asked['end']>>;
 }
 
-function contactOf(net: Network): string {
-  const to = [...at(net, 'k').node.asks.open.values()][0]?.contact ?? '';
+function contactOf(net: Network, client = 'k'): string {
+  const to = [...at(net, client).node.asks.open.values()][0]?.contact?.node ?? '';
   return to.slice(0, to.indexOf('#'));
 }
 
@@ -153,4 +155,114 @@ test('what is served is forgotten with its client', (t) => {
   join(net, 'd');
   runUntil(net, () => isQuiet(net), 'd is in the group');
   t.is(at(net, 'a').node.groups.get('g')?.served.size, 0);
+});
+
+test('a joiner forgets the clients that are gone in the same place as the others, after what it holds', (t) => {
+  const net = grouped(['a', 'b']);
+  for (const name of ['k', 'c', 'd']) start(net, name);
+  runUntil(net, () => [...net.members.values()].every(({ node }) => node.domain?.nodes.length === 5), 'all are in');
+  net.rule = ({ holds, to }) => (holds.includes('link') && to === 'at-k' ? 'drop' : 'pass');
+  net.chunkBytes = 8;
+  ask(net, 'k', 'how', { replies: 1, timeout: 60_000 });
+  t.is(contactOf(net), 'b');
+  runUntil(net, () => texts(actorOf(at(net, 'a'))).length === 1, 'a has delivered it');
+  // c has what was served, and a first chunk of the state, but not the rest
+  let passed = 0;
+  net.rule = ({ holds, to, from }) => {
+    if (!holds.includes('link')) return 'pass';
+    if (from === 'at-a' && to === 'at-c') return passed++ === 0 ? 'pass' : 'hold';
+    return to === 'at-k' ? 'drop' : 'pass';
+  };
+  join(net, 'c');
+  runUntil(net, () => actorOf(at(net, 'c')).items.some(({ kind }) => kind === 'state'), 'c has a part of the state');
+  crash(net, 'b');
+  runUntil(net, () => texts(actorOf(at(net, 'a'))).length === 2, 'it was delivered again');
+  crash(net, 'k');
+  runUntil(net, () => at(net, 'a').node.domain?.nodes.length === 3, 'the client is out');
+  join(net, 'd');
+  runUntil(net, () => at(net, 'c').node.groups.get('g')?.current?.view.members.length === 3, 'd is in the view');
+  t.is(actorOf(at(net, 'c')).state, null, 'c still waits for its state');
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => isQuiet(net), 'all is quiet', 8000);
+  t.is(actorOf(at(net, 'a')).state?.length, 1);
+  t.deepEqual(actorOf(at(net, 'c')).state, actorOf(at(net, 'a')).state);
+  t.deepEqual(actorOf(at(net, 'd')).state, actorOf(at(net, 'a')).state);
+  for (const name of ['a', 'c', 'd']) t.is(at(net, name).node.groups.get('g')?.served.size, 0, name);
+});
+
+test('a contact that left and came back before the client knew has nothing in hand: the request goes there again', (t) => {
+  const net = served();
+  for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = 'later';
+  const asked = ask(net, 'k', 'how', { replies: 1, timeout: 4000 });
+  const contact = contactOf(net);
+  run(net, 20);
+  net.rule = ({ to }) => (to === 'at-k' ? 'drop' : 'pass');
+  act(net, at(net, contact), { kind: 'leave-group', group: 'g' });
+  runUntil(net, () => !at(net, contact).node.groups.has('g'), 'the contact is out');
+  join(net, contact);
+  runUntil(net, () => actorOf(at(net, contact)).status === 'active', 'the contact is in again');
+  for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = null;
+  net.rule = () => 'pass';
+  t.is(ended(net, asked).outcome, 'ok');
+});
+
+test('refused by the second contact, it may have been let in by the first', (t) => {
+  const net = served();
+  net.rule = ({ holds, to }) => (holds.includes('link') && to === 'at-k' ? 'drop' : 'pass');
+  const asked = ask(net, 'k', 'how', { replies: 1 });
+  const contact = contactOf(net);
+  runUntil(net, () => ['a', 'b', 'c'].every((name) => actorOf(at(net, name)).deliveries.length === 1), 'delivered');
+  for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = { why: 'not you', again: false };
+  crash(net, contact);
+  for (const name of ['a', 'b', 'c']) if (name !== contact) actorOf(at(net, name)).reply = null;
+  net.rule = ({ holds, from, to }) => (holds.includes('link') && to === 'at-k' && from === 'at-x' ? 'drop' : 'pass');
+  const end = ended(net, asked);
+  t.true(end.maybeDone);
+  t.not(end.outcome, 'refused');
+});
+
+test('who is not expected is no part of all', (t) => {
+  const net = served();
+  start(net, 'd');
+  runUntil(net, () => at(net, 'k').node.domain?.nodes.length === 5, 'd is in the domain');
+  join(net, 'd');
+  runUntil(net, () => isQuiet(net), 'd is in the group');
+  const asked = ask(net, 'k', 'how', { timeout: 3000 });
+  const contact = contactOf(net);
+  const [left = '', replies = '', silent = ''] = ['a', 'b', 'c', 'd'].filter((name) => name !== contact);
+  actorOf(at(net, silent)).reply = null;
+  net.rule = ({ holds, from, to }) =>
+    holds.includes('link') && from === `at-${contact}` && to === 'at-k' ? 'drop' : 'pass';
+  runUntil(net, () => Object.keys(asked.replies()).length === 2, 'two have replied');
+  act(net, at(net, left), { kind: 'leave-group', group: 'g' });
+  runUntil(net, () => !at(net, left).node.groups.has('g'), 'one has left');
+  crash(net, contact);
+  const end = ended(net, asked);
+  t.is(end.outcome, 'timeout', `${replies} replied, ${silent} did not`);
+});
+
+test('one that waits for its state is no contact', (t) => {
+  const net = grouped(['a']);
+  const clients = ['k', 'm', 'l', 'n'];
+  for (const name of [...clients, 'b']) start(net, name);
+  const knowAll = (): boolean => clients.every((name) => at(net, name).node.domain?.nodes.length === 6);
+  runUntil(net, knowAll, 'all are in the domain');
+  net.rule = ({ holds, from, to }) => (holds.includes('link') && from === 'at-a' && to === 'at-b' ? 'hold' : 'pass');
+  join(net, 'b');
+  run(net, 100);
+  t.is(actorOf(at(net, 'b')).status, 'transferring');
+  const asked = clients.map((name) => ask(net, name, 'how', { replies: 1, timeout: 2000 }));
+  t.true(clients.some((name) => contactOf(net, name) === 'b'));
+  for (const each of asked) t.is(ended(net, each).outcome, 'ok');
+});
+
+test('who is refused by the group has no ask that stays open', (t) => {
+  const net = grouped(['a']);
+  start(net, 'b');
+  runUntil(net, () => at(net, 'b').node.domain?.nodes.length === 2, 'b is in the domain');
+  join(net, 'b', 'g', plain);
+  const end = ended(net, ask(net, 'b', 'how', { as: 'member', timeout: 100_000 }));
+  t.is(end.outcome, 'failed');
+  t.false(end.maybeDone);
 });

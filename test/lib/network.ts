@@ -44,8 +44,8 @@ export interface Actor {
   stable: number;
   /** What it replies to a request; null: it keeps silent. */
   reply: ((name: string) => string | null) | null;
-  /** What it says as the contact of a request: null lets it in. */
-  refuses: { readonly why: string; readonly again: boolean } | null;
+  /** What it says as the contact of a request: null lets it in; `later`: nothing yet. */
+  refuses: { readonly why: string; readonly again: boolean } | 'later' | null;
   /** Whether it works off what it gets. */
   consumes: boolean;
   unconsumed: number;
@@ -418,7 +418,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
     case 'failed':
       return;
     case 'request':
-      answers.push(letIn(actor, group, item));
+      if (actor.refuses !== 'later') answers.push(letIn(actor, group, item, actor.refuses));
       return;
     default:
       item satisfies never;
@@ -436,8 +436,13 @@ function apply(actor: Actor, group: string, item: Delivery, answers: NodeEvent[]
 }
 
 /** The contact of a request lets it in, as the next of its own multicasts, or does not. */
-function letIn(actor: Actor, group: string, { request, payload }: GroupItem & { kind: 'request' }): NodeEvent {
-  if (actor.refuses) return { kind: 'refuse', group, request, ...actor.refuses };
+function letIn(
+  actor: Actor,
+  group: string,
+  { request, payload }: GroupItem & { kind: 'request' },
+  refusal: { readonly why: string; readonly again: boolean } | null,
+): NodeEvent {
+  if (refusal) return { kind: 'refuse', group, request, ...refusal };
   actor.sent += 1;
   return { kind: 'multicast', group, message: actor.sent, payload, order: 'total', uniform: true, request };
 }
