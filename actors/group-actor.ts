@@ -11,8 +11,10 @@ import { assertNever } from '../lib/assert.js';
 import { takeRequest } from './admission.js';
 import { call, contextOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
+import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
 import { tell, type Item, type Member } from './host.js';
+import { kindDigest, kindOf } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { NactActor } from './nact-internals.js';
 import { emitStatus, emitView } from './observables.js';
@@ -164,7 +166,7 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
       }
       if (item.kind === 'delivery' && (isInternal(item.payload) || item.request?.repeated)) {
         account(member, item);
-        if (!item.request) takeInternal(member, item);
+        if (!item.request) heed(member, item);
         return undefined;
       }
       message = decode(member, item);
@@ -181,6 +183,18 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
     return apply(member, item)?.catch((error: unknown) => crash(member, item, undefined, error));
   } catch (error) {
     return crash(member, item, message, error);
+  }
+}
+
+/** Takes what a member says to the others. */
+function heed(member: Member, item: Delivery): void {
+  try {
+    if (kindOf(item.payload) === kindDigest) takeDigest(member, item);
+    else takeInternal(member, item);
+  } catch (error) {
+    member.log.error(
+      `what ${item.from.name} says to the members of '${member.group}' is not understood: ${String(error)}`,
+    );
   }
 }
 
@@ -223,7 +237,10 @@ function decode(member: Member, { kind, payload }: Extract<Item, { kind: 'delive
 function account(member: Member, item: Delivery): void {
   member.consumed += item.payload.length;
   member.time = Math.max(member.time, item.time);
-  if (item.position > 0) member.position = item.position;
+  if (item.position > 0) {
+    member.position = item.position;
+    if (member.divergence.every > 0 && !isInternal(item.payload)) noteApplied(member, item);
+  }
   if (item.from.id === member.outbox.node) {
     noteDelivered(member.outbox, item.message, classOf(item.order, item.uniform), item.position);
   }
@@ -292,6 +309,8 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
     case 'view':
       if (member.discarding) return undefined;
       if (member.structures) openTable(member.structures, item.view.id);
+      forgetGone(member, item.view);
+      if (member.discarding) return undefined;
       if (member.hasState) for (const token of item.snapshots) startSnapshot(member, token);
       return takeView(member, item.view);
     case 'found':
@@ -328,6 +347,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       return undefined;
     case 'reborn':
       member.rebirths -= 1;
+      member.divergence.checks.clear();
       if (member.structures) clearTable(member.structures);
       endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
       member.position = 0;

@@ -160,6 +160,25 @@ export interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** Digests of one position. */
+export interface Check {
+  readonly own: string;
+  /** By member of the position's view, oldest first; undefined: not told yet. */
+  readonly told: Map<string, string | undefined>;
+}
+
+/** How a replica is compared with the others: see divergence.ts. */
+export interface Divergence {
+  /** Positions from one comparison to the next; 0: none. */
+  readonly every: number;
+  readonly digest: ((state: unknown) => string) | undefined;
+  /** Comparisons that have not ended, by position. */
+  readonly checks: Map<number, Check>;
+  /** Whether it was said that the state is too large, and that somebody is behind. */
+  warned: boolean;
+  behind: boolean;
+}
+
 /** A transfer of state that goes out: the encoder and what it has encoded ahead. */
 export interface Outgoing {
   readonly encoder: SnapshotEncoder;
@@ -190,6 +209,7 @@ export interface Member {
   readonly codec: Codec;
   /** What objects of the group's messages look like; undefined with a codec of the user's own. */
   readonly structures: StructureTable | undefined;
+  readonly divergence: Divergence;
   /** New lives of the node that its mailbox has not come to. */
   rebirths: number;
   readonly behavior: Behavior;

@@ -10,6 +10,8 @@ import { Marker } from './wire-format.js';
 
 /** The proposal of a structure: see structures.ts. */
 export const kindStructure = 1;
+/** A digest of a state: see divergence.ts. */
+export const kindDigest = 3;
 /** A user's message that looks like one of ours. */
 const kindMessage = 2;
 

@@ -90,6 +90,7 @@ export function join(member: Member): void {
   host.members.set(group, member);
   member.phase = 'member';
   member.discarding = false;
+  member.divergence.checks.clear();
   if (member.structures) clearTable(member.structures);
   tell(host, { kind: 'join-group', group, settings });
   for (const event of member.held) tell(host, event);

@@ -31,7 +31,7 @@ function propose(member: Member, structures: StructureTable): void {
     const isBusy =
       2 * (outbox.last - outbox.accepted) > queueLengthMax || 2 * queuedBytes(outbox) > host.options.queueBytesMax;
     if (phase !== 'member' || isBusy) continue;
-    hand(member, internal(kindStructure, definition(structures, keys)), 'total', true);
+    sendInternal(member, kindStructure, definition(structures, keys), 'total', true);
   }
 }
 
@@ -45,6 +45,11 @@ export function sendAsk(member: Member, message: unknown, order: Order, uniform:
 export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
   admit(member, 'total');
   return hand(member, member.structures ? payload : guarded(payload), 'total', true, { request });
+}
+
+/** Multicasts what is for members, not for their functions. Throws {@link GroupFull}. */
+export function sendInternal(member: Member, kind: number, body: Uint8Array, order: Order, uniform: boolean): void {
+  hand(member, internal(kind, body), order, uniform);
 }
 
 /** No message is encoded as nothing, so nothing marks a place in the order. */

@@ -48,7 +48,7 @@ export function spawnMember<State, Msg, Answer = unknown>(
 }
 
 type AnyProps = CommonProps<unknown, unknown> &
-  Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer'> &
+  Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer' | 'digests' | 'digest'> &
   Loose;
 /** What differs between the two kinds, or takes what only its user can type. */
 interface Loose {
@@ -67,6 +67,10 @@ function spawnGroup(
   const order = props.order ?? 'total';
   if (!groupOrders.includes(order))
     throw new InvalidOption(`order must be one of ${groupOrders.join(', ')}, not ${String(order)}`);
+  const { digests = 0 } = props;
+  if (!Number.isSafeInteger(digests) || digests < 0 || (digests > 0 && order !== 'total')) {
+    throw new InvalidOption(`digests must be a number of positions, in a group in total order, not ${digests}`);
+  }
   if (typeof group !== 'string' || group === '')
     throw new InvalidOption("a member of a group needs a name: the group's");
   if (host.phase === 'leaving' || host.phase === 'left' || host.phase === 'refused') {
@@ -125,6 +129,7 @@ function createMember(
     codec,
     structures: props.codec ? undefined : createTable(),
     rebirths: 0,
+    divergence: { every: props.digests ?? 0, digest: props.digest, checks: new Map(), warned: false, behind: false },
     behavior,
     queueLengthMax: Math.min(props.mailboxLimit ?? host.options.queueLengthMax, host.options.queueLengthMax),
     actor,

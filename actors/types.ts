@@ -212,6 +212,17 @@ export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
   readonly restore?: (snapshot: never) => State | Promise<State>;
   /** Called at a joiner as its state comes in. */
   readonly onTransfer?: (progress: TransferProgress) => void;
+  /**
+   * The replicas compare digests of their states each time the position is a multiple of this, and one that differs from
+   * most says so ({@link GroupEvent} `diverged`) and fetches the state anew. Default 0: never. For groups in total order;
+   * the same at all members. Each comparison takes a multicast of every member.
+   */
+  readonly digests?: number;
+  /**
+   * Text that is the same for equal states and differs for others, up to 128 characters. Default: a SHA-256 of the whole
+   * state, for states of up to a mebibyte: some milliseconds, in which the node does nothing else.
+   */
+  readonly digest?: (state: State) => string;
 }
 
 /** Props of a plain member. */
@@ -311,7 +322,9 @@ export type GroupEvent<Msg = unknown> =
     }
   /** This node's own multicasts up to this id are stable. */
   | { readonly kind: 'stable'; readonly id: string }
-  | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string };
+  | { readonly kind: 'status'; readonly status: GroupStatus; readonly why: string }
+  /** This replica's state differed from that of most others after this position. It fetches the state anew. */
+  | { readonly kind: 'diverged'; readonly position: number; readonly view: View };
 
 /** A delivery, after the actor's function has run. */
 export type DeliveryEvent<Msg = unknown> = Extract<GroupEvent<Msg>, { kind: 'delivery' }>;

@@ -56,6 +56,8 @@ export type TraceRecord =
     }
   | { readonly e: 'stable'; readonly g: string; readonly id: string }
   | { readonly e: 'hash'; readonly g: string; readonly v: string; readonly pos: number; readonly h: string }
+  /** This replica's state was not that of the others at a position, and is fetched anew. */
+  | { readonly e: 'diverged'; readonly g: string; readonly v: string; readonly pos: number }
   | { readonly e: 'state-out'; readonly g: string; readonly for: string; readonly v: string; readonly h: string }
   | { readonly e: 'state-in'; readonly g: string; readonly from: string; readonly v: string; readonly h: string }
   /** `id`: the multicast that asks; null for a node that asks through a member. */

@@ -88,6 +88,7 @@ function take(history: History, process: Process, record: Traced, at: number): v
     case 'gauge':
       return void process.gauges.push(record);
     case 'start':
+    case 'diverged':
     case 'suspect':
     case 'leave':
     case 'tell':

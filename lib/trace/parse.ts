@@ -100,6 +100,7 @@ const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } =
   },
   stable: { g: 'string', id: 'string' },
   hash: { g: 'string', v: 'string', pos: 'number', h: 'string' },
+  diverged: { g: 'string', v: 'string', pos: 'number' },
   'state-out': { g: 'string', for: 'string', v: 'string', h: 'string' },
   'state-in': { g: 'string', from: 'string', v: 'string', h: 'string' },
   ask: { g: 'string', r: 'string', id: 'string|null', want: 'want' },

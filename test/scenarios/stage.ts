@@ -171,6 +171,7 @@ function goldenLine(stage: Stage, record: Traced): string | undefined {
     case 'start':
     case 'stable':
     case 'hash':
+    case 'diverged':
     case 'ask':
     case 'answered':
     case 'asked':
