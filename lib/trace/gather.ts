@@ -77,7 +77,7 @@ function take(history: History, process: Process, record: Traced, at: number): v
     case 'ask':
       return void history.asks.push(record);
     case 'answered':
-      return void history.answers.push(record);
+      return void history.answers.push({ record, life: trackOf(history, process, record.g).life });
     case 'asked': {
       const life = trackOf(history, process, record.g).life;
       return void history.asked.push({ record, view: life?.stays.at(-1)?.view ?? null });

@@ -187,6 +187,12 @@ export interface Asked {
   readonly view: View | null;
 }
 
+/** A member has answered, in this life. */
+export interface Answer {
+  readonly record: Of<'answered'>;
+  readonly life: Life | null;
+}
+
 /** Everything the properties look at. */
 export interface History {
   readonly records: number;
@@ -211,7 +217,7 @@ export interface History {
   readonly comebacks: Comeback[];
   readonly statesOut: Of<'state-out'>[];
   readonly asks: Of<'ask'>[];
-  readonly answers: Of<'answered'>[];
+  readonly answers: Answer[];
   readonly asked: Asked[];
   /** The run ended healed and idle. */
   readonly quiesced: boolean;

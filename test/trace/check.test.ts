@@ -208,6 +208,51 @@ test('a group that everybody left begins anew although one of them is back and d
   t.deepEqual(check(w.records).violations, []);
 });
 
+test('a joiner may give the reply that came to it with the state, and only from one who replied', (t) => {
+  const records = (donor: string): Traced[] => {
+    const w = writing();
+    install(w, { g: 'stock', k: 1, m: [a, b], prev: null, h: 'S0' });
+    write(w, d, { e: 'ask', g: 'stock', r: 'd#4:1', id: null, want: 'all' });
+    write(w, a, { e: 'answered', g: 'stock', r: 'd#4:1' });
+    install(w, { g: 'stock', k: 2, m: [a, b, c], prev: 1, joined: [c], h: 'S0' });
+    write(w, donor, { e: 'state-out', g: 'stock', for: c, v: '2', h: 'S0' });
+    write(w, c, { e: 'state-in', g: 'stock', from: donor, v: '2', h: 'S0' });
+    write(w, d, { e: 'asked', g: 'stock', r: 'd#4:1', outcome: 'ok', got: [a, c], missing: [] });
+    return w.records;
+  };
+  t.deepEqual(names(check(records(a))), []);
+  t.deepEqual(names(check(records(b))), ['RPC']);
+});
+
+test('a member answers once in each of its lives in a group', (t) => {
+  const w = writing();
+  install(w, { g: 'chat', k: 1, m: [a], prev: null });
+  write(w, b, { e: 'ask', g: 'chat', r: 'b#2:1', id: null, want: 1 });
+  write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
+  write(w, a, { e: 'left', g: 'chat' });
+  install(w, { g: 'chat', k: 2, m: [a], prev: null });
+  write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
+  t.deepEqual(names(check(w.records)), []);
+  write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
+  t.deepEqual(names(check(w.records)), ['RPC']);
+});
+
+test('an asker that leaves its group does not wait for itself', (t) => {
+  const w = writing();
+  install(w, { g: 'chat', k: 1, m: [a, b], prev: null });
+  write(w, a, { e: 'ask', g: 'chat', r: 'a#1:1', id: 'a#1:1', want: 'all' });
+  multicast(w, { g: 'chat', id: 'a#1:1', v: 1, o: 'fifo' }, [a, b]);
+  write(w, b, { e: 'answered', g: 'chat', r: 'a#1:1' });
+  const end = { e: 'asked', g: 'chat', r: 'a#1:1', outcome: 'ok', got: [b], missing: [a] } as const;
+  const stays = writing();
+  stays.records.push(...w.records);
+  write(stays, a, end);
+  t.deepEqual(names(check(stays.records)), ['RPC']);
+  write(w, a, { e: 'left', g: 'chat' });
+  write(w, a, end);
+  t.deepEqual(names(check(w.records)), []);
+});
+
 test('what was sent with nobody left to send it for may fail', (t) => {
   const w = writing();
   install(w, { g: 'chat', k: 1, m: [a], prev: null });

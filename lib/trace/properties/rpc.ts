@@ -4,19 +4,19 @@
  */
 import type { Finding } from '../finding.js';
 import { finding, violate } from '../finding.js';
-import type { Asked, History, Of, View } from '../history.js';
+import type { Asked, History, Life, Of, View } from '../history.js';
 
 interface Asks {
   readonly asks: Map<string, Of<'ask'>>;
-  /** Who answered what. */
-  readonly answers: Set<string>;
+  /** Who answered what, and in which lives. */
+  readonly answers: Map<string, (Life | null)[]>;
   readonly ended: Map<string, Of<'asked'>>;
 }
 
 /** RPC, see the head of this file. */
 export function rpc(history: History): Finding {
   const found = finding('RPC');
-  const asks: Asks = { asks: new Map(), answers: new Set(), ended: new Map() };
+  const asks: Asks = { asks: new Map(), answers: new Map(), ended: new Map() };
   for (const record of history.asks) {
     const key = keyOf(record);
     if (asks.asks.has(key)) violate(found, `ask ${record.r} begins twice`, asks.asks.get(key), record);
@@ -37,10 +37,12 @@ function keyOf(record: { readonly g: string; readonly r: string }): string {
 }
 
 function checkAnswers(found: Finding, history: History, { asks, answers }: Asks): void {
-  for (const record of history.answers) {
+  for (const { record, life } of history.answers) {
     const answer = `${keyOf(record)}\n${record.p}`;
-    if (answers.has(answer)) violate(found, `${record.p} answers ${record.r} twice`, record);
-    answers.add(answer);
+    const lives = answers.get(answer) ?? [];
+    // a group that everybody left has forgotten what it served
+    if (lives.includes(life)) violate(found, `${record.p} answers ${record.r} twice`, record);
+    answers.set(answer, [...lives, life]);
     const asker = record.r.slice(0, Math.max(0, record.r.lastIndexOf(':')));
     if (!asks.has(keyOf(record)) && history.processes.has(asker)) {
       violate(found, `${record.p} answers ${record.r}, which nobody asked`, record);
@@ -63,11 +65,21 @@ function checkEnd(found: Finding, history: History, asks: Asks, asked: Asked): v
     if (view !== null && !view.ranks.has(member)) {
       violate(found, `ask ${record.r} has a reply of ${member}, not in view ${view.id}`, ask, record);
     }
-    if (history.processes.has(member) && !asks.answers.has(`${keyOf(record)}\n${member}`)) {
+    if (history.processes.has(member) && !hasReply(history, asks, record, member, new Set())) {
       violate(found, `ask ${record.r} has a reply of ${member}, which did not answer`, ask, record);
     }
   }
   if (view !== null && ask.want === 'all' && record.outcome === 'ok') checkMissing(found, view, ask, asked, names);
+}
+
+/** Whether a member has answered, or got its state, and the reply with it, from one who had. */
+function hasReply(history: History, asks: Asks, asked: Of<'asked'>, member: string, tried: Set<string>): boolean {
+  if (asks.answers.has(`${keyOf(asked)}\n${member}`)) return true;
+  if (tried.has(member)) return false;
+  tried.add(member);
+  const track = history.processes.get(member)?.tracks.get(asked.g);
+  const states = track ? [...track.lives.flatMap((life) => life.statesIn), ...track.statesAhead] : [];
+  return states.some((state) => hasReply(history, asks, asked, state.record.from, tried));
 }
 
 /** The view in which the question was transmitted, and so delivered. */
@@ -78,7 +90,9 @@ function viewOfDelivery(history: History, ask: Of<'ask'>): View | null {
 
 function checkMissing(found: Finding, view: View, ask: Of<'ask'>, asked: Asked, got: ReadonlySet<string>): void {
   for (const member of view.members) {
-    if (got.has(member) || isGone(view, asked.view, member)) continue;
+    // an asker that has left the group is gone before anybody sees it
+    const hasLeft = member === ask.p && asked.view === null;
+    if (got.has(member) || hasLeft || isGone(view, asked.view, member)) continue;
     violate(found, `ask ${ask.r} of all ends without ${member}, which is still in the view`, ask, asked.record);
   }
 }
