@@ -84,9 +84,16 @@ export function explain(node: Node, name: string): readonly Waiting[] {
       'the decree that ends the view for a barrier of this member',
       (node.domain?.nodes ?? []).slice(0, 1).map(({ id }) => id),
     );
+  explainAsks(node, name, add);
   if (group.replica.kind === 'transferring')
     add(`the state as of view ${group.replica.token.view}`, [group.replica.token.donor]);
   return waiting;
+}
+
+function explainAsks(node: Node, name: string, add: (what: string, who: readonly NodeId[]) => void): void {
+  const asks = [...node.asks.open.values()].filter(({ group }) => group === name);
+  const silent = asks.flatMap(({ expected, got }) => (expected ?? []).filter((member) => !got.has(member.node)));
+  add('replies', [...new Set(silent.map((member) => member.node))]);
 }
 
 function explainFlush(group: Group, add: (what: string, who: readonly NodeId[]) => void): void {

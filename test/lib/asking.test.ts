@@ -1,5 +1,6 @@
 /** Requests: who asks a group gets the replies, and each request takes effect once, whatever dies between. */
 import test from 'ava';
+import { explain } from '../../lib/inspect.js';
 import {
   type Asked,
   type Network,
@@ -114,6 +115,11 @@ test('its time is up when somebody who lives keeps silent', (t) => {
   const net = served();
   actorOf(at(net, 'c')).reply = null;
   const asked = ask(net, 'k', 'how', { timeout: 300 });
+  runUntil(net, () => Object.keys(asked.replies()).length === 2, 'two have replied');
+  const member = ask(net, 'a', 'me too', { as: 'member' });
+  run(net, 50);
+  t.deepEqual(explain(at(net, 'a').node, 'g'), [{ what: 'replies', who: [at(net, 'c').node.self] }]);
+  t.is(member.end(), undefined);
   const end = ended(net, asked);
   t.is(end.outcome, 'timeout');
   t.true(end.maybeDone);
