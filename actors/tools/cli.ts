@@ -106,6 +106,7 @@ const memberHelp = `
 Commands on standard input, one a line:
   send N [--size B] [--order fifo|causal|total|barrier] [--uniform] [--rate R]   N multicasts of B bytes, R a second
   say TEXT                   a text to all
+  ask all|majority|one|N TEXT   as many members reply, with their name and the text
   set KEY VALUE | get KEY    the group's key-value map
   digest                     of the map and of what came in total order
   leave | join               the group

@@ -13,6 +13,7 @@ import { digestOf } from '../index.js';
 export type MemberMessage =
   | Uint8Array
   | { readonly type: 'say'; readonly text: string }
+  | { readonly type: 'ask'; readonly text: string }
   | { readonly type: 'set'; readonly key: string; readonly value: string };
 
 /** What is replicated. */

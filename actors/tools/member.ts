@@ -30,6 +30,7 @@ import {
   type MemberMessage,
   type MemberState,
 } from './member-state.js';
+import { parseAsk, runAsk, type AskResult } from './member-ask.js';
 import { parseSend, runSend, type SendResult } from './member-send.js';
 
 /** Options of the command. */
@@ -116,6 +117,7 @@ function spawnMember(session: Session): void {
       if (!(message instanceof Uint8Array) && message.type === 'say') {
         print({ event: 'say', from: ctx.from.name, text: message.text });
       }
+      if (!(message instanceof Uint8Array) && message.type === 'ask') ctx.reply(`${ctx.me.name}: ${message.text}`);
       const next = applyMessage(state, message, ctx.from.id, ctx.position);
       return session.slow === 0 ? next : new Promise((resolve) => setTimeout(resolve, session.slow, next));
     },
@@ -185,7 +187,7 @@ async function run(session: Session, line: string): Promise<void> {
   }
 }
 
-type Result = Readonly<Record<string, unknown>> | SendResult;
+type Result = Readonly<Record<string, unknown>> | SendResult | AskResult;
 
 /** Carries out a command; what its `done` says. */
 async function execute(session: Session, command: string, words: string[], rest: string): Promise<Result | undefined> {
@@ -196,6 +198,8 @@ async function execute(session: Session, command: string, words: string[], rest:
     case 'say':
       await multicast(ref, { type: 'say', text: rest }, total).stable;
       return {};
+    case 'ask':
+      return runAsk(ref, parseAsk(words, rest));
     case 'set': {
       const [key = ''] = words;
       if (words.length < 2) throw new Error('set KEY VALUE');

@@ -87,3 +87,21 @@ test.serial('the chat room: lines, whispers, who is there and who was lost', asy
   bob.child.kill('SIGTERM');
   await shows(ann, 'bob left');
 });
+
+test.serial('the phone book: whoever asks is no member, and does not mind who has died', async (t) => {
+  const domain = freshDomain();
+  const [ann, bob, cid] = ['ann', 'bob', 'cid'].map((name) => run(t, 'phone-book', domain, 'serve', name)) as [
+    Running,
+    Running,
+    Running,
+  ];
+  for (const each of [ann, bob, cid]) await shows(each, /held by .*, .*, /);
+  const set = run(t, 'phone-book', domain, 'ask', 'dora', '4711');
+  await shows(set, /dora has 4711\n.*dora has 4711\n/);
+  await shows(run(t, 'phone-book', domain, 'ask', 'dora', 'none'), 'none is no number');
+  bob.child.kill('SIGKILL');
+  const get = run(t, 'phone-book', domain, 'ask', 'dora');
+  await shows(get, /dora has 4711\n.*dora has 4711\n/);
+  for (const { child } of [ann, cid]) child.kill('SIGTERM');
+  t.pass();
+});

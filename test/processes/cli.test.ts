@@ -137,6 +137,17 @@ test.serial('a member: bad commands, messages that are too large, garbage datagr
   t.is(da['position'], 501);
   a.command('say hello there');
   t.like(await b.line((line) => line.event === 'say', 'say'), { from: 'a', text: 'hello there' });
+  const asked = await a.run('ask all who is there');
+  t.like(asked, { ok: true, missing: [] });
+  t.deepEqual(
+    (asked['replies'] as { member: string; value: string }[]).map(({ member, value }) => [member, value]).sort(),
+    [
+      ['a', 'a: who is there'],
+      ['b', 'b: who is there'],
+    ],
+  );
+  t.is(((await b.run('ask one x'))['replies'] as unknown[]).length, 1);
+  t.false((await b.run('ask nobody x'))['ok']);
   const stat = await a.run('stat');
   for (const counter of ['unstable', 'unstableBytes', 'queued', 'reorder', 'reassembly', 'mailbox', 'rss', 'lagMs']) {
     t.is(typeof stat[counter], 'number', counter);
@@ -156,7 +167,7 @@ test.serial('a member: bad commands, messages that are too large, garbage datagr
   t.is((await b.run('get color'))['value'], 'green');
   const joined = await b.run('digest');
   t.is(joined['digest'], (await a.run('digest'))['digest']);
-  t.is(joined['position'], 502, 'a joiner knows where in the order its state is');
+  t.is(joined['position'], 504, 'a joiner knows where in the order its state is');
   a.command('exit');
   t.is(await a.exited, 0);
   b.child.kill('SIGTERM');
