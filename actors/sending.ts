@@ -85,9 +85,10 @@ function hand(member: Member, payload: Uint8Array, order: Order, uniform: boolea
   const queued = queuedBytes(outbox);
   if (queued > 0 && queued + payload.length > host.options.queueBytesMax) throw full(member);
   const number = nextNumber(outbox, payload.length, classOf(order, uniform));
-  const event: NodeEvent = { kind: 'multicast', group, message: number, payload, order, uniform, ...besides };
-  if (phase === 'member') tell(host, event);
-  else member.held.push(event);
+  const event: NodeEvent = { kind: 'multicast', group, message: number, payload, order, uniform };
+  const told = besides ? { ...event, ...besides } : event;
+  if (phase === 'member') tell(host, told);
+  else member.held.push(told);
   return number;
 }
 
