@@ -9,8 +9,9 @@ import type { GroupItem } from '../lib/events.js';
 import { nameOf } from '../lib/ids.js';
 import { Queue } from '../lib/queue.js';
 import { apart, isPromise } from './context.js';
-import { GroupFull, NotAMember } from './errors.js';
+import { GroupFull, MessageTooLarge, NotAMember } from './errors.js';
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
+import { isInternal } from './payload.js';
 import { passOn } from './sending.js';
 
 /** Clients of which is remembered what was handled; one that is forgotten sends again what it has sent too early. */
@@ -59,12 +60,12 @@ class Later {
 
 /** What becomes of a request: true, false, or the reason why not. */
 function judge(member: Member, { previous, request, payload, life }: RequestItem): unknown {
-  const { admission, behavior, codec, host } = member;
+  const { admission, behavior, codec, host, structures } = member;
   if (life !== host.life || member.phase !== 'member') return new Later('its contact is no member any more');
   const { client } = request;
   if (previous > (admission.handled.get(client) ?? 0)) return new Later('the request before it is not let in yet');
-  if (payload.length === 0) return 'it has no content';
-  if (payload.length > host.options.messageBytesMax) return `it has more than ${host.options.messageBytesMax} bytes`;
+  // no client writes what members say among themselves
+  if (payload.length === 0 || (structures && isInternal(payload))) return 'it is no message';
   const { accept } = behavior;
   if (!accept) return true;
   let message: unknown;
@@ -107,8 +108,10 @@ function settle(member: Member, item: RequestItem, verdict: unknown): void {
     passOn(member, request, payload);
     noteHandled(member, item);
   } catch (error) {
-    if (!(error instanceof GroupFull) && !(error instanceof NotAMember)) throw error;
-    refuse(member, item, error.message, true);
+    const isFinal = error instanceof MessageTooLarge;
+    if (!isFinal && !(error instanceof GroupFull) && !(error instanceof NotAMember)) throw error;
+    if (isFinal) noteHandled(member, item);
+    refuse(member, item, error.message, !isFinal);
   }
 }
 

@@ -71,10 +71,14 @@ function admit(member: Member, order: Order): void {
 
 function encoded(member: Member, message: unknown, order: Order): Uint8Array {
   const payload = encodePayload(member, message, order);
-  const { messageBytesMax } = member.host.options;
-  if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
+  checkLength(member, payload);
   if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
   return payload;
+}
+
+function checkLength({ host }: Member, { length }: Uint8Array): void {
+  const { messageBytesMax } = host.options;
+  if (length > messageBytesMax) throw new MessageTooLarge(length, messageBytesMax);
 }
 
 /** What a multicast is besides. */

@@ -31,6 +31,7 @@ import {
   type MemoryHub,
   type ReplicatedProps,
 } from '../../actors/index.js';
+import { Marker } from '../../actors/wire-format.js';
 import { append, cuttable, eventually, freshDomain, rememberingLogger, system, viewOf } from './systems.js';
 import { udpMulticast } from '../../transport/udp-multicast.js';
 
@@ -250,6 +251,28 @@ test.serial('accept lets in or refuses, with a reason, also later; the order of 
   // members are not asked
   await multicast(a, 5).stable;
   t.is(await read(a, (state) => state.at(-1)), 5);
+});
+
+test.serial('what is no message, or is too large for its contact, is refused, and the next is let in', async (t) => {
+  const hub = memoryHub();
+  const small = { limits: { messageBytesMax: 1000 } };
+  const f = (state: number, _message: unknown) => state + 1;
+  const a = spawnReplicated(system(t, hub, 'a', small), f, 'g', { initialState: 0 });
+  const codec = (bytes: readonly number[]): Codec => ({
+    name: 'cbor-2',
+    encode: () => Uint8Array.from(bytes),
+    decode: () => 0,
+  });
+  const node = system(t, hub, 'x');
+  await viewOf(a, 1);
+  await ready(node);
+  const forged = multicast(groupRef(node, 'g', { codec: codec([Marker.internal, 1, 0, 0]) }), 0).stable;
+  const large = multicast(groupRef(node, 'g'), new Uint8Array(2000)).stable;
+  const good = multicast(groupRef(node, 'g'), 1).stable;
+  await t.throwsAsync(forged, { instanceOf: RequestRefused, message: /no message/ });
+  await t.throwsAsync(large, { instanceOf: RequestRefused, message: /2001 bytes/ });
+  await good;
+  t.is(await read(a, (state) => state), 1);
 });
 
 test.serial('a contact that has no room lets requests wait, in their order', async (t) => {
