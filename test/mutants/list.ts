@@ -555,9 +555,9 @@ const requests: readonly Mutant[] = [
     rule: 'R5',
     why: 'Its client lives, and may send it again after the view.',
     file: 'group/serving.js',
-    find: `        if (target.nodes.has(client))
+    find: `        if (nodes.has(client))
             continue;`,
-    replace: `        if (target.nodes.has(client) && !hit())
+    replace: `        if (nodes.has(client) && !hit())
             continue;`,
   },
   {
