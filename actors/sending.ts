@@ -41,10 +41,12 @@ export function sendAsk(member: Member, message: unknown, order: Order, uniform:
   return hand(member, encoded(member, message, order), order, uniform, { ask });
 }
 
-/** Multicasts another node's request. Throws {@link GroupFull}, {@link NotAMember}. */
+/** Multicasts another node's request. Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotAMember}. */
 export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
   admit(member, 'total');
-  return hand(member, member.structures ? payload : guarded(payload), 'total', true, { request });
+  const bytes = member.structures ? payload : guarded(payload);
+  checkLength(member, bytes);
+  return hand(member, bytes, 'total', true, { request });
 }
 
 /** Multicasts what is for members, not for their functions. Throws {@link GroupFull}. */
