@@ -561,6 +561,14 @@ const requests: readonly Mutant[] = [
             continue;`,
   },
   {
+    name: 'a joiner forgets clients that are gone before it has served what it holds',
+    rule: 'R5',
+    why: 'What it holds of them may be a repetition, and would take effect.',
+    file: 'group/install.js',
+    find: `        group.replica.held.push({ kind: 'nodes', nodes });`,
+    replace: `        hit(), forgetGone(group, nodes);`,
+  },
+  {
     name: 'a request of a client that is gone is sent all the same',
     rule: 'R5',
     why: 'The members have forgotten that they had served it.',

@@ -4,6 +4,7 @@
 import { arm } from './aimed-faults.js';
 import { failSnapshots, fillQueue, sendLarge, slowDown, throwOnce } from './application-faults.js';
 import { type Faults, coordinator, isChanging, living, mayDie, note, spell, victim } from './fault-state.js';
+import { strikeContact } from './contact-faults.js';
 import { causeChange, joinNode, joinSomeGroup, leaveSomeGroup, leaveWholly } from './membership-faults.js';
 import {
   breakSomeStream,
@@ -122,6 +123,8 @@ function happen(faults: Faults, kind: FaultKind): boolean {
       return strikeTransfer(faults, 'joiner');
     case 'stream broken in a transfer':
       return strikeTransfer(faults, 'stream');
+    case 'contact struck':
+      return strikeContact(faults);
   }
 }
 

@@ -50,6 +50,7 @@ export const faultKinds = [
   'donor killed',
   'joiner killed',
   'stream broken in a transfer',
+  'contact struck',
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
@@ -189,6 +190,7 @@ function drawKinds(random: Random): FaultKind[] {
   // what happens inside a view change is what breaks protocols: most runs aim
   if (chance(random, 0.8)) kinds.push('aimed', 'aimed');
   if (chance(random, 0.3)) kinds.push('crash of two');
+  if (chance(random, 0.3)) kinds.push('contact struck');
   return kinds;
 }
 
