@@ -38,7 +38,9 @@ function propose(member: Member, structures: StructureTable): void {
 /** As {@link send}; the message is a question. */
 export function sendAsk(member: Member, message: unknown, order: Order, uniform: boolean, ask: Ask): number {
   admit(member, order);
-  return hand(member, encoded(member, message, order), order, uniform, { ask });
+  const number = hand(member, encoded(member, message, order), order, uniform, { ask });
+  if (member.structures) propose(member, member.structures);
+  return number;
 }
 
 /** Multicasts another node's request. Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotAMember}. */

@@ -6,6 +6,7 @@
  */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { ask } from './ask.js';
 import { badInput } from './bad-input.js';
 import { idle } from './idle.js';
 import { kills } from './kills.js';
@@ -17,7 +18,7 @@ import { openStage, within } from './stage.js';
 import { transfer } from './transfer.js';
 import { lineOf, reportTo, tableOf, type Figure, type Length, type Trial } from './trial.js';
 
-const trials: readonly Trial[] = [kills, idle, manyViews, transfer, speed, badInput, readme, soak];
+const trials: readonly Trial[] = [kills, idle, manyViews, transfer, speed, ask, badInput, readme, soak];
 /** No trial takes longer. */
 const trialMillisMax = 20 * 60 * 1000;
 
