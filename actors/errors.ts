@@ -51,6 +51,20 @@ export class NotDecodable extends Error {
   override readonly name = 'NotDecodable';
 }
 
+/**
+ * Thrown in the iterable that a `restore` reads: the rest of this state does not come. If another donor sends the state
+ * anew, `restore` is called anew, after this call has ended.
+ */
+export class TransferInterrupted extends Error {
+  override readonly name = 'TransferInterrupted';
+  constructor(
+    readonly group: string,
+    readonly why: string,
+  ) {
+    super(`the state of '${group}' does not come to its end: ${why}`);
+  }
+}
+
 /** A multicast that will not become stable. */
 export class MulticastFailed extends Error {
   override readonly name = 'MulticastFailed';

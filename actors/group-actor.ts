@@ -22,10 +22,11 @@ import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefor
 import { decodePayload, isInternal, takeInternal, waitingMessages } from './payload.js';
 import { memberMaker } from './references.js';
 import { sendFailure } from './replies.js';
+import { abandonState, takeState } from './restore.js';
 import { sizeOf } from './snapshot.js';
 import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
-import { continueSnapshot, endSnapshot, startSnapshot, takeState } from './transfer.js';
+import { continueSnapshot, endSnapshot, startSnapshots } from './transfer.js';
 import type { Member as ViewMember } from './types.js';
 import { viewOf } from './views.js';
 
@@ -271,7 +272,10 @@ function delivered(
   before: unknown,
   state: unknown,
 ): void {
-  if (state === before && typeof state === 'object' && state !== null) member.inPlace = true;
+  if (typeof state === 'object' && state !== null) {
+    if (state === before) member.inPlace = true;
+    else member.renews = true;
+  }
   member.state = state;
   account(member, item);
   const { subject, view } = member.stream;
@@ -311,7 +315,10 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       if (member.structures) openTable(member.structures, item.view.id);
       forgetGone(member, item.view);
       if (member.discarding) return undefined;
-      if (member.hasState) for (const token of item.snapshots) startSnapshot(member, token);
+      if (member.hasState && item.snapshots.length > 0) {
+        const copied = startSnapshots(member, item.snapshots);
+        if (copied) return copied.then(() => takeView(member, item.view));
+      }
       return takeView(member, item.view);
     case 'found':
       if (member.structures) foundTable(member.structures);
@@ -350,6 +357,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       member.divergence.checks.clear();
       if (member.structures) clearTable(member.structures);
       endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
+      abandonState(member, 'its node was excluded and has begun a new life');
       member.position = 0;
       member.time = 0;
       member.founder = false;

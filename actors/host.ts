@@ -5,13 +5,14 @@
 import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
-import type { GroupItem, NodeEvent, ViewInfo } from '../lib/events.js';
+import type { GroupItem, NodeEvent, TransferToken, ViewInfo } from '../lib/events.js';
 import type { NodeId } from '../lib/ids.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
 import type { Queue } from '../lib/queue.js';
 import type { Transport } from '../transport/transport.js';
 import { NotAMember, NotInDomain, NotLocal } from './errors.js';
+import type { Feed } from './feed.js';
 import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
 import type { GroupStream } from './observables.js';
 import type { ResolvedOptions } from './options.js';
@@ -20,7 +21,7 @@ import type { Requests } from './requests.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
 import type { StructureTable } from './structures.js';
 import type { TraceWriter } from './trace-writer.js';
-import type { Client, Codec, Member as ViewMember, View } from './types.js';
+import type { Client, Codec, Member as ViewMember, TransferProgress, View } from './types.js';
 import type { RefCodec } from './wire-format.js';
 
 /** A promise and what settles it. */
@@ -137,7 +138,9 @@ export interface Behavior {
   readonly snapshot: ((state: unknown) => unknown) | undefined;
   readonly restore: ((snapshot: unknown) => unknown) | undefined;
   readonly accept: Accept | undefined;
-  readonly onTransfer: ((progress: { from: string; bytes: number; done: boolean }) => void) | undefined;
+  readonly onTransfer: ((progress: TransferProgress) => void) | undefined;
+  /** Whether the function leaves a state as it is that it was given; undefined: nobody says. */
+  readonly immutable: boolean | undefined;
   readonly initialState: unknown;
   readonly initialStateFunc: ((ctx: unknown) => unknown) | undefined;
 }
@@ -179,10 +182,29 @@ export interface Divergence {
   behind: boolean;
 }
 
-/** A transfer of state that goes out: the encoder and what it has encoded ahead. */
+/** A transfer of state that goes out: the encoder, what it has encoded ahead, and how much of that has been taken. */
 export interface Outgoing {
   readonly encoder: SnapshotEncoder;
-  readonly ahead: Snapshot[];
+  readonly ahead: readonly Snapshot[];
+  taken: number;
+  /** What goes before the first chunk. */
+  readonly head: Uint8Array;
+  /** Sent so far. */
+  bytes: number;
+}
+
+/** A state on its way in. */
+export interface Incoming {
+  readonly token: TransferToken;
+  readonly decoder: SnapshotDecoder;
+  /** Complete values, for a state that is no iterable. */
+  readonly values: unknown[];
+  /** For one that is: what `restore` reads, */
+  feed: Feed | undefined;
+  /** its end, which never rejects, */
+  ended: Promise<void>;
+  /** and how it ended. */
+  outcome: { readonly state: unknown } | { readonly error: unknown } | undefined;
 }
 
 /** A request of another node that came to this member. */
@@ -245,6 +267,10 @@ export interface Member {
   founder: boolean;
   /** Whether the function ever returned the object it was given: it may change its state in place. */
   inPlace: boolean;
+  /** Whether it ever returned another object. */
+  renews: boolean;
+  /** Whether it was said that a state had to be copied. */
+  copyNoticed: boolean;
   /** Whether the function is known to be asynchronous. */
   asynchronous: boolean;
   /** How many calls of its functions have returned at once. */
@@ -264,7 +290,7 @@ export interface Member {
   readonly flushes: Map<number, Deferred>;
   /** By `view/joiner`; undefined: ended before it began. */
   readonly outgoing: Map<string, Outgoing | undefined>;
-  incoming: SnapshotDecoder | undefined;
+  incoming: Incoming | undefined;
 }
 
 /** Living systems with groups, by the name of the nact system. */

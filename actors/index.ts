@@ -38,6 +38,7 @@ export {
   OrderTooWeak,
   RequestRefused,
   SystemNameTaken,
+  TransferInterrupted,
   Unreachable,
   WouldDeadlock,
 } from './errors.js';

@@ -15,6 +15,7 @@ import { failRest } from './receipts.js';
 import { endRemote } from './remote.js';
 import { endRequests } from './requests.js';
 import { clearTable } from './structures.js';
+import { endTransfers, forgoState } from './restore.js';
 
 /** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
 const leaveMillisMax = 10_000;
@@ -32,6 +33,7 @@ export function beginLeave(member: Member, discard: boolean): void {
   if (member.phase === 'leaving' || member.phase === 'gone') return;
   const { phase } = member;
   member.phase = 'leaving';
+  forgoState(member);
   detach(member);
   if (phase === 'waiting') finish(member, new NotAMember(member.group, 'it was stopped before it joined'));
   else if (phase === 'member') tell(host, { kind: 'leave-group', group, abort: discard });
@@ -65,7 +67,7 @@ export function finish(member: Member, why: Error, status: 'left' | 'excluded' =
   endFlushes(member, why);
   member.items = [];
   member.head = 0;
-  member.outgoing.clear();
+  endTransfers(member, why.message);
   // nact sets the state to what a token's handler returns, also after the stop
   const { state } = member;
   Object.defineProperty(actor, 'state', { get: () => state, set: () => undefined });
@@ -148,6 +150,7 @@ export function beginLeaveDomain(host: Host): void {
       // the core leaves all groups at once; what is left to do here is what `leave-group` would have come after
       if (member.phase === 'member') {
         member.phase = 'leaving';
+        forgoState(member);
         detach(member);
       } else if (member.phase === 'rejoining') member.phase = 'leaving';
     }

@@ -19,19 +19,28 @@ export interface SnapshotEncoder {
   cancel(): void;
 }
 
+/** One that has all it needs. */
+export interface StateEncoder extends SnapshotEncoder {
+  next(): Snapshot;
+}
+
 /** A chunk of a snapshot. */
 export interface Snapshot {
   readonly chunk: Uint8Array;
   readonly last: boolean;
 }
 
-/** Encodes what a user's `snapshot` returned, or the state itself. Errors come out of `next`: {@link NotEncodable}. */
+/** Encodes what a user's `snapshot` returned. Errors come out of `next`: {@link NotEncodable}. */
 export function snapshotEncoder(value: unknown, refs: RefCodec): SnapshotEncoder {
-  const writer = new SnapshotWriter(refs);
   const content = contentOf(value);
+  return content === undefined ? stateEncoder(value, refs) : iterableEncoder(content, refs);
+}
+
+function writerOf(content: number, refs: RefCodec): SnapshotWriter {
+  const writer = new SnapshotWriter(refs);
   writer.byte(snapshotVersion);
-  writer.byte(content === undefined ? Content.state : Content.iterable);
-  return content === undefined ? stateEncoder(value, writer, refs) : iterableEncoder(content, writer, refs);
+  writer.byte(content);
+  return writer;
 }
 
 type Source = Iterator<unknown> | AsyncIterator<unknown>;
@@ -45,7 +54,9 @@ function contentOf(value: unknown): Source | undefined {
   return (value as Iterable<unknown>)[Symbol.iterator]();
 }
 
-function stateEncoder(state: unknown, writer: SnapshotWriter, refs: RefCodec): SnapshotEncoder {
+/** Encodes a state as it is, and never waits. Errors come out of `next`: {@link NotEncodable}. */
+export function stateEncoder(state: unknown, refs: RefCodec): StateEncoder {
+  const writer = writerOf(Content.state, refs);
   const writing = writer.stream(state);
   return {
     next() {
@@ -56,7 +67,8 @@ function stateEncoder(state: unknown, writer: SnapshotWriter, refs: RefCodec): S
   };
 }
 
-function iterableEncoder(source: Source, writer: SnapshotWriter, refs: RefCodec): SnapshotEncoder {
+function iterableEncoder(source: Source, refs: RefCodec): SnapshotEncoder {
+  const writer = writerOf(Content.iterable, refs);
   /** Of a value that takes more than a chunk. */
   let writing: Iterator<void> | undefined;
   let value: unknown;

@@ -48,7 +48,7 @@ export function spawnMember<State, Msg, Answer = unknown>(
 }
 
 type AnyProps = CommonProps<unknown, unknown> &
-  Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer' | 'digests' | 'digest'> &
+  Pick<ReplicatedProps<unknown, unknown>, 'snapshot' | 'onTransfer' | 'immutable' | 'digests' | 'digest'> &
   Loose;
 /** What differs between the two kinds, or takes what only its user can type. */
 interface Loose {
@@ -118,6 +118,7 @@ function createMember(
     restore: props.restore,
     accept: props.accept,
     onTransfer: props.onTransfer,
+    immutable: props.immutable,
     initialState: props.initialState,
     initialStateFunc: props.initialStateFunc as Behavior['initialStateFunc'],
   };
@@ -153,6 +154,8 @@ function createMember(
     hasState: kind === 'plain',
     founder: false,
     inPlace: false,
+    renews: false,
+    copyNoticed: false,
     asynchronous: [f, props.onView, props.onDirect].some(isAsync),
     returned: 0,
     position: 0,

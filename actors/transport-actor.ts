@@ -23,6 +23,7 @@ import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
 import { createRequests, endRequest, endRequests, noteAnswer } from './requests.js';
+import { endTransfers } from './restore.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -351,7 +352,7 @@ function restart(host: Host, why: string): void {
   startCore(host);
   for (const member of [...host.members.values(), ...host.successors.values()]) {
     member.outbox = outboxOf(host, member.group);
-    member.outgoing.clear();
+    endTransfers(member, why);
     member.held = [];
     if (member.phase === 'member') {
       host.inbox.push({ kind: 'join-group', group: member.group, settings: member.settings });

@@ -153,9 +153,13 @@ export interface Codec {
 
 /** How far a transfer of state has come. */
 export interface TransferProgress {
-  /** The member that sends it. */
+  /** The member that sends it, as `name#incarnation`; another than before if the first has gone: then it starts over. */
   readonly from: string;
+  /** The member that gets it. */
+  readonly to: string;
+  /** Encoded bytes: at the joiner those that have come, at the donor those that have gone out. */
   readonly bytes: number;
+  /** At the joiner the last have come, though not all may be restored; at the donor the last have gone out. */
   readonly done: boolean;
 }
 
@@ -204,13 +208,34 @@ export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
   /** Direct messages do not change a replicated state: what it returns is ignored. */
   readonly onDirect?: (state: State, msg: unknown, ctx: Context<Msg>) => void | Promise<void>;
   /**
-   * What is sent to a joiner: a value that does not change any more, or an iterable of chunks. Default: the state itself.
-   * Needed if the function changes its state in place, or if the state holds what a message could not.
+   * Whether the function leaves a state alone that it has been given, and returns a new one (parts that did not change may
+   * be shared). Then a large state is sent while the function goes on; else it is copied first, and the function waits
+   * for that, though the event loop does not. Default: what the function has done so far; to have returned the same object
+   * once counts as `false`, to have returned nothing yet as well. In development a function that changes a state in place
+   * all the same is reported. Has no effect with a `snapshot`.
+   */
+  readonly immutable?: boolean;
+  /**
+   * What is sent to a joiner. Default: the state itself. Needed if the state holds what a message could not, or takes too
+   * long to copy. Called when the state is as of the joiner's first view. Returns
+   * - a value, which is encoded while the function goes on: so it must not be changed by that; or
+   * - an iterable or async iterable of values, a generator as a rule. A value is asked for when there is room for it on the
+   *   way, while the function goes on: so the generator must read a state that does not change, or a copy. It is closed
+   *   (`finally` runs) when the joiner needs no more.
    */
   readonly snapshot?: (state: State) => unknown;
-  /** The state from what `snapshot` returned: the value, or an async iterable of the chunks. */
+  /**
+   * Makes the state from what `snapshot` returned: the value, or for any iterable an async iterable of its values. Deliveries
+   * wait until it has resolved.
+   *
+   * The iterable hands out values while more are on their way, and takes no more from the donor than is read: a state that
+   * does not fit into memory twice can be read into its place. If the donor goes before the last value is there, the
+   * iterable throws {@link TransferInterrupted}; when that call of `restore` has ended, whatever it returns or throws, it is
+   * called anew with the state from another donor, as of a later view. The same error comes if the member is to get no state
+   * any more. So it must be ready to start over: what it wrote for the broken transfer is to be dropped.
+   */
   readonly restore?: (snapshot: never) => State | Promise<State>;
-  /** Called at a joiner as its state comes in. */
+  /** Called as a state comes in, and at the donor as it goes out. What it throws is logged, and changes nothing. */
   readonly onTransfer?: (progress: TransferProgress) => void;
   /**
    * The replicas compare digests of their states each time the position is a multiple of this, and one that differs from

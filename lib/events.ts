@@ -214,6 +214,8 @@ export type NodeEvent =
     }
   /** The wall clock was set: what it shows when the core's time is zero. */
   | { readonly kind: 'clock'; readonly wall: WallTime }
+  /** The joiner's actor is done with a chunk of the state. */
+  | { readonly kind: 'state-taken'; readonly group: string; readonly token: TransferToken }
   | { readonly kind: 'leave-domain' };
 
 /** What is to be done, in order. */

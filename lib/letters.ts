@@ -56,7 +56,7 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   const context = linkContext.read(body);
   const letter = linkMessage.read(body);
   const payload = body.raw(body.left);
-  if (letter.kind === 'state' || letter.kind === 'served') {
+  if (letter.kind === 'state' || letter.kind === 'served' || letter.kind === 'taken') {
     const group = node.groups.get(letter.group);
     return !group || group.ended || receiveState(node.host, group, link.peer, letter, payload);
   }
@@ -120,11 +120,11 @@ function write(node: Node, link: Link, context: Context, message: LinkMessage, p
   sendOver(node.out, link, w.take(), node.host.now);
 }
 
-/** Sends what waits for nothing: a piece of a state. */
+/** Sends what waits for nothing: a piece of a state, or word of one. */
 export function sendState(
   node: Node,
   to: NodeId,
-  message: LinkMessage & { kind: 'state' | 'served' },
+  message: LinkMessage & { kind: 'state' | 'served' | 'taken' },
   payload: Uint8Array,
 ): void {
   const link = linkTo(node, to);

@@ -36,6 +36,10 @@ export const membersMax = 1024;
 export const heldBytesMax = 64 * 1024 * 1024;
 /** Bytes of one chunk of state, or of one message from member to member: well below what a stream message may have. */
 export const linkMessageBytesMax = 1024 * 1024 - 4096;
+/** Chunks of state that a joiner's actor may have before it: enough to keep it busy, little next to a state. */
+export const stateChunksMax = 16;
+/** Its donor is told after so many. */
+export const stateChunksTold = 4;
 /** Bytes under way on a link before the state's donor is asked to wait. */
 export const linkWindowBytes = 2 * 1024 * 1024;
 /** A link that makes no progress for so long sends again what is not acknowledged. */

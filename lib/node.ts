@@ -16,7 +16,7 @@ import { sendDirect } from './group/direct.js';
 import { refuseRequest, takeReply } from './group/serving.js';
 import { beginSettling } from './group/settled.js';
 import type { Group, Host } from './group/state.js';
-import { giveChunk } from './group/transfer.js';
+import { giveChunk, takeChunk } from './group/transfer.js';
 import { nodeId } from './ids.js';
 import { receivePacket, unlessMalformed } from './inbound.js';
 import { keepPast, moveLetters, sendLetter, sendState } from './letters.js';
@@ -155,7 +155,8 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'consumed':
     case 'refuse':
     case 'reply':
-    case 'snapshot': {
+    case 'snapshot':
+    case 'state-taken': {
       const group = node.groups.get(event.group);
       if (group && !group.ended) stepGroup(node, group, event);
       else if (event.kind === 'multicast' && event.ask) failAsk(node, event.ask);
@@ -174,7 +175,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
 }
 
 type GroupEvent = NodeEvent & {
-  kind: 'leave-group' | 'multicast' | 'direct' | 'flush' | 'consumed' | 'refuse' | 'reply' | 'snapshot';
+  kind: 'leave-group' | 'multicast' | 'direct' | 'flush' | 'consumed' | 'refuse' | 'reply' | 'snapshot' | 'state-taken';
 };
 
 function stepGroup(node: Node, group: Group, event: GroupEvent): void {
@@ -198,6 +199,8 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
       return takeReply(host, group, event.request, event.payload);
     case 'snapshot':
       return giveChunk(host, group, event.token, event.chunk, event.last);
+    case 'state-taken':
+      return takeChunk(host, group, event.token);
     default:
       return assertNever(event);
   }

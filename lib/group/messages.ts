@@ -94,11 +94,13 @@ export const linkMessage = union({
   reply: struct({ number: uint(), silent: nullable(text(4096)) }),
   /** For whoever runs the other node. */
   remote: struct({}),
+  /** From the joiner to its donor: its actor is done with so many chunks. */
+  taken: struct({ group: groupName, view: viewId, chunks: uint() }),
 });
 /** See {@link linkMessage}. */
 export type LinkMessage = Of<typeof linkMessage>;
 /** What is sent as a letter: whatever is no piece of something else. */
-export type Letter = Exclude<LinkMessage, { kind: 'state' | 'served' | 'piece' }>;
+export type Letter = Exclude<LinkMessage, { kind: 'state' | 'served' | 'taken' | 'piece' }>;
 
 /** What a letter's writer had sent and delivered before, as far as it is news to the reader. */
 export const linkContext = struct({

@@ -58,7 +58,7 @@ export interface Host {
   /** Sends a letter to a node; false if it cannot be sent. */
   letter(to: NodeId, letter: Letter, payload: Uint8Array): boolean;
   /** Sends a piece of a state on the link to a node. */
-  sendState(to: NodeId, message: LinkMessage & { kind: 'state' | 'served' }, payload: Uint8Array): void;
+  sendState(to: NodeId, message: LinkMessage & { kind: 'state' | 'served' | 'taken' }, payload: Uint8Array): void;
   /** A member asks: the multicast of this number is its question. */
   beginAsk(group: Group, message: MessageNumber, ask: Ask): void;
   /** A member's own question was delivered here, in this view. */
@@ -199,6 +199,9 @@ export type ReplicaState =
       readonly held: Held[];
       readonly digest: Digest;
       heldBytes: number;
+      /** Chunks that this member's actor is done with, and those of which the donor has been told. */
+      taken: number;
+      told: number;
     };
 
 /** A transfer of state that this member gives: the actor makes chunks, the link takes them. */
@@ -206,6 +209,9 @@ export interface Giving {
   readonly token: TransferToken;
   /** A chunk was taken and the actor waits to be asked for the next. */
   waiting: boolean;
+  /** Chunks that went out, and those that the joiner's actor is done with. */
+  sent: number;
+  taken: number;
   /** The next chunk is the first. */
   first: boolean;
   /** The last chunk was taken; the transfer ends when the joiner has it. */

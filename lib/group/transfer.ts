@@ -10,7 +10,7 @@
 import type { TransferToken } from '../events.js';
 import type { NodeId, Rank } from '../ids.js';
 import { must } from '../assert.js';
-import { earlyBytesMax, earlyOverheadBytes } from '../limits.js';
+import { earlyBytesMax, earlyOverheadBytes, stateChunksMax, stateChunksTold } from '../limits.js';
 import { type Digest, createDigest, spellDigest, update } from '../trace/digest.js';
 import type { InstallRecord, LinkMessage, Report } from './messages.js';
 import { pass, updateStatus } from './replica.js';
@@ -76,7 +76,16 @@ export function beginTransfers(
 }
 
 function createGiving(group: Group, token: TransferToken): Giving {
-  return { token, waiting: false, first: true, complete: false, served: servedNow(group), digest: createDigest() };
+  return {
+    token,
+    waiting: false,
+    sent: 0,
+    taken: 0,
+    first: true,
+    complete: false,
+    served: servedNow(group),
+    digest: createDigest(),
+  };
 }
 
 /** Waits for a state; for another one than before, everything held for earlier views is forgotten. */
@@ -84,7 +93,7 @@ function awaitState(group: Group, token: TransferToken): void {
   const { replica } = group;
   if (replica.kind === 'transferring' && replica.token.view === token.view && replica.token.donor === token.donor)
     return;
-  group.replica = { kind: 'transferring', token, held: [], heldBytes: 0, digest: createDigest() };
+  group.replica = { kind: 'transferring', token, held: [], heldBytes: 0, taken: 0, told: 0, digest: createDigest() };
   forgetServed(group);
 }
 
@@ -102,6 +111,7 @@ export function giveChunk(host: Host, group: Group, token: TransferToken, chunk:
   }
   host.sendState(token.joiner, { kind: 'state', ...to, first, last }, chunk);
   giving.first = false;
+  giving.sent++;
   giving.waiting = true;
   giving.complete = last;
   if (host.options.trace) {
@@ -116,7 +126,7 @@ function traceState(host: Host, group: Group, e: 'state-out' | 'state-in', token
   host.trace(e === 'state-out' ? { e, for: token.joiner, ...record } : { e, from: token.donor, ...record });
 }
 
-/** At the donor: asks the actor for the next chunk when the link has room; ends what has arrived. */
+/** At the donor: asks the actor for the next chunk when link and joiner have room; ends what has arrived. */
 export function continueGiving(host: Host, group: Group): void {
   for (const giving of group.giving.values()) {
     if (giving.complete && host.linkIsIdle(giving.token.joiner)) {
@@ -124,15 +134,35 @@ export function continueGiving(host: Host, group: Group): void {
       pass(host, group, { kind: 'snapshot-end', token: giving.token });
     }
     if (giving.complete || !giving.waiting || !host.linkHasRoom(giving.token.joiner)) continue;
+    if (giving.sent - giving.taken >= stateChunksMax) continue;
     giving.waiting = false;
     pass(host, group, { kind: 'snapshot-continue', token: giving.token });
   }
 }
 
-type StateMessage = LinkMessage & { readonly kind: 'state' | 'served' };
+/** At the joiner: its actor is done with a chunk. The donor is told now and then: a slow actor is not to be flooded. */
+export function takeChunk(host: Host, group: Group, token: TransferToken): void {
+  const { replica } = group;
+  if (replica.kind !== 'transferring' || replica.token.view !== token.view || replica.token.donor !== token.donor)
+    return;
+  replica.taken++;
+  if (replica.taken - replica.told < stateChunksTold) return;
+  replica.told = replica.taken;
+  host.sendState(token.donor, { kind: 'taken', group: group.name, view: token.view, chunks: replica.taken }, nothing);
+}
+
+/** At the donor: the joiner's actor is done with so many chunks. */
+function receiveTaken(host: Host, group: Group, from: NodeId, message: StateMessage & { kind: 'taken' }): void {
+  const giving = group.giving.get(from);
+  if (giving?.token.view !== message.view) return;
+  giving.taken = Math.max(giving.taken, message.chunks);
+  host.touch(group);
+}
+
+type StateMessage = LinkMessage & { readonly kind: 'state' | 'served' | 'taken' };
 
 /**
- * At the joiner: a piece of the state came in. What no installed view explains yet waits for one that does; false if there
+ * A piece of the state came in, or word of those that went out. What no installed view explains yet waits for one that does; false if there
  * is no room for that.
  */
 export function receiveState(
@@ -142,6 +172,10 @@ export function receiveState(
   message: StateMessage,
   payload: Uint8Array,
 ): boolean {
+  if (message.kind === 'taken') {
+    receiveTaken(host, group, from, message);
+    return true;
+  }
   if (message.view > (group.current?.view.id ?? 0)) {
     if (group.earlyBytes >= earlyBytesMax) return false;
     group.early.push({ from, message, payload });

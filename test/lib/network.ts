@@ -397,6 +397,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
       actor.state = [];
       return;
     case 'state':
+      if (actor.consumes) answers.push({ kind: 'state-taken', group, token: item.token });
       actor.incoming = (item.first ? '' : actor.incoming) + new TextDecoder().decode(item.chunk);
       if (item.last) actor.state = JSON.parse(actor.incoming) as string[];
       return;

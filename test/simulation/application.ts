@@ -281,7 +281,7 @@ function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
       if (replica.settings.kind === 'replicated') replica.state = initialState();
       return;
     case 'state':
-      return handleState(replica, item);
+      return handleState(replica, item, around);
     case 'snapshot-continue':
       return sendChunk(replica, keyOf(item.token), around);
     case 'snapshot-end':
@@ -367,7 +367,8 @@ function sendChunk(replica: Replica, key: string, around: Surroundings): void {
   around.emit({ kind: 'snapshot', group: replica.group, token: outgoing.token, chunk, last });
 }
 
-function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state' }): void {
+function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state' }, around: Surroundings): void {
+  around.emit({ kind: 'state-taken', group: replica.group, token: item.token });
   if (item.first) replica.incoming = [];
   replica.incoming.push(item.chunk.slice());
   if (!item.last) return;

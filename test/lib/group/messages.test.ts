@@ -102,6 +102,7 @@ test('what goes over a link is read back as it was written, with its payload beh
         for (const message of [
           { kind: 'state', group: name, view, first: a, last: b },
           { kind: 'direct', group: name, from: view, to: view },
+          { kind: 'taken', group: name, view, chunks: view },
         ] as const) {
           const w = new Writer();
           linkMessage.write(w, message);

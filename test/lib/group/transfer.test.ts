@@ -1,6 +1,6 @@
 /** A joiner gets exactly the state of the group at its view, though donors die, streams break and members come back. */
 import test from 'ava';
-import { linkMessageBytesMax, linkWindowBytes } from '../../../lib/limits.js';
+import { linkMessageBytesMax, linkWindowBytes, stateChunksMax } from '../../../lib/limits.js';
 import {
   type Network,
   act,
@@ -164,6 +164,25 @@ test('a broken stream in the middle of a transfer loses and doubles nothing', (t
   t.true(statesAgree(net));
   const { items } = actorOf(at(net, 'd'));
   t.is(items.filter((item) => item.kind === 'state' && item.first).length, 1);
+});
+
+test('a donor waits for a joiner that is slow with its state', (t) => {
+  const net = withState(['a', 'b', 'c']);
+  start(net, 'd');
+  const joiner = actorOf(at(net, 'd'));
+  joiner.consumes = false;
+  join(net, 'd');
+  const chunks = () => joiner.items.filter((item) => item.kind === 'state');
+  runUntil(net, () => chunks().length === stateChunksMax, 'the most that may wait for an actor');
+  run(net, 3000);
+  t.is(chunks().length, stateChunksMax);
+  t.is(joiner.state, null);
+  joiner.consumes = true;
+  for (const { token } of chunks()) act(net, at(net, 'd'), { kind: 'state-taken', group: 'g', token });
+  runUntil(net, () => isQuiet(net), 'd has its state');
+  t.true(chunks().length > stateChunksMax + 10);
+  t.true(statesAgree(net));
+  runUntil(net, () => nothingIsLeft(net), 'nothing is left of the transfer', 100);
 });
 
 test('a joiner that dies is forgotten by its donor', (t) => {
