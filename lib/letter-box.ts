@@ -36,7 +36,7 @@ export interface Letters {
   piecesBytes: number;
   /** What the letters so far have told. */
   readonly told: Map<GroupId, Past>;
-  /** Letters sent and handed out, for the trace. */
+  /** Letters taken in to be sent, and handed out, for the trace. */
   sent: number;
   read: number;
 }

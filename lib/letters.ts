@@ -18,6 +18,7 @@ import { type Context, type Letter, type LinkMessage, linkContext, linkMessage }
 import { receiveRefusal, receiveReply, receiveShown } from './asking.js';
 import { letIn } from './group/serving.js';
 import type { Group, ViewState } from './group/state.js';
+import { traceQueued } from './group/transmit.js';
 import { receiveDirect } from './group/direct.js';
 import { receiveState } from './group/transfer.js';
 import { letterOverheadBytes, lettersEarlyBytesMax, lettersHeldBytesMax, pieceBytesMax } from './limits.js';
@@ -43,8 +44,12 @@ export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint
   if (!link || link.letters.heldBytes > lettersHeldBytesMax) return false;
   const after: { group: Group; message: number }[] = [];
   for (const group of node.groups.values()) {
-    if (group.lastOrdered > group.acceptedMessage) after.push({ group, message: group.lastOrdered });
+    if (group.lastOrdered <= group.acceptedMessage) continue;
+    after.push({ group, message: group.lastOrdered });
+    traceQueued(node.host, group);
   }
+  link.letters.sent++;
+  node.host.trace({ e: 'tell', to: link.peer, n: link.letters.sent });
   link.letters.held.push({ letter, payload, after });
   link.letters.heldBytes += payload.length + letterOverheadBytes;
   node.writing.add(link);
@@ -103,8 +108,6 @@ function sendHeld(node: Node, link: Link): boolean {
     for (; payload.length - at > pieceBytesMax; at += pieceBytesMax) {
       write(node, link, noContext, { kind: 'piece' }, payload.subarray(at, at + pieceBytesMax));
     }
-    letters.sent++;
-    node.host.trace({ e: 'tell', to: link.peer, n: letters.sent });
     write(node, link, contextFor(node, letters), letter, payload.subarray(at));
     moved = true;
   }
@@ -193,7 +196,11 @@ function contextFor(node: Node, letters: Letters): Context {
 }
 
 function isTold(told: Past | undefined, state: ViewState): boolean {
-  return told?.view === state.view.id && told.seqnos.every((seqno, rank) => seqno === seqnoIn(state, rank));
+  // of a view that was not installed here yet less may be told than there are members
+  return (
+    told?.view === state.view.id &&
+    state.delivered.every((_, rank) => (told.seqnos[rank] ?? 0) === seqnoIn(state, rank))
+  );
 }
 
 function pastIn(state: ViewState): Past {
@@ -220,7 +227,7 @@ function isDue(node: Node, { state, groups }: Context): boolean {
 /** Keeps what a letter tells of groups in which this node is no member. */
 function passOn(node: Node, { groups }: Context): void {
   for (const { group, view, entries } of groups) {
-    if (node.groupsById.has(group)) continue;
+    if (node.groupsById.get(group)?.ended === false) continue;
     const known = node.pasts.get(group);
     if (known && known.view > view) continue;
     const seqnos = known?.view === view ? [...known.seqnos] : [];
@@ -247,8 +254,12 @@ export function followPasts(node: Node, state: DomainState): void {
   }
 }
 
-/** This node was a member until now: what it delivered goes on to be in its past. */
+/**
+ * This node was a member until now: what it delivered goes on to be in its past. To be called before letters are moved:
+ * one of the same batch is not to forget it.
+ */
 export function keepPast(node: Node, group: Group): void {
   const state = node.domain?.groups.get(group.name);
-  if (state?.id === group.id) node.pasts.set(group.id, { view: state.view, seqnos: [] });
+  if (state?.id !== group.id || (node.pasts.get(group.id)?.view ?? 0) >= state.view) return;
+  node.pasts.set(group.id, { view: state.view, seqnos: [] });
 }

@@ -258,6 +258,7 @@ function serveAll(node: Node): ReadonlySet<Group> {
     for (const group of node.dirty) {
       node.dirty.delete(group);
       serveGroup(node.host, group);
+      if (group.ended) keepPast(node, group);
       served.add(group);
     }
     reviewAsks(node);
@@ -274,7 +275,6 @@ function takeItems(group: Group): GroupItem[] {
 function retire(node: Node, group: Group): void {
   node.lastMessages.set(group.name, group.lastMessage);
   node.timed.delete(group);
-  keepPast(node, group);
   if (node.groupsById.get(group.id) === group) node.groupsById.delete(group.id);
   if (node.groups.get(group.name) === group) node.groups.delete(group.name);
 }

@@ -89,6 +89,29 @@ test('once the group has a new view, what is passed on waits for that', (t) => {
   t.true((at(net, 'r').node.groups.get('g')?.current?.view.id ?? 0) > before);
 });
 
+test('who had told of a view before it was in it tells of what it multicasts there', (t) => {
+  const net = withStranger(['p', 'r']);
+  write(net, 'p', 'q', 'there is a group');
+  runUntil(net, () => read(net, 'q').length === 1, 'q knows of the group');
+  net.rule = ({ holds, to }) => (to === 'at-q' && holds.includes('install') ? 'hold' : 'pass');
+  join(net, 'q');
+  runUntil(net, () => at(net, 'r').node.groups.get('g')?.current?.view.members.length === 3, 'r has the view');
+  write(net, 'q', 'r', 'one');
+  runUntil(net, () => read(net, 'r').length === 1, 'r has the letter');
+  t.is(at(net, 'q').node.groups.get('g')?.current, null);
+  net.rule = ({ by, to }) => (to === 'at-r' && by !== 'stream' ? 'hold' : 'pass');
+  release(net);
+  runUntil(net, () => actorOf(at(net, 'q')).status === 'active', 'q is in');
+  multicast(net, 'q', 'm', { order: 'causal' });
+  write(net, 'q', 'r', 'two');
+  run(net, 20);
+  t.deepEqual(read(net, 'r'), ['one']);
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => read(net, 'r').length === 2, 'r has the other letter');
+  t.deepEqual(texts(actorOf(at(net, 'r'))), ['m']);
+});
+
 test('a letter waits for the multicasts of its writer that wait to be sent', (t) => {
   const net = withStranger(['r', 'p', 'x']);
   net.rule = ({ holds, to }) => (to === 'at-p' && holds.includes('install') ? 'hold' : 'pass');
