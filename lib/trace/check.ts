@@ -10,16 +10,20 @@ import { gather } from './gather.js';
 import type { History } from './history.js';
 import type { GaugeLimits } from './properties/bounds.js';
 import { bound, drain } from './properties/bounds.js';
+import { causal } from './properties/causality.js';
 import { noCreation, noDuplication, selfDelivery, sendingView, virtualSynchrony } from './properties/delivery.js';
 import { afterLeave } from './properties/leaving.js';
+import { letters } from './properties/letters.js';
 import { liveDelivery, liveView } from './properties/liveness.js';
-import { barrier, causal, fifo } from './properties/order.js';
+import { barrier, fifo } from './properties/order.js';
+import { once } from './properties/once.js';
 import { rpc } from './properties/rpc.js';
 import { state } from './properties/state.js';
 import type { Contamination, Positions } from './properties/total.js';
 import { total, totalPositions } from './properties/total.js';
 import { uniform } from './properties/uniform.js';
 import * as views from './properties/views.js';
+import { followPasts } from './past.js';
 import { settle } from './settle.js';
 
 /** What the caller knows about the run. */
@@ -55,7 +59,7 @@ export interface Report {
 
 /**
  * Checks the records of any number of traces. Those of one process must be in the order in which it wrote them; beyond
- * that their order does not matter. Time and memory are linear in the records (and members, for causality).
+ * that their order does not matter. Time and memory are linear in the records (and members, for causality; and groups, for letters).
  */
 export function check(records: readonly Traced[], options: CheckOptions = {}): Report {
   const history = gather({ records, quiesced: options.quiesced === true, alive: options.alive });
@@ -76,6 +80,7 @@ export function check(records: readonly Traced[], options: CheckOptions = {}): R
 }
 
 function checkAll(history: History, options: CheckOptions, positions: Positions): Finding[] {
+  const pasts = followPasts(history);
   return [
     views.selfInclusion(history),
     views.viewMonotonicity(history),
@@ -89,12 +94,14 @@ function checkAll(history: History, options: CheckOptions, positions: Positions)
     virtualSynchrony(history),
     selfDelivery(history),
     fifo(history),
-    causal(history),
+    causal(history, pasts),
+    letters(history, pasts),
     total(history),
     positions.found,
     uniform(history),
     barrier(history),
     state(history),
+    once(history),
     rpc(history),
     liveView(history, options.liveBy),
     liveDelivery(history),

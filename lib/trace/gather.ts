@@ -3,7 +3,7 @@
  * which it wrote them; how those of different processes are interleaved does not matter.
  */
 import type { Traced } from './format.js';
-import type { Group, History, Life, Multicast, Of, Process, StateIn, Stay, Track, View } from './history.js';
+import type { Group, History, Life, Multicast, Of, Process, Serving, StateIn, Stay, Track, View } from './history.js';
 import { domainGroup, isTotal } from './history.js';
 
 /** What a history is of: the records and what the caller knows about the end of the run. */
@@ -76,12 +76,19 @@ function take(history: History, process: Process, record: Traced, at: number): v
       return;
     case 'ask':
       return void history.asks.push(record);
-    case 'answered':
-      return void history.answers.push({ record, life: trackOf(history, process, record.g).life });
-    case 'asked': {
-      const life = trackOf(history, process, record.g).life;
-      return void history.asked.push({ record, view: life?.stays.at(-1)?.view ?? null });
+    case 'answered': {
+      const isDelivered = process.tracks.get(record.g)?.requests.has(record.r) ?? false;
+      return void history.answers.push({ record, isDelivered });
     }
+    case 'asked':
+      return void history.asked.push({
+        record,
+        view: viewNow(process, record.g),
+        domain: viewNow(process, domainGroup),
+      });
+    case 'tell':
+    case 'told':
+      return takeLetter(process, record);
     case 'left':
     case 'excluded':
       return takeEnd(history, process, record);
@@ -91,10 +98,29 @@ function take(history: History, process: Process, record: Traced, at: number): v
     case 'diverged':
     case 'suspect':
     case 'leave':
-    case 'tell':
-    case 'told':
       return;
   }
+}
+
+function viewNow(process: Process, group: string): View | null {
+  return process.tracks.get(group)?.life?.stays.at(-1)?.view ?? null;
+}
+
+/** Notes that something happened to a member between two letters of its process. */
+function touch(track: Track): void {
+  if (track.isTouched || track.group.name === domainGroup) return;
+  track.isTouched = true;
+  track.process.touched.push(track);
+}
+
+function takeLetter(process: Process, record: Of<'tell'> | Of<'told'>): void {
+  const marks = process.touched.map((track) => {
+    const stay = process.ended === null ? (track.life?.stays.at(-1) ?? null) : null;
+    track.isTouched = false;
+    return { track, stay, delivered: stay?.delivered.length ?? 0, sent: track.sends.length };
+  });
+  process.touched = [];
+  process.letters.push({ record, process, marks });
 }
 
 function takeView(history: History, track: Track, record: Of<'view'>, at: number): void {
@@ -116,6 +142,7 @@ function takeView(history: History, track: Track, record: Of<'view'>, at: number
   life.byView.set(record.v, stay);
   view.stays.push(stay);
   track.blocked = null;
+  touch(track);
 }
 
 function takeBlocked(history: History, track: Track, record: Of<'blocked'>): void {
@@ -132,6 +159,7 @@ function takeSend(history: History, track: Track, record: Of<'send'>, at: number
   multicast.order = record.o;
   multicast.uniform = record.u;
   track.sends.push(multicast);
+  touch(track);
   const stay = track.life?.stays.at(-1) ?? null;
   if (stay !== null) {
     multicast.sentIn = stay;
@@ -177,10 +205,20 @@ function takeDeliver(history: History, track: Track, record: Of<'deliver'>, at: 
   stay.delivered.push(multicast);
   stay.deliveries.push(record);
   life.deliveredLast = stay;
+  touch(track);
+  if (record.r !== undefined) takeServing(track, record.r, { record, stay, multicast });
   if (multicast.sender === record.p && multicast.own === null) {
     multicast.own = stay;
     multicast.ownAt = at;
   }
+}
+
+function takeServing(track: Track, request: string, serving: Serving): void {
+  const { requests } = track.group;
+  const others = requests.get(request);
+  if (others === undefined) requests.set(request, [serving]);
+  else others.push(serving);
+  track.requests.add(request);
 }
 
 /**
@@ -221,12 +259,14 @@ function takeEnd(history: History, process: Process, record: Of<'left'> | Of<'ex
   history.ends.push(record);
   if (record.g === undefined || record.g === domainGroup) {
     process.ended ??= record;
+    for (const track of process.tracks.values()) touch(track);
     return;
   }
   const track = trackOf(history, process, record.g);
   track.blocked = null;
   track.sendsOfOldLives = track.sends.length;
   track.ahead = [];
+  touch(track);
   if (track.life === null) return;
   track.life.ended = record;
   track.life = null;
@@ -259,7 +299,7 @@ function stayIn(life: Life | null, view: string): Stay | null {
 function processIn(history: History, id: string): Process {
   let process = history.processes.get(id);
   if (process === undefined) {
-    process = { id, tracks: new Map(), gauges: [], ended: null, correct: false };
+    process = { id, tracks: new Map(), gauges: [], letters: [], touched: [], ended: null, correct: false };
     history.processes.set(id, process);
   }
   return process;
@@ -268,7 +308,15 @@ function processIn(history: History, id: string): Process {
 function groupOf(history: History, name: string): Group {
   let group = history.groups.get(name);
   if (group === undefined) {
-    group = { name, lineages: new Map(), multicasts: new Map(), replicated: false, transfers: false, mixed: false };
+    group = {
+      name,
+      lineages: new Map(),
+      multicasts: new Map(),
+      requests: new Map(),
+      replicated: false,
+      transfers: false,
+      mixed: false,
+    };
     history.groups.set(name, group);
   }
   return group;
@@ -289,6 +337,8 @@ function trackOf(history: History, process: Process, name: string): Track {
       sendsOfOldLives: 0,
       statesAhead: [],
       ahead: [],
+      requests: new Set(),
+      isTouched: false,
     };
     process.tracks.set(name, track);
   }

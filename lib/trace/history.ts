@@ -20,6 +20,10 @@ export interface Process {
   /** By group name, in the order in which the trace mentions them. */
   readonly tracks: Map<string, Track>;
   gauges: Of<'gauge'>[];
+  /** Letters to and from other nodes, in the order of its trace. */
+  readonly letters: Letter[];
+  /** Where something happened since the last of them. */
+  touched: Track[];
   /** The record that ended this incarnation for all groups: it left or was excluded. */
   ended: Traced | null;
   /** Alive at the end of a quiesced run, and neither left nor excluded. */
@@ -45,6 +49,27 @@ export interface Track {
   statesAhead: StateIn[];
   /** Multicasts transmitted before that view was traced. */
   ahead: Multicast[];
+  /** The requests that it has delivered. */
+  readonly requests: Set<string>;
+  /** It is among its process' `touched`. */
+  isTouched: boolean;
+}
+
+/** One end of a letter, and what its process had done before in the groups where something happened since the one before. */
+export interface Letter {
+  readonly record: Of<'tell'> | Of<'told'>;
+  readonly process: Process;
+  readonly marks: readonly Mark[];
+}
+
+/** How far a process has come in a group. */
+export interface Mark {
+  readonly track: Track;
+  /** Where it is, null if it is no member, and how much it has delivered there. */
+  readonly stay: Stay | null;
+  readonly delivered: number;
+  /** How many of the track's multicasts it has sent. */
+  readonly sent: number;
 }
 
 /** One membership of a process in a group, from its first view there until it leaves, is excluded or its trace ends. */
@@ -128,12 +153,21 @@ export interface Group {
   readonly name: string;
   readonly lineages: Map<string, Lineage>;
   readonly multicasts: Map<string, Multicast>;
+  /** Deliveries of requests, by their names. */
+  readonly requests: Map<string, Serving[]>;
   /** Its members replicate a state: somebody has traced a digest or a transfer. */
   replicated: boolean;
   /** Somebody has traced a transfer of state. */
   transfers: boolean;
   /** Somebody has delivered a multicast outside the total order, so a position does not say what a state contains. */
   mixed: boolean;
+}
+
+/** A delivery of a request. */
+export interface Serving {
+  readonly record: Of<'deliver'>;
+  readonly stay: Stay;
+  readonly multicast: Multicast;
 }
 
 /** One multicast. Fields that its sender's trace has to tell are null or -1 until it does. */
@@ -181,16 +215,17 @@ export interface Comeback {
   readonly over: Life;
 }
 
-/** An `asked` and the view its asker had then. */
+/** An `asked`, the view its asker had then, null for no member, and its state of the domain. */
 export interface Asked {
   readonly record: Of<'asked'>;
   readonly view: View | null;
+  readonly domain: View | null;
 }
 
-/** A member has answered, in this life. */
+/** An answer, and whether its member had delivered the request. */
 export interface Answer {
   readonly record: Of<'answered'>;
-  readonly life: Life | null;
+  readonly isDelivered: boolean;
 }
 
 /** Everything the properties look at. */

@@ -14,9 +14,6 @@ const faultsInsideMin = 1;
 /** More wedged runs than this hide more than they show. */
 const wedgedShareMax = 0.1;
 
-/** Nothing of this kind is in the core, or in the simulator's traces, so far. */
-const notApplicable: readonly string[] = ['BARRIER', 'RPC'];
-
 interface Spread {
   readonly min: number;
   readonly median: number;
@@ -113,7 +110,7 @@ export function summarize(results: readonly RunResult[]): { readonly lines: stri
   }
   if (results.length >= seedsToJudge) {
     for (const [property, count] of antecedents) {
-      if (count === 0 && !notApplicable.includes(property)) complaints.push(`${property} was never at stake`);
+      if (count === 0) complaints.push(`${property} was never at stake`);
     }
     if (wedged > wedgedShareMax * results.length) complaints.push(`${wedged} of ${results.length} runs wedged`);
   }

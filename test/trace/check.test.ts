@@ -3,7 +3,7 @@ import test from 'ava';
 import { check } from '../../lib/trace/check.js';
 import { properties } from '../../lib/trace/finding.js';
 import type { Traced } from '../../lib/trace/format.js';
-import { deliver, goodOptions, goodTrace, install, multicast, send, write, writing } from './good.js';
+import { deliver, goodOptions, goodTrace, install, letter, multicast, send, write, writing } from './good.js';
 
 const [a, b, c, d] = ['a#1', 'b#2', 'c#3', 'd#4'] as const;
 
@@ -139,9 +139,8 @@ test('a joiner multicasts while it waits, and its views are told after that', (t
 test('an actor may be at its deliveries when the protocol has left', (t) => {
   const records = goodTrace();
   records.push({ e: 'hash', g: 'stock', v: '8', pos: 3, h: 'S3', t: 99, p: d });
-  records.push({ e: 'answered', g: 'chat', r: 'a#1:9', t: 100, p: d });
-  records.push({ e: 'ask', g: 'chat', r: 'a#1:9', id: 'a#1:7', want: 'one', t: 99, p: a });
-  records.push({ e: 'asked', g: 'chat', r: 'a#1:9', outcome: 'timeout', got: [], missing: [b], t: 100, p: a });
+  const at = records.findIndex((record) => record.e === 'answered' && record.p === d);
+  records.push(...records.splice(at, 1));
   t.deepEqual(check(records, goodOptions).violations, []);
 });
 
@@ -156,6 +155,89 @@ test('a member that resets its state in the midst of a view may miss what that s
   install(w, { g: 'stock', k: 2, m: [a, b], prev: 1, h: 'S3' });
   multicast(w, { g: 'stock', id: 'b#2:1', v: 2, o: 'total', pos: 4 }, [a, b]);
   t.deepEqual(check(w.records, { quiesced: true, alive: [a, b] }).violations, []);
+});
+
+test('what a letter follows comes first, also if it was passed on by a node that is in no group', (t) => {
+  const told = check(letterByThird([a, b]), { quiesced: true, alive: [a, b, c, d] });
+  t.deepEqual(told.violations, []);
+  const early = check(letterByThird([a]));
+  t.deepEqual(sentences(early), [
+    'c#3 delivers b#2:1 before a#1:1, which its sender had before it',
+    'b#2 is handed letter 1 of d#4 before a#1:1, which it follows',
+  ]);
+});
+
+test('a letter may follow what is lost with the dead', (t) => {
+  const w = writing();
+  install(w, { g: 'chat', k: 1, m: [a, b, c], prev: null });
+  multicast(w, { g: 'chat', id: 'a#1:1', v: 1, o: 'causal' }, [a]);
+  write(w, a, { e: 'tell', to: b, n: 1 });
+  install(w, { g: 'chat', k: 2, m: [b, c], prev: 1, left: [[a, 'failed']] });
+  write(w, b, { e: 'told', from: a, n: 1 });
+  multicast(w, { g: 'chat', id: 'b#2:1', v: 2, o: 'causal' }, [b, c]);
+  t.deepEqual(check(w.records, { quiesced: true, alive: [b, c] }).violations, []);
+});
+
+test('a joiner is handed letters while it waits for its state; what it then says follows them', (t) => {
+  const records = (first: boolean): Traced[] => {
+    const w = writing();
+    const asked = { g: 'stock', id: 'a#1:1', v: 2, o: 'total', pos: 1 } as const;
+    const reply = { g: 'stock', id: 'b#2:1', v: 2, o: 'total', pos: 2 } as const;
+    install(w, { g: 'stock', k: 1, m: [a, c], prev: null, h: 'S0' });
+    install(w, { g: 'stock', k: 2, m: [a, c, b], prev: 1, joined: [b] }, [a, c]);
+    multicast(w, asked, [a]);
+    letter(w, a, b, 1);
+    send(w, reply);
+    if (first) deliver(w, asked, [c]);
+    deliver(w, reply, [c]);
+    if (!first) deliver(w, asked, [c]);
+    write(w, a, { e: 'state-out', g: 'stock', for: b, v: '2', h: 'S0' });
+    write(w, b, { e: 'state-in', g: 'stock', from: a, v: '2', h: 'S0' });
+    install(w, { g: 'stock', k: 2, m: [a, c, b], prev: 1, joined: [b] }, [b]);
+    deliver(w, asked, [b]);
+    deliver(w, reply, [b]);
+    return w.records;
+  };
+  t.deepEqual(check(records(true)).violations, []);
+  t.true(names(check(records(false))).includes('CAUSAL'));
+});
+
+test('a member that joins has applied what its state contains', (t) => {
+  const twice = goodTrace().map((record) =>
+    record.e === 'deliver' && record.id === 'b#2:1' && record.g === 'cart' ? { ...record, repeated: false } : record,
+  );
+  t.deepEqual(
+    sentences(check(twice, goodOptions)).filter((sentence) => sentence.includes('applies')),
+    ['b#2 applies request a#1:4 twice', 'd#4 applies request a#1:4, which its state contains'],
+  );
+});
+
+test('a request that all have lost with their state is applied again', (t) => {
+  const w = writing();
+  const request = { o: 'total', u: true, pos: 1, r: 'd#4:1' } as const;
+  write(w, d, { e: 'ask', g: 'cart', r: 'd#4:1', id: null, want: 1 });
+  install(w, { g: 'cart', k: 1, m: [a], prev: null });
+  multicast(w, { ...request, g: 'cart', id: 'a#1:1', v: 1 }, [a]);
+  install(w, { g: 'cart', k: 3, m: [b], prev: null, joined: [b] });
+  multicast(w, { ...request, g: 'cart', id: 'b#2:1', v: 3 }, [b]);
+  write(w, b, { e: 'answered', g: 'cart', r: 'd#4:1' });
+  write(w, d, { e: 'asked', g: 'cart', r: 'd#4:1', outcome: 'ok', got: [b], missing: [] });
+  t.deepEqual(check(w.records, { quiesced: true, alive: [b, d] }).violations, []);
+});
+
+test('who has left is not missed, also if the group has begun anew and it is back', (t) => {
+  const w = writing();
+  const ask = { g: 'chat', id: 'a#1:1', v: 1, o: 'total', pos: 1, r: 'a#1:1' } as const;
+  install(w, { g: '$domain', k: 1, m: [a], prev: null });
+  install(w, { g: 'chat', k: 1, m: [a], prev: null });
+  write(w, a, { e: 'ask', g: 'chat', r: 'a#1:1', id: 'a#1:1', want: 1 });
+  multicast(w, ask, [a]);
+  install(w, { g: '$domain', k: 2, m: [a], prev: 1 });
+  write(w, a, { e: 'left', g: 'chat' });
+  write(w, a, { e: 'asked', g: 'chat', r: 'a#1:1', outcome: 'ok', got: [], missing: [a] });
+  install(w, { g: '$domain', k: 3, m: [a], prev: 2 });
+  install(w, { g: 'chat', k: 3, m: [a], prev: null, joined: [a] });
+  t.deepEqual(check(w.records, { quiesced: true, alive: [a] }).violations, []);
 });
 
 test('a member leaves a group and comes back as a new member', (t) => {
@@ -211,13 +293,17 @@ test('a group that everybody left begins anew although one of them is back and d
 test('a joiner may give the reply that came to it with the state, and only from one who replied', (t) => {
   const records = (donor: string): Traced[] => {
     const w = writing();
+    const request = { g: 'stock', v: 1, o: 'total', u: true, r: 'd#4:1' } as const;
     install(w, { g: 'stock', k: 1, m: [a, b], prev: null, h: 'S0' });
-    write(w, d, { e: 'ask', g: 'stock', r: 'd#4:1', id: null, want: 'all' });
+    write(w, d, { e: 'ask', g: 'stock', r: 'd#4:1', id: null, want: 2 });
+    multicast(w, { ...request, id: 'a#1:1', pos: 1 }, [a, b]);
     write(w, a, { e: 'answered', g: 'stock', r: 'd#4:1' });
-    install(w, { g: 'stock', k: 2, m: [a, b, c], prev: 1, joined: [c], h: 'S0' });
-    write(w, donor, { e: 'state-out', g: 'stock', for: c, v: '2', h: 'S0' });
-    write(w, c, { e: 'state-in', g: 'stock', from: donor, v: '2', h: 'S0' });
-    write(w, d, { e: 'asked', g: 'stock', r: 'd#4:1', outcome: 'ok', got: [a, c], missing: [] });
+    install(w, { g: 'stock', k: 2, m: [a, b, c], prev: 1, joined: [c], h: 'S1' }, [a, b]);
+    write(w, donor, { e: 'state-out', g: 'stock', for: c, v: '2', h: 'S1' });
+    write(w, c, { e: 'state-in', g: 'stock', from: donor, v: '2', h: 'S1' });
+    install(w, { g: 'stock', k: 2, m: [a, b, c], prev: 1, joined: [c] }, [c]);
+    multicast(w, { ...request, id: 'b#2:1', v: 2, pos: 2, repeated: true }, [a, b, c]);
+    write(w, d, { e: 'asked', g: 'stock', r: 'd#4:1', outcome: 'ok', got: [a, c], missing: [b] });
     return w.records;
   };
   t.deepEqual(names(check(records(a))), []);
@@ -226,11 +312,14 @@ test('a joiner may give the reply that came to it with the state, and only from 
 
 test('a member answers once in each of its lives in a group', (t) => {
   const w = writing();
+  const request = { g: 'chat', o: 'total', u: true, pos: 1, r: 'b#2:1' } as const;
   install(w, { g: 'chat', k: 1, m: [a], prev: null });
   write(w, b, { e: 'ask', g: 'chat', r: 'b#2:1', id: null, want: 1 });
+  multicast(w, { ...request, id: 'a#1:1', v: 1 }, [a]);
   write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
   write(w, a, { e: 'left', g: 'chat' });
   install(w, { g: 'chat', k: 2, m: [a], prev: null });
+  multicast(w, { ...request, id: 'a#1:2', v: 2 }, [a]);
   write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
   t.deepEqual(names(check(w.records)), []);
   write(w, a, { e: 'answered', g: 'chat', r: 'b#2:1' });
@@ -241,7 +330,7 @@ test('an asker that leaves its group does not wait for itself', (t) => {
   const w = writing();
   install(w, { g: 'chat', k: 1, m: [a, b], prev: null });
   write(w, a, { e: 'ask', g: 'chat', r: 'a#1:1', id: 'a#1:1', want: 'all' });
-  multicast(w, { g: 'chat', id: 'a#1:1', v: 1, o: 'fifo' }, [a, b]);
+  multicast(w, { g: 'chat', id: 'a#1:1', v: 1, o: 'fifo', r: 'a#1:1' }, [a, b]);
   write(w, b, { e: 'answered', g: 'chat', r: 'a#1:1' });
   const end = { e: 'asked', g: 'chat', r: 'a#1:1', outcome: 'ok', got: [b], missing: [a] } as const;
   const stays = writing();
@@ -267,6 +356,28 @@ test('what was sent with nobody left to send it for may fail', (t) => {
 /** The properties that a report says are violated, each once. */
 function names(report: ReturnType<typeof check>): string[] {
   return [...new Set(report.violations.map((violation) => violation.property))];
+}
+
+function sentences(report: ReturnType<typeof check>): string[] {
+  return report.violations.map(({ sentence }) => sentence);
+}
+
+/** a multicasts and tells d, which is no member and tells b, which multicasts; these have delivered a's before it goes on. */
+function letterByThird(first: readonly string[]): Traced[] {
+  const w = writing();
+  const one = { g: 'chat', id: 'a#1:1', v: 1, o: 'causal' } as const;
+  const other = { g: 'chat', id: 'b#2:1', v: 1, o: 'causal' } as const;
+  for (const p of [a, b, c, d]) write(w, p, { e: 'start', domain: 'shop', protocol: 1 });
+  install(w, { g: 'chat', k: 1, m: [a, b, c], prev: null });
+  multicast(w, one, first);
+  letter(w, a, d, 1);
+  letter(w, d, b, 1);
+  send(w, other);
+  if (first.includes(b)) deliver(w, one, [c]);
+  deliver(w, other, [c]);
+  deliver(w, one, first.includes(b) ? [] : [b, c]);
+  deliver(w, other, [a, b]);
+  return w.records;
 }
 
 /** c delivers its own multicast at position 1 and dies; the others, who go on, have another one there. */

@@ -69,6 +69,14 @@ function alterView(g: string, v: string, change: Partial<RecordOf<'view'>>) {
     );
 }
 
+/** Alters all deliveries of a request in `cart`. */
+function alterServings(id: string, repeated: boolean) {
+  return (records: Traced[]): Traced[] =>
+    records.map((record) =>
+      record.e === 'deliver' && record.g === 'cart' && record.id === id ? { ...record, repeated } : record,
+    );
+}
+
 function compose(...mutations: ((records: Traced[]) => Traced[])[]) {
   return (records: Traced[]): Traced[] => mutations.reduce((mutated, mutate) => mutate(mutated), records);
 }
@@ -113,6 +121,11 @@ const mutants: readonly Mutant[] = [
   { property: 'NO-CREATE', what: 'another payload', mutate: alter('deliver', { p: b, id: 'a#1:1' }, { h: 'other' }) },
   { property: 'NO-CREATE', what: 'another order', mutate: alter('deliver', { p: b, id: 'a#1:1' }, { o: 'causal' }) },
   { property: 'NO-CREATE', what: 'another uniformity', mutate: alter('deliver', { p: b, id: 'a#1:1' }, { u: true }) },
+  {
+    property: 'NO-CREATE',
+    what: 'another request',
+    mutate: alter('deliver', { p: b, id: 'c#3:1', g: 'cart' }, { r: 'a#1:9' }),
+  },
   {
     property: 'NO-CREATE',
     what: 'from outside the view',
@@ -184,6 +197,36 @@ const mutants: readonly Mutant[] = [
     mutate: moveBehind('deliver', { p: c, id: 'b#2:1', g: 'chat' }, 'deliver', { p: c, id: 'b#2:2', g: 'chat' }),
   },
   { property: 'CAUSAL', what: 'an answer without the question', mutate: drop('deliver', { p: c, id: 'a#1:3' }) },
+  {
+    property: 'CAUSAL',
+    what: 'a letter, through others, before what it follows',
+    mutate: moveBehind('deliver', { p: b, id: 'a#1:9' }, 'told', { p: b, from: d }),
+  },
+  {
+    property: 'CAUSAL',
+    what: 'a letter before what was queued when it was told',
+    mutate: moveBehind('told', { p: a, from: b, n: 2 }, 'view', { p: a, g: 'chat', v: '7' }),
+  },
+  {
+    property: 'CAUSAL',
+    what: 'a letter in a view that is older than what it follows',
+    mutate: moveBehind('told', { p: a, from: b, n: 2 }, 'blocked', { p: a, v: '3' }),
+  },
+  { property: 'LETTERS', what: 'a letter twice', mutate: duplicate('told', { p: b, from: d }) },
+  { property: 'LETTERS', what: 'one that was not told', mutate: drop('tell', { p: d, to: a }) },
+  { property: 'LETTERS', what: 'a gap', mutate: drop('told', { p: a, from: b, n: 2 }) },
+  { property: 'LETTERS', what: 'a gap where it is told', mutate: drop('tell', { p: b, to: a, n: 2 }) },
+  {
+    property: 'LETTERS',
+    what: 'the wrong way round',
+    mutate: moveBehind('told', { p: a, from: b, n: 3 }, 'told', { p: a, from: b, n: 4 }),
+  },
+  { property: 'LETTERS', what: 'the last one lost', mutate: drop('told', { p: a, from: b, n: 4 }) },
+  {
+    property: 'LETTERS',
+    what: 'handed out before it is told',
+    mutate: moveBehind('tell', { p: b, to: a, n: 3 }, 'told', { p: b, from: a }),
+  },
   {
     property: 'TOTAL',
     what: 'another order at one who goes on',
@@ -282,6 +325,57 @@ const mutants: readonly Mutant[] = [
     property: 'STATE',
     what: 'a state of a view it was not in',
     mutate: compose(alter('state-in', { p: d }, { v: '6' }), alter('state-out', { for: d }, { v: '6' })),
+  },
+  {
+    property: 'ONCE',
+    what: 'applied twice by a member, and by one whose state contains it',
+    mutate: alterServings('b#2:1', false),
+  },
+  {
+    property: 'ONCE',
+    what: 'repeated at one and not at the other',
+    mutate: alter('deliver', { p: d, id: 'b#2:1', g: 'cart' }, { repeated: false }),
+  },
+  { property: 'ONCE', what: 'ended well and applied by nobody', mutate: alterServings('c#3:1', true) },
+  {
+    property: 'ONCE',
+    what: 'lost by one that goes on',
+    mutate: drop('deliver', { p: b, id: 'c#3:1', g: 'cart' }),
+  },
+  {
+    property: 'RPC',
+    what: 'a reply of who joined when it was over',
+    mutate: alter('asked', { r: 'a#1:3' }, { got: [b, c, d] }),
+  },
+  { property: 'RPC', what: 'a reply from a member that gave none', mutate: drop('answered', { p: b, r: 'a#1:3' }) },
+  {
+    property: 'RPC',
+    what: 'a member forgotten from outside',
+    mutate: alter('asked', { r: 'a#1:3' }, { got: [c], missing: [b] }),
+  },
+  {
+    property: 'RPC',
+    what: 'a member that nobody speaks of',
+    mutate: alter('asked', { r: 'a#1:4' }, { missing: [] }),
+  },
+  {
+    property: 'RPC',
+    what: 'a member without a reply although it applied it',
+    mutate: alterServings('b#2:1', false),
+  },
+  {
+    property: 'RPC',
+    what: 'less replies than wanted',
+    mutate: compose(
+      alter('ask', { r: 'a#1:1' }, { want: 'majority' }),
+      alter('asked', { r: 'a#1:1' }, { got: [a], missing: [b, c] }),
+    ),
+  },
+  { property: 'RPC', what: 'a member here and not', mutate: alter('asked', { r: 'a#1:1' }, { missing: [b] }) },
+  {
+    property: 'RPC',
+    what: 'an answer before the question',
+    mutate: moveBehind('deliver', { p: b, id: 'c#3:1', g: 'cart' }, 'answered', { p: b, r: 'a#1:3' }),
   },
   { property: 'RPC', what: 'a reply twice', mutate: alter('asked', { r: 'a#1:1' }, { got: [a, b, b, c] }) },
   { property: 'RPC', what: 'a reply from outside', mutate: alter('asked', { r: 'a#1:1' }, { got: [...abc, d] }) },

@@ -69,6 +69,7 @@ function whatIsWrong(history: History, stay: Stay, multicast: Multicast, deliver
   if (!stay.view.ranks.has(multicast.sender)) return `whose sender is not in view ${stay.view.id}`;
   if (send === null) return history.processes.has(multicast.sender) ? 'which nobody has sent' : null;
   if (send.h !== delivery.h) return 'but something else was sent';
+  if (send.r !== delivery.r) return 'but it was sent as another request, or as none';
   if (send.o !== delivery.o || send.u !== delivery.u) return 'but it was sent in another class';
   if (multicast.own === stay && multicast.sender === delivery.p && multicast.ownAt < multicast.sendAt) {
     return 'which it had not sent yet';

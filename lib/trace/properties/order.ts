@@ -1,16 +1,11 @@
 /**
- * The orders that senders give: FIFO and Reliable FIFO (no gap), Causal and Reliable Causal of Chockler, Keidar,
- * Vitenberg, ACM CSUR 33(4), 2001, and Isis' GBCAST.
- *
- * Causality is checked with vector clocks that are computed from the traces, not taken from the protocol: the past of
- * a multicast is a number for each member of its view, how many of that member's causal and total multicasts of the
- * view its sender had delivered when it sent. Views need no clock: each multicast is delivered in the one of its
- * sending, and that is another property. So the cost is the deliveries times the members.
+ * FIFO and Reliable FIFO (no gap) of Chockler, Keidar, Vitenberg, ACM CSUR 33(4), 2001, and Isis' GBCAST. Causality has a
+ * file of its own.
  */
 import type { Finding } from '../finding.js';
 import { finding, omits, violate } from '../finding.js';
-import type { History, Multicast, Of, Stay, View } from '../history.js';
-import { classesMax, classOf, isCausal, processOf } from '../history.js';
+import type { History, Multicast, Of, Stay } from '../history.js';
+import { classesMax, classOf, processOf } from '../history.js';
 
 /** FIFO: a sender's multicasts of one class in one view are delivered in the order of sending, without a gap. */
 export function fifo(history: History): Finding {
@@ -62,83 +57,6 @@ function tellDisorder(found: Finding, stay: Stay, delivery: Of<'deliver'>, late:
   const gap = late.stay?.transmitted.find((other) => other.place === expected && classOf(other) === kind);
   const sentence = `${delivery.p} delivers ${late.id} in view ${stay.view.id} without ${gap?.id ?? 'the one'} before it`;
   violate(found, sentence, gap?.transmission, late.transmission, delivery);
-}
-
-/**
- * CAUSAL: what its sender had sent or delivered (causal and total) before sending m is delivered before m. A hole in
- * the past is as wrong as a past that comes later: what depends on a lost multicast must be lost with it.
- */
-export function causal(history: History): Finding {
-  const found = finding('CAUSAL');
-  const pasts = new Array<Int32Array | undefined>(history.multicasts.length);
-  for (const lineage of history.lineages) {
-    for (const view of lineage.views.values()) {
-      for (const stay of view.stays) recordPasts(stay, pasts);
-      for (const stay of view.stays) {
-        if (!stay.covered && !stay.patched) checkPasts(found, stay, pasts);
-      }
-    }
-  }
-  return found;
-}
-
-/** The multicast's place in its sender's causal stream of this view, 0 if it has none. */
-function causeIn(view: View, multicast: Multicast): number {
-  return multicast.cause > 0 && multicast.stay?.view === view ? multicast.cause : 0;
-}
-
-/** Walks through what a member sent and delivered in a view and keeps its clock as of each multicast sent. */
-function recordPasts(stay: Stay, pasts: (Int32Array | undefined)[]): void {
-  if (stay.sends.length === 0) return;
-  const clock = new Int32Array(stay.view.members.length);
-  let copy: Int32Array | null = null;
-  let i = 0;
-  for (const multicast of stay.sends) {
-    for (; i < multicast.seen; i++) {
-      const delivered = stay.delivered[i]!;
-      const cause = causeIn(stay.view, delivered);
-      const rank = delivered.stay?.rank ?? 0;
-      if (cause > clock[rank]!) {
-        clock[rank] = cause;
-        copy = null;
-      }
-    }
-    if (multicast.stay === stay && isCausal(multicast.order)) pasts[multicast.index] = copy ??= clock.slice();
-  }
-}
-
-function checkPasts(found: Finding, stay: Stay, pasts: readonly (Int32Array | undefined)[]): void {
-  if (stay.delivered.length === 0) return;
-  const got = new Int32Array(stay.view.members.length);
-  for (let i = 0; i < stay.delivered.length; i++) {
-    const multicast = stay.delivered[i]!;
-    const cause = causeIn(stay.view, multicast);
-    if (cause === 0) continue;
-    const own = multicast.stay?.rank ?? 0;
-    const past = pasts[multicast.index];
-    let has = cause > 1;
-    let hole = got[own]! < cause - 1 ? own : -1;
-    for (let rank = 0; past !== undefined && rank < past.length; rank++) {
-      if (past[rank] === 0 || rank === own) continue;
-      has = true;
-      if (got[rank]! < past[rank]!) hole = rank;
-    }
-    if (has) found.held += 1;
-    if (hole >= 0) tellHole(found, stay, i, hole, got[hole]! + 1);
-    if (cause > got[own]!) got[own] = cause;
-  }
-}
-
-function tellHole(found: Finding, stay: Stay, i: number, rank: number, cause: number): void {
-  if (omits(found)) return;
-  const delivery = stay.deliveries[i]!;
-  const sender = stay.view.stays.find((other) => other.rank === rank);
-  const missing = sender?.transmitted.find((multicast) => multicast.cause === cause);
-  const later = missing === undefined ? -1 : stay.delivered.indexOf(missing);
-  const what = missing?.id ?? `a multicast of ${stay.view.members[rank] ?? 'another'}`;
-  const sentence = `${processOf(stay).id} delivers ${delivery.id} ${later < 0 ? 'without' : 'before'} ${what}`;
-  const { send } = stay.delivered[i]!;
-  violate(found, `${sentence}, which its sender had before it`, missing?.send, send, delivery, stay.deliveries[later]);
 }
 
 /**
