@@ -46,7 +46,7 @@ export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint
   for (const group of node.groups.values()) {
     if (group.lastOrdered <= group.acceptedMessage) continue;
     after.push({ group, message: group.lastOrdered });
-    traceQueued(node.host, group);
+    if (node.options.trace) traceQueued(node.host, group);
   }
   link.letters.sent++;
   node.host.trace({ e: 'tell', to: link.peer, n: link.letters.sent });
