@@ -3,6 +3,7 @@
  * to what must not be is a scenario that shows it.
  */
 import test from 'ava';
+import { mutants } from '../mutants/list.js';
 import { libraryChecker, libraryCore } from '../simulation/library.js';
 import type { Checker } from '../simulation/run.js';
 import { type Start, begin } from './begin.js';
@@ -10,6 +11,7 @@ import { canonical } from './canonical.js';
 import { copyProcess } from './copy.js';
 import { createJudge } from './judge.js';
 import { eventCode, moveOf, processOf } from './locals.js';
+import { worlds } from './mutants.js';
 import { type Task, readWords } from './plan.js';
 import { showsIt, writeScenario } from './scenario.js';
 import { type Found, explore } from './search.js';
@@ -79,5 +81,13 @@ test('a copy of a process is the same, and what happens to it happens to nobody 
     t.is(canonical(processOf(locals, state)), before, 'the state is what it was');
     t.true(next < locals.states.length);
     t.is(canonical(original), before);
+  }
+});
+
+test('the mutants that it must find are there, and their worlds can be read', (t) => {
+  const names = mutants.map(({ name }) => name);
+  for (const world of worlds) {
+    t.notThrows(() => readWords(world.options.split(' ')));
+    for (const name of world.mutants) t.true(names.includes(name), name);
   }
 });

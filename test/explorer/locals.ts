@@ -200,6 +200,11 @@ export function processOf(locals: Locals, state: number): Process {
   }
   const process = copyProcess(locals.setting.core, locals.states[at]!.process!);
   for (const code of codes.reverse()) act(locals.setting, process, eventOf(locals, code));
+  // other events of the same state are likely to be next
+  if (codes.length > 1) {
+    locals.states[state]!.process = copyProcess(locals.setting.core, process);
+    keepWhole(locals, state);
+  }
   return process;
 }
 

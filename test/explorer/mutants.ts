@@ -10,7 +10,7 @@ import { prepare } from '../mutants/build.js';
 import { type Mutant, mutants } from '../mutants/list.js';
 
 /** Worlds in which mutants are looked for, and those that are missed in each. */
-const worlds: readonly { readonly options: string; readonly mutants: readonly string[] }[] = [
+export const worlds: readonly { readonly options: string; readonly mutants: readonly string[] }[] = [
   {
     options: '--members 3 --joins 0 --crashes 1',
     mutants: [
