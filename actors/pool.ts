@@ -33,6 +33,10 @@ export function withoutFirst(bytes: Uint8Array): Uint8Array {
 
 /** A copy of the bytes from `start` to `end`. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  if (end - start > pieceBytesMax) {
+    // so its memory is not filled with zeros first
+    return new Uint8Array(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end));
+  }
   const length = end - start;
   const at = reserve(length);
   if (length > shortBytes) slab.set(bytes.subarray(start, end), at);

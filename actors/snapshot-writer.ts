@@ -44,6 +44,8 @@ export class SnapshotWriter {
   /** What must not be passed while a value is written in one go, in bytes of this chunk. */
   #limit = Infinity;
   readonly #shapes: Shape[] = [];
+  /** The shape of the last object that was written as a whole: the next one's, as a rule. */
+  #hint: Shape | undefined;
   readonly #shapesByKeys = new Map<string, Shape>();
   /** Keys that were listed in vain: listing those of a large object takes long. */
   #listed: { readonly object: object; readonly keys: readonly string[] } | undefined;
@@ -88,7 +90,7 @@ export class SnapshotWriter {
     const [at, narrow, wide, shapes] = [this.#at, this.#narrowAt, this.#wide, this.#shapes.length];
     this.#limit = this.#size + wholeBytesMax;
     try {
-      this.#put(value, depth, undefined);
+      this.#hint = this.#put(value, depth, this.#hint) ?? this.#hint;
       return true;
     } catch (error) {
       if (error !== overflow) throw error;

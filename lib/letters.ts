@@ -120,7 +120,7 @@ function write(node: Node, link: Link, context: Context, message: LinkMessage, p
   linkContext.write(w, context);
   linkMessage.write(w, message);
   w.raw(payload);
-  sendOver(node.out, link, w.take(), node.host.now);
+  sendOver(node.out, link, w.bytes.subarray(0, w.length), node.host.now);
 }
 
 /** Sends what waits for nothing: a piece of a state, or word of one. */

@@ -6,10 +6,13 @@ import type { Millis, NodeId } from './ids.js';
 import { incarnationOf } from './ids.js';
 import { type Letters, createLetters } from './letter-box.js';
 import { linkRepeat, linkReopenDelay, linkWindowBytes } from './limits.js';
-import { type Outbox, addSection, overStream, toNode } from './outbox.js';
+import { type Outbox, addSection, overStream, room, toNode } from './outbox.js';
 import { Queue } from './queue.js';
 import { type Reader, Writer } from './wire/bytes.js';
-import { Section } from './wire/packet.js';
+import { Section, beginSection, endSection, sectionHeaderBytes } from './wire/packet.js';
+
+/** A message's number, as a varint. */
+const numberBytesMax = 8;
 
 /** Both directions of a link, at one end. */
 export interface Link {
@@ -57,10 +60,12 @@ export function hasRoom(link: Link): boolean {
 }
 
 function write(out: Outbox, link: Link, number: number, message: Uint8Array): void {
-  const w = new Writer(message.length + 8);
+  const packer = overStream(out, incarnationOf(link.peer), link.address);
+  const w = room(out, packer, sectionHeaderBytes + numberBytesMax + message.length);
+  const section = beginSection(w, Section.link);
   w.varint(number);
   w.raw(message);
-  addSection(out, overStream(out, incarnationOf(link.peer), link.address), Section.link, w.bytes.subarray(0, w.length));
+  endSection(w, section);
 }
 
 /**

@@ -75,7 +75,7 @@ function packer(out: Outbox, by: Packer['by'], destination: Incarnation, address
 export function room(out: Outbox, packer: Packer, bytes: number): Writer {
   if (packer.writer && packer.writer.length + bytes > packer.bytesMax) finish(out, packer);
   if (!packer.writer) {
-    packer.writer = new Writer(packer.capacity);
+    packer.writer = new Writer(Math.max(packer.capacity, headerBytesMax + bytes));
     writeHeader(packer.writer, {
       domain: out.domain,
       source: out.source,

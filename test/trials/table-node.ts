@@ -1,5 +1,8 @@
 /** One node with a member of a group that replicates a table, as a process of its own. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Writable } from 'node:stream';
 import { start } from 'nact';
+import { createLogger, transports } from 'winston';
 import {
   domain,
   groups,
@@ -14,7 +17,16 @@ import {
 import { startMeter } from './meter.js';
 import { assignmentOf, serve } from './remote.js';
 import { monotonic } from './stage.js';
-import { buildTable, change, copyTable, digestTable, takeLoad, valueOf } from './table.js';
+import {
+  buildTable,
+  change,
+  copyTable,
+  digestTable,
+  tableInPieces,
+  tableOfPieces,
+  takeLoad,
+  valueOf,
+} from './table.js';
 import type { Change, Table, Variant } from './table.js';
 
 /** What the process is to be. */
@@ -54,21 +66,32 @@ const table = founder ? buildTable(variant) : undefined;
 const meter = startMeter();
 const suspicions: string[] = [];
 const departures: string[] = [];
+const eventLoop = monitorEventLoopDelay({ resolution: 5 });
+eventLoop.enable();
+let latencies: number[] = [];
 let [readyAt, firstChunkAt, lastChunkAt, activeAt, bytes, from] = [0, 0, 0, 0, 0, ''];
 let viewsSeen = 0;
 let membersNow = 0;
 let stopLoad = () => undefined as void;
 let sent: Sent = { sent: 0, stable: 0, failed: 0 };
 
+const told = new Writable({
+  objectMode: true,
+  write(line: unknown, _encoding, done) {
+    const text = String(line);
+    if (text.includes('suspected')) suspicions.push(`${self} at ${monotonic().toFixed(0)} ms: ${text}`);
+    else process.stderr.write(`${text}\n`);
+    done();
+  },
+});
+
 const system = start(
   { name: self },
   groups({
     domain: name,
     name: self,
-    trace: (record) => {
-      if (record.e === 'suspect')
-        suspicions.push(`${self} suspects ${record.who} at ${monotonic().toFixed(0)} ms: ${record.why ?? ''}`);
-    },
+    // not traced: digests of all that is sent take their time
+    logger: createLogger({ level: 'warn', transports: [new transports.Stream({ stream: told })] }),
   }),
 );
 await ready(system);
@@ -83,7 +106,11 @@ const ref: GroupRef<Message, Table> = spawnReplicated(
   {
     ...(table ? { initialState: table } : { initialState: undefined as never }),
     ...(variant.kind === 'in-place' ? { snapshot: copyTable } : {}),
+    ...(variant.kind === 'pieces' ? { snapshot: tableInPieces, restore: tableOfPieces } : {}),
+    ...(variant.kind === 'careless' ? {} : { immutable: true }),
     onTransfer(progress) {
+      // a donor's own
+      if (!progress.to.startsWith(`${self}#`)) return;
       burn(firstChunkAt === 0 ? firstChunkMillis : chunkMillis);
       firstChunkAt ||= monotonic();
       lastChunkAt = monotonic();
@@ -123,7 +150,10 @@ const served = {
     const timer = setInterval(() => {
       for (const due = ((performance.now() - begun) / 1000) * rate; count < due; count++) {
         const key = Math.floor(Math.random() * variant.entries);
-        settle(multicast(ref, { key, value: valueOf(key + count, size) }));
+        const sentAt = performance.now();
+        const receipt = multicast(ref, { key, value: valueOf(key + count, size) });
+        receipt.delivered.then(() => latencies.push(performance.now() - sentAt)).catch(() => undefined);
+        settle(receipt);
       }
       sent = { sent: count, stable, failed };
     }, 4);
@@ -143,6 +173,13 @@ const served = {
   },
   /** Ends a stretch of measuring and begins the next. */
   stretch: (_: null) => meter.next(),
+  /** The longest that the event loop was held up, and how long own multicasts took to be delivered here, since the last time. */
+  smoothness(_: null): { readonly delay: number; readonly latencies: readonly number[] } {
+    const taken = { delay: eventLoop.max / 1e6, latencies: latencies.sort((x, y) => x - y) };
+    eventLoop.reset();
+    latencies = [];
+    return taken;
+  },
   /** Sends bytes; resolves when all have received them. */
   async bytes(size: number): Promise<void> {
     const load = new Uint8Array(size);
