@@ -62,7 +62,7 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
  * `f` of the state at this replica, after everything delivered here so far and this node's own earlier multicasts. Waits
  * for the state, if there is none yet. No message is sent.
  *
- * With `linearizable` it runs after everything that anybody had completed when it was called: that takes one multicast,
+ * With `linearizable` it runs after everything in total order that anybody had completed when it was called: that takes one multicast,
  * ordered like any other, of no bytes.
  *
  * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own

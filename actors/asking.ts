@@ -19,6 +19,8 @@ import type { AskOptions, Asked, GroupRef, Member as ViewMember, Replies, Reply,
 
 /** In milliseconds. */
 const timeoutDefault = 5000;
+/** What a timer of Node.js can wait for. */
+const timeoutMax = 2 ** 31 - 1;
 
 /**
  * Sends a message to the group and waits for what its members `reply`: to a member's ref as a multicast of that member,
@@ -140,7 +142,7 @@ class Asking implements Pending {
   /** Ends it when its time is up, as long as the core does not see to that. */
   watch(requests: Requests, number: number): void {
     const ended: Ended = { outcome: 'timeout', missing: [], maybeDone: true, why: 'its time is up' };
-    this.timer = setTimeout(() => endRequest(requests, number, ended), this.timeout);
+    this.timer = setTimeout(() => endRequest(requests, number, ended), Math.min(this.timeout, timeoutMax));
   }
 
   begin(): void {}

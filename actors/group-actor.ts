@@ -257,25 +257,13 @@ function deliver(member: Member, item: Delivery, message: unknown): Promise<void
   const own = item.from.id === member.outbox.node;
   const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
   const ctx = contextOf(member, item, from, item.mine, sender);
-  const before = member.state;
-  const result = call(member, member.behavior.f, before, message, ctx);
-  if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, before, state));
-  delivered(member, item, message, from, before, result);
+  const result = call(member, member.behavior.f, member.state, message, ctx);
+  if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, state));
+  delivered(member, item, message, from, result);
   return undefined;
 }
 
-function delivered(
-  member: Member,
-  item: Delivery,
-  message: unknown,
-  from: ViewMember,
-  before: unknown,
-  state: unknown,
-): void {
-  if (typeof state === 'object' && state !== null) {
-    if (state === before) member.inPlace = true;
-    else member.renews = true;
-  }
+function delivered(member: Member, item: Delivery, message: unknown, from: ViewMember, state: unknown): void {
   member.state = state;
   account(member, item);
   const { subject, view } = member.stream;

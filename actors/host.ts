@@ -265,10 +265,6 @@ export interface Member {
   hasState: boolean;
   /** Whether the group's state began as this member's initial state. */
   founder: boolean;
-  /** Whether the function ever returned the object it was given: it may change its state in place. */
-  inPlace: boolean;
-  /** Whether it ever returned another object. */
-  renews: boolean;
   /** Whether it was said that a state had to be copied. */
   copyNoticed: boolean;
   /** Whether the function is known to be asynchronous. */

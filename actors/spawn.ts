@@ -153,8 +153,6 @@ function createMember(
     state: kind === 'plain' ? plainState(behavior, actor) : undefined,
     hasState: kind === 'plain',
     founder: false,
-    inPlace: false,
-    renews: false,
     copyNoticed: false,
     asynchronous: [f, props.onView, props.onDirect].some(isAsync),
     returned: 0,

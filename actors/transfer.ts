@@ -7,6 +7,7 @@
  * it is encoded as a whole, some milliseconds at a time, and the actor waits for it. The event loop does not, so the node
  * is heard, and what is multicast meanwhile reaches everybody else.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TransferToken } from '../lib/events.js';
 import { tell, type Member, type Outgoing } from './host.js';
 import { beginLeave } from './leave.js';
@@ -17,6 +18,8 @@ import { snapshotEncoder, stateEncoder, type Snapshot, type SnapshotEncoder } fr
 /** What is encoded at once, in milliseconds: short against the failure detector's times. */
 const sliceMillis = 10;
 /** A wait for a copy that is worth a word, in milliseconds. */
+/** A state that is said to be immutable is looked at again after so long, in development. */
+const checkMillis = 500;
 const noticeMillis = 50;
 
 function keyOf(token: TransferToken): string {
@@ -31,7 +34,7 @@ export function startSnapshots(member: Member, tokens: readonly TransferToken[])
   const wanted = tokens.filter((token) => isWanted(member, token));
   if (wanted.length === 0) return undefined;
   const { snapshot } = member.behavior;
-  if (!snapshot && member.settings.kind === 'replicated' && mayChange(member)) return copy(member, wanted);
+  if (!snapshot && member.settings.kind === 'replicated' && isCopied(member)) return copy(member, wanted);
   for (const token of wanted) start(member, token, encoderOf(member), []);
   return undefined;
 }
@@ -47,14 +50,18 @@ function isWanted(member: Member, token: TransferToken): boolean {
   return !member.outgoing.delete(keyOf(token));
 }
 
-/** Whether the function may change a state that it has been given. */
-function mayChange({ behavior, inPlace, renews }: Member): boolean {
-  return behavior.immutable === undefined ? inPlace || !renews : !behavior.immutable;
+/**
+ * Unless it was said that the function leaves a state alone: a function that returns a new object may still have changed
+ * what is in it. In development that is checked, which takes a copy as well.
+ */
+function isCopied({ behavior }: Member): boolean {
+  return behavior.immutable !== true || process.env['NODE_ENV'] === 'development';
 }
 
 /** Encodes the whole state, once for all. */
 function copy(member: Member, tokens: readonly TransferToken[]): Promise<void> | undefined {
-  const encoder = stateEncoder(member.state, member.host.refs);
+  const { state } = member;
+  const encoder = stateEncoder(state, member.host.refs);
   const chunks: Snapshot[] = [];
   const from = performance.now();
   const encode = (until: number) => {
@@ -63,6 +70,7 @@ function copy(member: Member, tokens: readonly TransferToken[]): Promise<void> |
   };
   const send = () => {
     for (const token of tokens) if (isWanted(member, token)) start(member, token, encoder, chunks);
+    if (member.behavior.immutable) void checkUnchanged(member, state, chunks);
   };
   if (encode(from + sliceMillis)) {
     send();
@@ -76,6 +84,23 @@ function copy(member: Member, tokens: readonly TransferToken[]): Promise<void> |
   })();
 }
 
+/** Encodes a state again a while later: it was said to be immutable, so it still has to be what it was. */
+async function checkUnchanged(member: Member, state: unknown, before: readonly Snapshot[]): Promise<void> {
+  await sleep(checkMillis, undefined, { ref: false });
+  const encoder = stateEncoder(state, member.host.refs);
+  for (const { chunk, last } of before) {
+    const now = encoder.next();
+    if (now.last !== last || Buffer.compare(now.chunk, chunk) !== 0) {
+      member.log.error(
+        `the state of '${member.group}' was changed in place, though it is said to be immutable: joiners can get a state that ` +
+          `never was. Have its function return a new state, parts that change included, or say 'immutable: false'`,
+      );
+      return;
+    }
+    await new Promise(setImmediate);
+  }
+}
+
 /** Says once that the actor had to wait, and how that is avoided. */
 function noticeCopy(
   member: Member,
@@ -86,13 +111,10 @@ function noticeCopy(
   if (millis < noticeMillis || member.copyNoticed) return;
   member.copyNoticed = true;
   const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0);
-  const why = member.inPlace
-    ? 'its function has returned the very state that it was given, so it may change it in place'
-    : 'it is not known whether its function changes it in place';
   member.log.warn(
     `the actor of '${member.group}' waited ${millis.toFixed(0)} ms while its state (${(bytes / 1e6).toFixed(1)} MB) was ` +
-      `copied for ${tokens.map(({ joiner }) => joiner).join(', ')}: ${why}. If it never does, say 'immutable: true'; ` +
-      `else a 'snapshot' of your own may be quicker`,
+      `copied for ${tokens.map(({ joiner }) => joiner).join(', ')}. If its function never changes a state in place, say ` +
+      `'immutable: true'; else a 'snapshot' of your own may be quicker`,
   );
 }
 

@@ -210,9 +210,8 @@ export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
   /**
    * Whether the function leaves a state alone that it has been given, and returns a new one (parts that did not change may
    * be shared). Then a large state is sent while the function goes on; else it is copied first, and the function waits
-   * for that, though the event loop does not. Default: what the function has done so far; to have returned the same object
-   * once counts as `false`, to have returned nothing yet as well. In development a function that changes a state in place
-   * all the same is reported. Has no effect with a `snapshot`.
+   * for that, though the event loop does not. Default false. With `NODE_ENV=development` a state that was changed in place
+   * all the same is reported as an error in the log; it is copied then, too. Has no effect with a `snapshot`.
    */
   readonly immutable?: boolean;
   /**
@@ -266,7 +265,7 @@ export type GroupFunc<State, Msg, Answer = unknown> = (
 
 /** How {@link read} reads. */
 export interface ReadOptions {
-  /** After everything that anybody had completed, not only what was delivered here. */
+  /** After everything in total order that anybody had completed, not only what was delivered here. */
   readonly linearizable?: boolean;
 }
 
@@ -319,7 +318,7 @@ export interface Asked<Answer = unknown> extends Promise<Replies<Answer>> {
 
 /** What became of a multicast. The promises are made when first touched, and only then. */
 export interface Receipt {
-  /** Names the multicast for ever: the node's id and a number. */
+  /** Names the multicast within its group for ever: the node's id and a number. */
   readonly id: string;
   /** Flow control has let it in. Await it to keep pace. Rejects with {@link MulticastFailed}. */
   readonly accepted: Promise<void>;

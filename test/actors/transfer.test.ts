@@ -431,3 +431,34 @@ test.serial('a member that leaves in the middle of its restore does not wait for
   await t.throwsAsync(reading, { instanceOf: NotAMember });
   await viewOf(a, 1);
 });
+
+test.serial(
+  'a function that changes what is in its state, and returns a new object around it, tears no state',
+  async (t) => {
+    const hub = memoryHub();
+    type Torn = { readonly first: { n: number }; readonly rows: readonly string[]; readonly last: { n: number } };
+    const f = (state: Torn, _message: number): Torn => {
+      state.first.n += 1;
+      state.last.n += 1;
+      return { ...state };
+    };
+    const state = (rows: number): Torn => ({
+      first: { n: 0 },
+      rows: Array.from({ length: rows }, (_, i) => `row ${i}`),
+      last: { n: 0 },
+    });
+    const a = spawnReplicated(system(t, hub, 'a'), f, 'g', { initialState: state(100_000) });
+    await viewOf(a, 1);
+    let sent = 0;
+    const timer = setInterval(() => dispatch(a, sent++), 1);
+    t.teardown(() => clearInterval(timer));
+    await multicast(a, 0).delivered;
+    const b = spawnReplicated(system(t, hub, 'b'), f, 'g', { initialState: state(0) });
+    await eventually(async () => (await read(b, ({ rows }) => rows.length)) === 100_000, 'the state');
+    clearInterval(timer);
+    await multicast(a, 0).stable;
+    const parts = await Promise.all([a, b].map((ref) => read(ref, ({ first, last }) => [first.n, last.n])));
+    t.is(parts[1]?.[0], parts[1]?.[1]);
+    t.deepEqual(parts[0], parts[1]);
+  },
+);
