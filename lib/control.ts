@@ -131,7 +131,8 @@ function followState(node: Node, state: DomainState, decree: Decree | null): voi
   updateQuorate(node);
   const nodes = new Set(node.addresses.keys());
   for (const group of node.groups.values()) {
-    followDecree(node.host, group, state.groups.get(group.name), decree, nodes);
+    const after = node.membership.wanted.get(group.name)?.after ?? 0;
+    followDecree(node.host, group, state.groups.get(group.name), decree, nodes, after);
     if (group.id !== 0) node.groupsById.set(group.id, group);
     node.host.touch(group);
   }

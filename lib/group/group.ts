@@ -3,7 +3,7 @@
  * at the end of each batch of work.
  */
 import type { NodeEvent } from '../events.js';
-import type { NodeId } from '../ids.js';
+import type { DecreeNumber, NodeId } from '../ids.js';
 import { assert, must } from '../assert.js';
 import type { Change, Decree, GroupSettings, GroupState, LeaveCause } from '../membership/state.js';
 import { Queue } from '../queue.js';
@@ -62,13 +62,17 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
   };
 }
 
-/** A decree was installed: what it means for this group. `decree` is null when the state was learned whole. */
+/**
+ * A decree was installed: what it means for this group. `decree` is null when the state was learned whole. Who joins anew
+ * takes no part in a former life of its own, which may still be there: it is in from a decree later than `after`.
+ */
 export function followDecree(
   host: Host,
   group: Group,
   state: GroupState | undefined,
   decree: Decree | null,
   nodes: ReadonlySet<NodeId>,
+  after: DecreeNumber,
 ): void {
   if (group.ended) return;
   const me = state?.members.find(({ node }) => node === host.self);
@@ -76,8 +80,8 @@ export function followDecree(
     endGroup(host, group, 'left', 'left the group');
     return;
   }
-  if (!state || !me) return;
   const isNew = group.id === 0;
+  if (!state || !me || (isNew && me.joined <= after)) return;
   if (!isNew && state.view <= latestView(group)) return;
   if (!isNew && decree) noteDepartures(group, state, decree);
   group.id = state.id;

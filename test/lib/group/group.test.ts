@@ -10,6 +10,7 @@ import {
   at,
   grouped,
   isQuiet,
+  isTogether,
   join,
   multicast,
   multicastEvent,
@@ -187,4 +188,30 @@ test('a message to an earlier membership of a node is nobody’s', (t) => {
   t.is(directs(), 0);
   act(net, at(net, 'a'), { kind: 'direct', group: 'g', to: b.node.self, payload: Uint8Array.of(2) });
   runUntil(net, () => directs() === 1, 'the next one arrives');
+});
+
+test('who joins, leaves before it is in, and joins again is in anew, though the first join still came about', (t) => {
+  const net = grouped(['a', 'x']);
+  const b = start(net, 'b');
+  runUntil(net, () => at(net, 'a').node.domain?.nodes.length === 3 && b.node.domain !== null, 'b is in the domain');
+  net.rule = ({ holds, to }) => (to === b.address && holds.includes('decided') ? 'hold' : 'pass');
+  join(net, 'b');
+  runUntil(net, () => at(net, 'x').node.domain?.groups.get('g')?.members.length === 3, 'the others know that b is in');
+  act(net, b, { kind: 'leave-group', group: 'g' });
+  t.is(actorOf(b).status, 'left');
+  net.rule = ({ holds, from }) => (from === b.address && holds.includes('request') ? 'hold' : 'pass');
+  release(net);
+  const held = (): number | undefined =>
+    b.node.domain?.groups.get('g')?.members.find(({ node }) => node === b.node.self)?.joined;
+  runUntil(net, () => held() !== undefined, 'b knows that it is in');
+  const first = held();
+  join(net, 'b');
+  start(net, 'c');
+  runUntil(net, () => b.node.domain?.nodes.length === 4, 'there is another decree before b has left');
+  net.rule = () => 'pass';
+  release(net);
+  runUntil(net, () => actorOf(b).status === 'active' && isTogether(net), 'b is in');
+  t.true((held() ?? 0) > (first ?? 0));
+  multicast(net, 'b', 'm');
+  runUntil(net, () => texts(actorOf(at(net, 'a'))).includes('m'), 'a has what b multicasts');
 });
