@@ -8,7 +8,7 @@ import type { Habits } from './application.js';
 import { type Random, between, chance, integer, pick, shuffled } from './random.js';
 import type { WorldOptions } from './world.js';
 
-/** The kinds of faults. Noise is on for a while; the others happen. */
+/** What breaks a protocol of views most: who is there, who hears whom, and when. Noise is on for a while; the others happen. */
 export const faultKinds = [
   'loss',
   'duplication',
@@ -32,6 +32,10 @@ export const faultKinds = [
   'join of a group',
   'leave of a group',
   'leave of the domain',
+] as const;
+
+/** What goes wrong beside that. */
+export const otherFaultKinds = [
   'damaged datagrams',
   'truncated datagrams',
   'replayed datagrams',
@@ -53,7 +57,7 @@ export const faultKinds = [
   'contact struck',
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number];
+export type FaultKind = (typeof faultKinds)[number] | (typeof otherFaultKinds)[number];
 
 /** A group of the run. */
 export interface GroupPlan {
@@ -186,7 +190,10 @@ function drawWorld(random: Random): Plan['world'] {
 }
 
 function drawKinds(random: Random): FaultKind[] {
-  const kinds = shuffled(random, faultKinds).slice(0, integer(random, 4, 13));
+  const kinds: FaultKind[] = [
+    ...shuffled(random, faultKinds).slice(0, integer(random, 3, 9)),
+    ...shuffled(random, otherFaultKinds).slice(0, pick(random, [0, 0, 1, 3, 6])),
+  ];
   // what happens inside a view change is what breaks protocols: most runs aim
   if (chance(random, 0.8)) kinds.push('aimed', 'aimed');
   if (chance(random, 0.3)) kinds.push('crash of two');

@@ -632,7 +632,9 @@ function surroundings(world: World, process: Process, replica: Replica): Surroun
   const { life } = process;
   return {
     emit: (event) => {
-      if (process.life === life) post(world, process, event);
+      // what an actor of an earlier membership still does is of no account
+      const isPresent = process.life === life && process.replicas.get(replica.group) === replica;
+      if (isPresent) post(world, process, event);
     },
     trace: (what) => {
       if (process.life === life && !replica.ended) record(world, process, what);
