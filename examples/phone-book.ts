@@ -18,9 +18,12 @@ const system = start(
 
 if (role === 'ask') {
   const book = groupRef<Entry, Book, string>(system, 'phone-book');
-  const replies = await ask(book, number === undefined ? { person } : { person, number }, { replies: 'majority' });
-  for (const { member, value } of replies) console.log(`${member.name} says: ${person} has ${value}`);
-  await leaveDomain(system);
+  try {
+    const replies = await ask(book, number === undefined ? { person } : { person, number }, { replies: 'majority' });
+    for (const { member, value } of replies) console.log(`${member.name} says: ${person} has ${value}`);
+  } finally {
+    await leaveDomain(system);
+  }
 } else {
   spawnReplicated(
     system,

@@ -98,6 +98,8 @@ function refuseGroup(node: Node, name: string): void {
 
 function endAll(node: Node, status: 'left' | 'excluded', why: string): void {
   for (const group of node.groups.values()) endGroup(node.host, group, status, why);
+  // what they follow may be lost: nobody would know
+  for (const link of node.links.values()) link.letters.held.clear();
   endAllAsks(node, why);
 }
 

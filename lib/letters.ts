@@ -33,14 +33,15 @@ const nothing = new Uint8Array(0);
 
 /**
  * Sends a letter at the end of the batch, or later; to oneself it needs no link. False if it is not sent: the other node
- * is gone, or too much waits for it already.
+ * is gone, or this one, or too much waits for it already.
  */
 export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint8Array): boolean {
   if (to === node.self) {
     handOut(node, to, letter, payload);
     return true;
   }
-  const link = linkTo(node, to);
+  // who was excluded may have lost what its letter follows
+  const link = node.membership.phase.kind === 'member' ? linkTo(node, to) : undefined;
   if (!link || link.letters.heldBytes > lettersHeldBytesMax) return false;
   const after: { group: Group; message: number }[] = [];
   for (const group of node.groups.values()) {

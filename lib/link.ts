@@ -8,7 +8,7 @@ import { type Letters, createLetters } from './letter-box.js';
 import { linkRepeat, linkReopenDelay, linkWindowBytes } from './limits.js';
 import { type Outbox, addSection, overStream, room, toNode } from './outbox.js';
 import { Queue } from './queue.js';
-import { type Reader, Writer } from './wire/bytes.js';
+import { Malformed, type Reader, Writer } from './wire/bytes.js';
 import { Section, beginSection, endSection, sectionHeaderBytes } from './wire/packet.js';
 
 /** A message's number, as a varint. */
@@ -77,9 +77,10 @@ export function nextLinkMessage(link: Link, r: Reader): Uint8Array | null {
   return r.varint() === link.received + 1 ? r.raw(r.left) : null;
 }
 
-/** Takes in an acknowledgement. */
+/** Takes in an acknowledgement; of what was not sent there is none. */
 export function takeLinkAck(link: Link, r: Reader, now: Millis): void {
   const received = r.varint();
+  if (received > link.sent || r.left > 0) throw new Malformed(`an acknowledgement of ${received} of ${link.sent}`);
   for (
     let oldest = link.unacknowledged.first;
     oldest && oldest.number <= received;

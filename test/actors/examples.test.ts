@@ -27,7 +27,7 @@ function run(t: ExecutionContext, example: string, domain: string, ...args: stri
 const shows = (running: Running, text: string | RegExp) =>
   eventually(
     () => (typeof text === 'string' ? running.output.includes(text) : text.test(running.output)),
-    `${String(text)} in:\n${running.output}`,
+    () => `${String(text)} in:\n${running.output}`,
   );
 
 test.serial('the twenty lines: one replicated stock in several processes', async (t) => {

@@ -97,11 +97,16 @@ export function viewOf(ref: GroupRef<never>, members: number): Promise<View> {
   return first(views(ref), (view) => view.members.length === members);
 }
 
-/** Resolves when the condition holds. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+/** Resolves when the condition holds; if it never does, rejects with what was waited for, put into words only then. */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string | (() => string),
+): Promise<void> {
   const until = performance.now() + patience;
   while (!(await holds())) {
-    if (performance.now() > until) throw new Error(`not within ${patience} ms: ${what}`);
+    if (performance.now() > until) {
+      throw new Error(`not within ${patience} ms: ${typeof what === 'string' ? what : what()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -9,6 +9,7 @@ import { Malformed, Reader, Writer } from '../../lib/wire/bytes.js';
 import { Section } from '../../lib/wire/packet.js';
 import {
   type Network,
+  type Packet,
   act,
   actorOf,
   at,
@@ -175,6 +176,26 @@ test('what a leaver said last is handed out, though it has left when that may be
   release(net);
   runUntil(net, () => read(net, 'r').length === 1, 'r has the letter');
   t.is(at(net, 'r').node.writing.size, 0);
+});
+
+test('who is excluded says no more: its letters may follow multicasts that are lost', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  const isForC = ({ from, to }: Packet): boolean => from === 'at-c' || to === 'at-c';
+  const tellsB = ({ to, holds }: Packet): boolean =>
+    to === 'at-b' && holds.some((kind) => ['decided', 'decrees'].includes(kind));
+  net.rule = (sent) => (isForC(sent) ? 'drop' : 'pass');
+  // what is multicast behind a barrier waits for the next view, and the letter with it
+  act(net, at(net, 'c'), multicastEvent(at(net, 'c'), 'barrier', { order: 'barrier' }));
+  act(net, at(net, 'c'), multicastEvent(at(net, 'c'), 'later'));
+  write(net, 'c', 'b', 'held');
+  net.rule = (sent) => (isForC(sent) ? 'drop' : tellsB(sent) ? 'hold' : 'pass');
+  runUntil(net, () => at(net, 'a').node.domain?.nodes.length === 2, 'a knows that c is out');
+  net.rule = (sent) => (tellsB(sent) ? 'hold' : 'pass');
+  runUntil(net, () => actorOf(at(net, 'c')).status === 'excluded', 'c is told');
+  write(net, 'c', 'b', 'after all');
+  run(net, 20);
+  t.is(at(net, 'b').node.domain?.nodes.length, 3, 'b does not know of it');
+  t.deepEqual(read(net, 'b'), []);
 });
 
 test('of groups that are gone a link remembers nothing', (t) => {

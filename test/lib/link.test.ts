@@ -15,7 +15,7 @@ import {
   takeLinkAck,
 } from '../../lib/link.js';
 import { type Outbox, createOutbox, finishAll } from '../../lib/outbox.js';
-import { Reader } from '../../lib/wire/bytes.js';
+import { Malformed, Reader } from '../../lib/wire/bytes.js';
 import { Section, readHeader, readSection } from '../../lib/wire/packet.js';
 
 /** One end of a link with an outbox of its own. */
@@ -160,13 +160,17 @@ test('a donor has to wait while more than the window is under way', (t) => {
   t.true(hasRoom(a.link));
 });
 
-test('acknowledgements of messages that were never sent, and old ones, do no harm', (t) => {
+test('old acknowledgements do no harm; those of messages that were never sent, or with more behind them, are malformed', (t) => {
   const [a] = createEnds();
   for (let n = 1; n <= 3; n++) sendOver(a.out, a.link, numbered(n), 0);
   takeLinkAck(a.link, new Reader(Uint8Array.of(2)), 1);
   takeLinkAck(a.link, new Reader(Uint8Array.of(1)), 1);
   t.is(a.link.unacknowledged.length, 1);
-  takeLinkAck(a.link, new Reader(Uint8Array.of(99)), 1);
+  for (const bytes of [Uint8Array.of(4), Uint8Array.of(3, 0)]) {
+    t.throws(() => takeLinkAck(a.link, new Reader(bytes), 1), { instanceOf: Malformed });
+  }
+  t.is(a.link.unacknowledged.length, 1);
+  takeLinkAck(a.link, new Reader(Uint8Array.of(3)), 1);
   t.is(a.link.unacknowledged.length, 0);
   t.is(a.link.bytes, 0);
 });
