@@ -97,6 +97,8 @@ export interface Replica {
   readonly directs: Map<string, number>;
   /** Flushes that have not ended, with what had been sent before. */
   readonly flushes: Map<number, number>;
+  /** Requests that its contact, this member, has looked at. */
+  readonly lookedAt: Set<string>;
   /** Requests that took effect at a plain member, which has no state to have them in. */
   readonly requests: Set<string>;
   /** Bytes consumed that the core has not been told about: it is told once per batch. */
@@ -125,6 +127,7 @@ export function createReplica(group: string, settings: GroupSettings, habits: Ha
     delivered: 0,
     directs: new Map(),
     flushes: new Map(),
+    lookedAt: new Set(),
     requests: new Set(),
     unreported: 0,
   };
@@ -242,7 +245,11 @@ function letIn(replica: Replica, item: GroupItem & { readonly kind: 'request' },
   if (!isIntact(payload, request.client, request.number)) {
     around.fail('NO-CREATE', `${group}: request ${request.client}:${request.number} is not what was sent`);
   }
-  const refusal = habits.refuses(request.number);
+  const key = `${request.client}:${request.number}`;
+  const draw = habits.refuses(request.number);
+  // it comes again, and those behind it may have come before
+  const refusal = draw === 'for now' && replica.lookedAt.has(key) ? 'no' : draw;
+  replica.lookedAt.add(key);
   if (refusal === 'no' && around.passOn(request, payload)) return;
   around.emit({ kind: 'refuse', group, request, why: 'drawn', again: refusal !== 'for good' });
 }

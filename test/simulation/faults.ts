@@ -20,7 +20,7 @@ import { clog, damage, forgery, replay, startRecording } from './packet-faults.j
 import type { FaultKind } from './plan.js';
 import { jumpClock, kill, killTwo, pauseFor, stall } from './process-faults.js';
 import { between, chance, pick } from './random.js';
-import { delayBallot, leaveMidFlush, tellHalf } from './staged-faults.js';
+import { delayBallot, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
 import { strikeTransfer } from './transfer-faults.js';
 import { after, start } from './world.js';
 
@@ -130,7 +130,7 @@ function happen(faults: Faults, kind: FaultKind): boolean {
 
 /** Lets faults happen until the world heals. */
 export function startFaults(faults: Faults): void {
-  const { kinds } = faults.plan;
+  const { kinds, lostPast, calm } = faults.plan;
   if (kinds.includes('replayed datagrams') || kinds.includes('forged datagrams')) startRecording(faults);
   const next = (): void => {
     if (faults.healed) return;
@@ -139,7 +139,12 @@ export function startFaults(faults: Faults): void {
     if (happen(faults, kind)) note(faults, kind, inside);
     after(faults.world, between(faults.random, 0.3, 1.7) * faults.plan.interval, next);
   };
-  after(faults.world, faults.plan.calm, next);
+  after(faults.world, calm, next);
+  if (lostPast === null) return;
+  after(faults.world, calm + lostPast.after, () => {
+    const inside = isChanging(faults.world);
+    if (!faults.healed && losePastOfBarrier(faults, lostPast.random)) note(faults, 'lost past of a barrier', inside);
+  });
 }
 
 /** Ends all faults: links mend, noise stops, the paused go on, the dead stay dead or come back. */

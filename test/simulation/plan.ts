@@ -5,7 +5,7 @@
 import { type GroupSettings, type Order } from '../../lib/membership/state.js';
 import { defaults } from '../../lib/options.js';
 import type { Habits } from './application.js';
-import { type Random, between, chance, integer, pick, shuffled } from './random.js';
+import { type Random, between, chance, fork, integer, pick, shuffled } from './random.js';
 import type { WorldOptions } from './world.js';
 
 /** What breaks a protocol of views most: who is there, who hears whom, and when. Noise is on for a while; the others happen. */
@@ -97,6 +97,8 @@ export interface Plan {
   /** Share of datagrams that are lost all the time until the world heals. */
   readonly loss: number;
   readonly kinds: readonly FaultKind[];
+  /** When a barrier loses its past, after the calm; drawn apart, so that all else stays as it is. */
+  readonly lostPast: { readonly after: number; readonly random: Random } | null;
   /** When the faults begin, and for how long they go on. */
   readonly calm: number;
   readonly duration: number;
@@ -217,5 +219,6 @@ export function drawPlan(random: Random): Plan {
     interval: pick(random, [90, 160, 300]),
     startSpread: pick(random, [0, 20, 150]),
     revive: chance(random, 0.5),
+    lostPast: chance(random, 0.15) ? { after: between(random, 100, 1000), random: fork(random) } : null,
   };
 }

@@ -8,8 +8,8 @@ import { causeChange } from './membership-faults.js';
 import { silence } from './network-faults.js';
 import type { Packet, Rule } from './network.js';
 import { burst, heldMax, holdLastWords, stopRepairs } from './process-faults.js';
-import { between, chance, pick, shuffled } from './random.js';
-import { type Process, after, crash, deliverHeld, leaveDomain, leaveGroup } from './world.js';
+import { type Random, between, chance, pick, shuffled } from './random.js';
+import { type Process, after, crash, deliverHeld, leaveDomain, leaveGroup, multicast } from './world.js';
 
 /**
  * One dies after a burst that one other alone has heard, who wants to leave its groups: it is let go while the others ask it
@@ -123,4 +123,63 @@ export function delayBallot(faults: Faults): boolean {
   after(world, millis, undo);
   ruleFor(faults, rule, millis);
   return causeChange(faults);
+}
+
+/**
+ * One member alone hears what another multicasts, raises a barrier behind it, and both are lost: those who go on have the
+ * barrier and not what comes before it.
+ */
+export function losePastOfBarrier(faults: Faults, random: Random): boolean {
+  const { world, plan } = faults;
+  const { timeout } = plan.world.node;
+  const { name, settings } = pick(random, plan.groups);
+  const members = living(world).filter(({ replicas }) => replicas.has(name));
+  // in total order nothing is delivered without the sequencer
+  const first = members.filter(({ id, views }) => settings.kind === 'replicated' && views.get(name)?.m[0] === id);
+  const pair = [
+    ...first,
+    ...shuffled(
+      random,
+      members.filter((each) => !first.includes(each)),
+    ),
+  ].slice(0, 2);
+  const [sender, hearer] = shuffled(random, pair);
+  if (sender === undefined || hearer === undefined || members.length < 4) return false;
+  const millis = 2 * timeout;
+  silence(
+    faults,
+    sender,
+    world.processes.filter((process) => process !== hearer),
+    millis,
+  );
+  // nor does anybody hear of it from the one who has it
+  ruleFor(
+    faults,
+    ({ kind, from, bytes }) =>
+      kind !== 'stream' && from === hearer.address && world.core.describePacket(bytes).includes('fetched')
+        ? { kind: 'drop' }
+        : undefined,
+    millis,
+  );
+  const listener = (process: Process, record: Traced): void => {
+    if (faults.healed) world.onTrace.delete(listener);
+    if (process !== hearer || record.e !== 'deliver' || record.g !== name || !record.id.startsWith(`${sender.id}:`))
+      return;
+    world.onTrace.delete(listener);
+    after(world, 0, () => {
+      if (faults.healed) return;
+      multicast(world, hearer, name, 'barrier', false, 16);
+      after(world, between(random, 1, 6), () => {
+        if (faults.healed) return;
+        for (const each of [sender, hearer]) {
+          if (mayDie(faults, each)) crash(world, each, true);
+          else silence(faults, each, world.processes, between(random, 2, 4) * timeout);
+        }
+      });
+    });
+  };
+  world.onTrace.add(listener);
+  after(world, millis, () => world.onTrace.delete(listener));
+  multicast(world, sender, name, settings.kind === 'replicated' ? 'total' : 'causal', false, 16);
+  return true;
 }

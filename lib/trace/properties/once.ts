@@ -13,11 +13,14 @@ import { createOrigins, isInState, originsOf } from '../origins.js';
 
 /**
  * ONCE: a request is applied at most once by a member and those from whom it has its state; all agree which delivery is a
- * repetition; one that ended well was applied, and if it was uniform it is in the state of every correct member.
+ * repetition; one that ended well was applied, and if it was uniform, as all are that come through a contact, it is in the
+ * state of every correct member.
  */
 export function once(history: History): Finding {
   const found = finding('ONCE');
   const origins = createOrigins(history);
+  // a member's own question is a multicast with an id of its own
+  const foreign = new Set(history.asks.filter(({ id }) => id === null).map(({ g, r }) => `${g} ${r}`));
   for (const group of history.groups.values()) {
     for (const [request, servings] of group.requests) {
       found.held += servings.length;
@@ -27,7 +30,8 @@ export function once(history: History): Finding {
   }
   for (const { record } of history.asked) {
     const group = history.groups.get(record.g);
-    if (group !== undefined && record.outcome === 'ok') checkOutcome(found, origins, group, record);
+    if (group === undefined || record.outcome !== 'ok') continue;
+    checkOutcome(found, origins, group, record, foreign.has(`${record.g} ${record.r}`));
   }
   return found;
 }
@@ -68,14 +72,14 @@ function checkApplications(found: Finding, origins: Origins, request: string, se
   }
 }
 
-function checkOutcome(found: Finding, origins: Origins, group: Group, asked: Of<'asked'>): void {
+function checkOutcome(found: Finding, origins: Origins, group: Group, asked: Of<'asked'>, isForeign: boolean): void {
   const applied = (group.requests.get(asked.r) ?? []).filter(isApplied);
   found.held += 1;
   if (applied.length === 0) {
     if (isTraced(origins.history, group)) violate(found, `request ${asked.r} ended well and was not applied`, asked);
     return;
   }
-  if (!applied.some(({ record }) => record.u)) return;
+  if (!isForeign && !applied.some(({ record }) => record.u)) return;
   for (const process of origins.history.processes.values()) {
     const life = process.tracks.get(group.name)?.life ?? null;
     if (life?.stays.at(-1)?.until !== 'end' || has(origins, life, applied)) continue;
