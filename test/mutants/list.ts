@@ -15,6 +15,8 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Why the simulator may miss it, and what finds it instead. */
+  readonly survives?: string;
 }
 
 const flush: readonly Mutant[] = [

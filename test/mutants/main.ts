@@ -3,6 +3,8 @@
  * out; it must be found, by a violation or by something that never comes about, within a bounded number of seeds that
  * pass without it. A mutant whose changed line never ran proves nothing and counts as not found.
  *
+ * A mutant that says why the simulator may miss it may be missed; the list has few of those.
+ *
  * Words after `--` choose mutants by name; `--seeds N` changes the bound; `--scenarios` tries the mutants on the scenarios
  * instead; `--dry` only looks whether each mutant's text is there.
  */
@@ -17,6 +19,8 @@ import { type Mutant, mutants } from './list.js';
 const dist = fileURLToPath(new URL('../..', import.meta.url));
 /** Seeds before a mutant counts as not found. */
 const seedsMax = 1000;
+/** Of all mutants so many have to be found, however well the others are explained. */
+const shareMin = 0.95;
 /** A mutant may make the core go round in circles for ever; then its process is ended. */
 const patience = 15 * 60_000;
 const parallel = 2;
@@ -73,6 +77,7 @@ async function hunt(mutant: Mutant, clean: string, seeds: number): Promise<Outco
 
 function show(mutant: Mutant, outcome: Outcome): string {
   const name = `${mutant.rule.padEnd(5)} ${mutant.name.padEnd(52)}`;
+  if (outcome.kind === 'not found' && mutant.survives !== undefined) return `- ${name} ${mutant.survives}`;
   if (outcome.kind === 'not found') return `✘ ${name} ${outcome.why}`;
   return `✔ ${name} seed ${String(outcome.seed).padStart(4)}  ${outcome.property}`;
 }
@@ -128,13 +133,15 @@ async function main(): Promise<boolean> {
   if (!checkTexts(wanted)) return false;
   const clean = prepare(undefined);
   const queue = [...wanted];
-  const missed: string[] = [];
+  let found = 0;
+  let explained = 0;
   const lane = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const outcome = await hunt(mutant, clean, Number(values.seeds));
       console.log(show(mutant, outcome));
       if (values.verbose && outcome.kind === 'found') console.log(`    ${outcome.detail}`);
-      if (outcome.kind === 'not found') missed.push(mutant.name);
+      if (outcome.kind === 'found') found += 1;
+      else if (mutant.survives !== undefined) explained += 1;
     }
   };
   try {
@@ -142,8 +149,9 @@ async function main(): Promise<boolean> {
   } finally {
     rmSync(clean, { recursive: true, force: true });
   }
-  console.log(`${wanted.length - missed.length} of ${wanted.length} mutants found`);
-  return missed.length === 0;
+  const rest = explained > 0 ? `, ${explained} explained` : '';
+  console.log(`${found} of ${wanted.length} mutants found${rest}`);
+  return found + explained === wanted.length && (found >= shareMin * wanted.length || wanted.length < mutants.length);
 }
 
 process.exitCode = (await main()) ? 0 : 1;
