@@ -569,6 +569,9 @@ const requests: readonly Mutant[] = [
     file: 'group/install.js',
     find: `        group.replica.held.push({ kind: 'nodes', nodes });`,
     replace: `        hit(), forgetGone(group, nodes);`,
+    survives:
+      'a request has to come again, and its client to go, between the first piece of a state and the last; ' +
+      'test/lib/asking.test.ts has a joiner in that place',
   },
   {
     name: 'a request of a client that is gone is sent all the same',
