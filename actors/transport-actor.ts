@@ -13,11 +13,11 @@ import { nodeId } from '../lib/ids.js';
 import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
 import type { DomainState } from '../lib/membership/state.js';
-import type { TransportHandlers } from '../transport/transport.js';
+import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
 import { DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
-import { wake, type Host, type Life } from './host.js';
+import { tell, wake, type Host, type Life } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
@@ -116,9 +116,9 @@ function handlers(host: Host): TransportHandlers {
       host.datagramsTaken += 1;
       wake(host);
     },
-    streamDown(to, why) {
+    streamDown(to, why, wasUp) {
       host.log.debug(`stream to ${to} is down: ${why}`, { node: host.life.id });
-      host.inbox.push({ kind: 'stream-down', to });
+      host.inbox.push({ kind: 'stream-down', to, wasUp });
       wake(host);
     },
     error(error) {
@@ -256,6 +256,12 @@ function perform(host: Host, effects: readonly Effect[]): void {
       case 'stream':
         transport.stream(effect.to, effect.bytes);
         break;
+      case 'tether':
+        transport.tether(effect.to);
+        break;
+      case 'probe':
+        void probe(host, transport, effect.to);
+        break;
       case 'deliver': {
         const member = host.members.get(effect.group);
         if (member) enqueue(member, effect.items);
@@ -303,6 +309,12 @@ function perform(host: Host, effects: readonly Effect[]): void {
   }
   // last: what a node said before it left counts
   if (state) followDomain(host, state);
+}
+
+async function probe(host: Host, transport: Transport, to: string): Promise<void> {
+  const { life } = host;
+  const found = await transport.probe(to);
+  if (host.life === life) tell(host, { kind: 'probed', to, found });
 }
 
 function refuse(host: Host, group: string, why: string): void {

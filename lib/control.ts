@@ -67,6 +67,8 @@ function carryOut(node: Node, output: MembershipOutput): void {
       node.host.log('info', 'heard again', { node: output.who });
       return updateQuorate(node);
     case 'log':
+    case 'tether':
+    case 'probe':
       node.effects.push(output);
       return;
     default:

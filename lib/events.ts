@@ -151,12 +151,23 @@ export interface Delivery {
   readonly payload: Uint8Array;
 }
 
+/**
+ * What a probe of an address found: somebody who listens there, whoever it is; a machine that says that nobody does; or
+ * no answer, which tells nothing.
+ */
+export type Found = 'somebody' | 'nobody' | 'silence';
+
 /** What happens to a node. */
 export type NodeEvent =
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly from: string }
   | { readonly kind: 'stream'; readonly bytes: Uint8Array; readonly from: string }
-  /** The stream to this address broke; what was written and not yet acknowledged by the peer's core may be lost. */
-  | { readonly kind: 'stream-down'; readonly to: string }
+  /**
+   * The stream to this address broke; what was written and not yet acknowledged by the peer's core may be lost.
+   * `wasUp`: there was a connection, so that the peer may have crashed; else none could be opened.
+   */
+  | { readonly kind: 'stream-down'; readonly to: string; readonly wasUp?: boolean }
+  /** The answer to a probe. */
+  | { readonly kind: 'probed'; readonly to: string; readonly found: Found }
   /** `behind`: what came during a stall may still be queued, so nobody is judged by silence; the rest goes on. */
   | { readonly kind: 'tick'; readonly behind?: boolean }
   | { readonly kind: 'join-group'; readonly group: string; readonly settings: GroupSettings }
@@ -223,6 +234,10 @@ export type Effect =
   | { readonly kind: 'multicast'; readonly bytes: Uint8Array }
   | { readonly kind: 'unicast'; readonly to: string; readonly bytes: Uint8Array }
   | { readonly kind: 'stream'; readonly to: string; readonly bytes: Uint8Array }
+  /** Keep a stream open to each of these addresses, and to no others that nothing is written to: a crash breaks it. */
+  | { readonly kind: 'tether'; readonly to: readonly string[] }
+  /** Find out whether anybody listens there. */
+  | { readonly kind: 'probe'; readonly to: string }
   | { readonly kind: 'deliver'; readonly group: string; readonly items: readonly GroupItem[] }
   | { readonly kind: 'trace'; readonly record: TraceRecord }
   | {

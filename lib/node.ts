@@ -30,6 +30,8 @@ import {
   leaveGroup as leaveGroupByDecree,
   multicastSent,
   nextTick as membershipDue,
+  noteProbe,
+  tetherBroke,
   tick as tickMembership,
 } from './membership/membership.js';
 import type { Node } from './node-state.js';
@@ -136,6 +138,10 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       return receivePacket(node, event.bytes, event.from, now);
     case 'stream-down':
       for (const link of node.links.values()) if (link.address === event.to) linkBroke(link, now);
+      if (event.wasUp) tetherBroke(node.membership, event.to, now);
+      return;
+    case 'probed':
+      noteProbe(node.membership, event.to, event.found, now);
       return;
     case 'tick':
       return tick(node, event.behind ?? false, now);

@@ -94,6 +94,8 @@ interface Endpoint {
   bytesUnderWay: number;
   /** What it sends by stream, by address; an entry exists while a stream is open. */
   readonly streams: Map<string, StreamState>;
+  /** To whom streams are kept though nothing is written. */
+  tethers: readonly string[];
   /** From whom streams have arrived since it was last told of a break. */
   readonly heard: Set<string>;
   closed: boolean;
@@ -125,6 +127,7 @@ export function memory(hub: MemoryHub): TransportFactory {
       reporter: createReporter((error) => handlers.error(error)),
       bytesUnderWay: 0,
       streams: new Map(),
+      tethers: [],
       heard: new Set(),
       closed: false,
     };
@@ -159,6 +162,10 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
       checkSize(bytes, messageBytesMax, 'stream message');
       if (!own.closed) writeStream(hub, own, to, bytes);
     },
+    tether(to) {
+      own.tethers = to;
+    },
+    probe: (to) => new Promise((resolve) => hub.later(() => resolve(hub.endpoints.has(to) ? 'somebody' : 'nobody'))),
     streamBacklog: (to) => own.streams.get(to)?.backlog ?? 0,
     datagramsPending: 0,
     close: () => close(hub, own),
@@ -229,8 +236,8 @@ function deliverStream(hub: MemoryHub, from: Endpoint, to: string, stream: Strea
     const why = obstacle(from, target, stream, verdict);
     if (target === undefined || why !== null) {
       const reason = why ?? 'nobody listens there';
-      breakStreams(from, to, reason);
-      if (target !== undefined) breakStreams(target, from.address, reason);
+      breakStreams(from, to, reason, target !== undefined);
+      if (target !== undefined) breakStreams(target, from.address, reason, true);
       return;
     }
     stream.backlog -= bytes.length;
@@ -250,10 +257,10 @@ function obstacle(from: Endpoint, to: Endpoint | undefined, stream: StreamState,
 }
 
 /** Ends what there is between an endpoint and an address, and tells it once if there was anything. */
-function breakStreams(endpoint: Endpoint, to: string, why: string): void {
+function breakStreams(endpoint: Endpoint, to: string, why: string, wasUp: boolean, tethered = false): void {
   const wrote = endpoint.streams.delete(to);
   const heard = endpoint.heard.delete(to);
-  if ((wrote || heard) && !endpoint.closed) endpoint.handlers.streamDown(to, why);
+  if ((wrote || heard || tethered) && !endpoint.closed) endpoint.handlers.streamDown(to, why, wasUp);
 }
 
 /** What was written before is still delivered, then the others are told. */
@@ -270,7 +277,12 @@ async function close(hub: MemoryHub, own: Endpoint): Promise<void> {
     step();
   });
   hub.endpoints.delete(own.address);
+  const tethered = [...hub.endpoints.values()].filter(
+    (other) => own.tethers.includes(other.address) || other.tethers.includes(own.address),
+  );
   hub.later(() => {
-    for (const other of hub.endpoints.values()) breakStreams(other, own.address, 'closed by the peer');
+    for (const other of hub.endpoints.values()) {
+      breakStreams(other, own.address, 'closed by the peer', true, tethered.includes(other));
+    }
   });
 }

@@ -10,11 +10,13 @@
  *   goes when a new outgoing connection is established, for then the peer lives.
  * - An incoming connection of which the break has been told is still read to its end: a peer that closes in good
  *   order may have said its last words there.
+ * - A tether is an outgoing connection like any other, opened before anything is to be written and again after it broke.
  * - After a break is found inside a call, what is written before the handler has heard of it is lost with the rest:
  *   nothing written after lost messages arrives before the loss is known.
  */
 import { connect } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import type { Server, Socket, TcpNetConnectOpts } from 'node:net';
+import type { Found } from '../lib/events.js';
 import { formatAddress, domainTag, parseAddress } from './addresses.js';
 import type { Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
@@ -27,6 +29,11 @@ import type { TransportHandlers } from './transport.js';
 
 /** A connection that is not up by then is given up: two retransmissions of its first packet have been lost. */
 const connectMillisMax = 2000;
+
+/** A tether that could not be opened is tried again after so long, */
+const tetherMillis = 100;
+/** and after twice as long each time, up to this. */
+const tetherMillisMax = 5000;
 
 /** A connection that has not said whose it is by then is closed. */
 const greetingMillisMax = 5000;
@@ -71,6 +78,10 @@ export interface StreamsOptions {
 export interface Streams {
   /** Sends a message on the stream to this address, which is opened when needed. Throws if it is over 1 MiB. */
   write(to: string, bytes: Uint8Array): void;
+  /** Keeps connections to these addresses, and to no others that nothing is written to. */
+  tether(to: readonly string[]): void;
+  /** Whether anybody listens there. */
+  probe(to: string): Promise<Found>;
   /** Bytes written to this address that the system has not taken yet. */
   backlog(to: string): number;
   /** Writes what is left, then closes everything. No handler is called from the moment of the call. */
@@ -84,6 +95,10 @@ interface Outgoing {
   /** Written in this turn of the event loop, not yet given to the socket. */
   queue: Uint8Array[];
   queuedBytes: number;
+  /** Whether the connection was ever established. */
+  up: boolean;
+  /** Whether there is something that may be lost with it. */
+  wrote: boolean;
   /** Found broken inside a call; the handler is about to be told. */
   doomed: boolean;
 }
@@ -91,8 +106,16 @@ interface Outgoing {
 interface Incoming {
   readonly from: string;
   readonly socket: Socket;
-  /** The break of the peer's connections was told before this one ended. */
+  /** The break of the peer's connections was told before this one ended, */
   told: boolean;
+  /** and not merely that none could be opened to it. */
+  toldUp: boolean;
+}
+
+interface Tether {
+  /** Attempts in vain, in a row. */
+  failures: number;
+  timer: NodeJS.Timeout | undefined;
 }
 
 /** The system's reasons in words. */
@@ -126,22 +149,85 @@ export function createStreams(options: StreamsOptions): Streams {
   /** Insertion order is age. */
   const strangers = new Map<Socket, Patience>();
   const sockets = new Set<Socket>();
+  const tethers = new Map<string, Tether>();
   let acceptedCount = 0;
   let dirty: Outgoing[] = [];
   let closing = false;
   let closed: Promise<void> | undefined;
 
-  function down(to: string, why: string): void {
+  function down(to: string, why: string, wasUp: boolean): void {
     const out = outgoing.get(to);
     outgoing.delete(to);
     out?.socket?.destroy();
     const peer = incoming.get(to);
-    if (peer !== undefined) peer.told = true;
-    if (!closing) handlers.streamDown(to, why);
+    if (peer !== undefined) {
+      peer.told = true;
+      peer.toldUp = wasUp;
+    }
+    if (closing) return;
+    if (tethers.has(to)) tetherAgain(to);
+    if (wasUp || out === undefined || out.wrote) handlers.streamDown(to, why, wasUp);
   }
 
   function outgoingBroke(out: Outgoing, why: string): void {
-    if (outgoing.get(out.to) === out && !out.doomed) down(out.to, why);
+    if (outgoing.get(out.to) === out && !out.doomed) down(out.to, why, out.up);
+  }
+
+  function tether(to: readonly string[]): void {
+    for (const [address, { timer }] of tethers) {
+      if (to.includes(address)) continue;
+      clearTimeout(timer);
+      tethers.delete(address);
+    }
+    for (const address of to) {
+      if (closing || tethers.has(address)) continue;
+      tethers.set(address, { failures: 0, timer: undefined });
+      if (!outgoing.has(address)) open(address);
+    }
+  }
+
+  function tetherAgain(to: string): void {
+    const each = tethers.get(to);
+    if (each === undefined) return;
+    clearTimeout(each.timer);
+    const delay = Math.min(tetherMillis * 2 ** Math.min(each.failures, 10), tetherMillisMax);
+    each.failures += 1;
+    each.timer = setTimeout(() => {
+      if (!outgoing.has(to)) open(to);
+    }, delay);
+  }
+
+  function probe(to: string): Promise<Found> {
+    return new Promise((resolve) => {
+      let endpoint: Endpoint;
+      try {
+        endpoint = parseAddress(to);
+      } catch {
+        return resolve('silence');
+      }
+      const socket = connect(connectTo(endpoint));
+      const patience = afterAwake(connectMillisMax, () => end('silence'));
+      const end = (found: Found): void => {
+        patience.clear();
+        sockets.delete(socket);
+        socket.destroy();
+        resolve(found);
+      };
+      sockets.add(socket);
+      socket.once('connect', () => end(isToItself(socket) ? 'nobody' : 'somebody'));
+      socket.on('error', (error) => end(codeOf(error) === 'ECONNREFUSED' ? 'nobody' : 'silence'));
+      socket.once('close', () => end('silence'));
+    });
+  }
+
+  function connectTo({ host, port }: Endpoint): TcpNetConnectOpts {
+    const { localAddress } = options;
+    return { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
+  }
+
+  /** With nobody there, the system may pick the very port it connects to for this end: it then talks to itself. */
+  function isToItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+    return localPort === remotePort && localAddress === remoteAddress;
   }
 
   /** For breaks found inside a call: handlers are only called from the event loop. */
@@ -151,7 +237,7 @@ export function createStreams(options: StreamsOptions): Streams {
     out.queuedBytes = 0;
     out.socket?.destroy();
     setImmediate(() => {
-      if (outgoing.get(out.to) === out) down(out.to, why);
+      if (outgoing.get(out.to) === out) down(out.to, why, out.up);
     });
   }
 
@@ -160,20 +246,17 @@ export function createStreams(options: StreamsOptions): Streams {
     try {
       endpoint = parseAddress(to);
     } catch (error) {
-      const out: Outgoing = { to, socket: null, queue: [], queuedBytes: 0, doomed: false };
+      const out: Outgoing = { to, socket: null, queue: [], queuedBytes: 0, up: false, wrote: false, doomed: false };
       outgoing.set(to, out);
       doom(out, error instanceof Error ? error.message : 'bad address');
       return out;
     }
     const socket = connect({
-      host: endpoint.host,
-      port: endpoint.port,
-      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
-      noDelay: true,
+      ...connectTo(endpoint),
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMillis,
     });
-    const out: Outgoing = { to, socket, queue: [], queuedBytes: 0, doomed: false };
+    const out: Outgoing = { to, socket, queue: [], queuedBytes: 0, up: false, wrote: false, doomed: false };
     outgoing.set(to, out);
     watchOutgoing(out, socket);
     socket.write(greeting);
@@ -189,11 +272,13 @@ export function createStreams(options: StreamsOptions): Streams {
     let why = 'closed by the peer';
     socket.once('connect', () => {
       patience.clear();
-      // With nobody there, the system may pick the very port it connects to for this end: it then talks to itself.
-      if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress && !isSelf(out.to)) {
+      if (isToItself(socket) && !isSelf(out.to)) {
         outgoingBroke(out, 'nobody listens there (connected to itself)');
         return;
       }
+      out.up = true;
+      const tethered = tethers.get(out.to);
+      if (tethered !== undefined) tethered.failures = 0;
       const peer = incoming.get(out.to);
       if (peer !== undefined) peer.told = false;
       socket.setTimeout(stallMillisMax / 2);
@@ -212,6 +297,8 @@ export function createStreams(options: StreamsOptions): Streams {
     socket.on('end', () => outgoingBroke(out, why));
     socket.on('error', (error) => {
       why = reasonOf(error);
+      // what was refused is no connection, what was reset was one, if only for a moment
+      if (codeOf(error) === 'ECONNRESET') out.up = true;
       outgoingBroke(out, why);
     });
     socket.on('close', () => {
@@ -231,8 +318,12 @@ export function createStreams(options: StreamsOptions): Streams {
     }
     if (closing) return;
     const out = outgoing.get(to) ?? open(to);
-    if (out.doomed || out.socket === null) return;
+    if (out.doomed || out.socket === null) {
+      out.wrote = true;
+      return;
+    }
     if (out.queuedBytes + out.socket.writableLength + bytes.length > backlogBytesMax) {
+      out.wrote = true;
       doom(out, `more than ${backlogBytesMax} bytes are waiting to be written to it`);
       return;
     }
@@ -240,6 +331,7 @@ export function createStreams(options: StreamsOptions): Streams {
       if (dirty.length === 0) process.nextTick(flushAll);
       dirty.push(out);
     }
+    out.wrote = true;
     out.queue.push(bytes);
     out.queuedBytes += messageHeaderBytes + bytes.length;
   }
@@ -333,7 +425,7 @@ export function createStreams(options: StreamsOptions): Streams {
   function greeted(socket: Socket, from: string, rest: Uint8Array): void {
     strangers.get(socket)?.clear();
     strangers.delete(socket);
-    const peer: Incoming = { from, socket, told: false };
+    const peer: Incoming = { from, socket, told: false, toldUp: false };
     // the peer opens a second one only when it knows that its first is broken
     const former = incoming.get(from);
     incoming.set(from, peer);
@@ -342,7 +434,7 @@ export function createStreams(options: StreamsOptions): Streams {
     const ended = (): void => {
       if (incoming.get(from) !== peer) return;
       incoming.delete(from);
-      if (!peer.told) down(from, why);
+      if (!peer.told || !peer.toldUp) down(from, why, true);
     };
     const reader = new MessageReader();
     const take = (message: Uint8Array): void => {
@@ -373,6 +465,7 @@ export function createStreams(options: StreamsOptions): Streams {
   async function closeAll(): Promise<void> {
     flushAll();
     closing = true;
+    tether([]);
     const serverClosed = new Promise<void>((resolve) => server.close(() => resolve()));
     const finishing: Promise<void>[] = [];
     for (const { socket } of outgoing.values()) {
@@ -391,5 +484,5 @@ export function createStreams(options: StreamsOptions): Streams {
 
   server.on('connection', accept);
   server.on('error', (error) => reporter.report(`server-${codeOf(error)}`, `accepting connections: ${error.message}`));
-  return { write, backlog, close: () => (closed ??= closeAll()) };
+  return { write, tether, probe, backlog, close: () => (closed ??= closeAll()) };
 }

@@ -2,6 +2,7 @@
  * The seam between the protocol and the network: best-effort datagrams, to all and to one, and streams that are
  * reliable and in order while they last. Everything else (loss, order, liveness) is the core's business.
  */
+import type { Found } from '../lib/events.js';
 
 /** What a transport tells its user. Callbacks run on the event loop, never from inside a call into the transport. */
 export interface TransportHandlers {
@@ -9,8 +10,11 @@ export interface TransportHandlers {
   datagram(bytes: Uint8Array, from: string): void;
   /** A message arrived on a stream; its bytes are the receiver's to keep. */
   stream(bytes: Uint8Array, from: string): void;
-  /** The stream to this address could not be opened or broke: messages written to it may be lost. Once per break. */
-  streamDown(to: string, why: string): void;
+  /**
+   * The stream to this address could not be opened or broke: messages written to it may be lost. Once per break.
+   * `wasUp`: there was a connection in one direction or the other, so that the peer may have crashed.
+   */
+  streamDown(to: string, why: string, wasUp: boolean): void;
   /** Something failed that no call can report; the transport goes on. */
   error(error: Error): void;
 }
@@ -33,6 +37,14 @@ export interface Transport {
   unicast(to: string, bytes: Uint8Array): void;
   /** A message of any size up to 1 MiB on the stream to this address, which is opened when needed. */
   stream(to: string, bytes: Uint8Array): void;
+  /**
+   * Keeps a stream to each of these addresses open, so that a crash there is told by `streamDown`; replaces what was said
+   * before. One that breaks or cannot be opened is tried again, later and later; that nothing could be opened where
+   * nothing was written is not told.
+   */
+  tether(to: readonly string[]): void;
+  /** Whether anybody listens at this address, by a new connection; takes two seconds at most. Never rejects. */
+  probe(to: string): Promise<Found>;
   /** Bytes given to `stream` for this address and not yet taken by the system. */
   streamBacklog(to: string): number;
   /** Datagrams that were given away and are not yet with the system. */

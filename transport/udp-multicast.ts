@@ -356,6 +356,8 @@ function run(opened: Opened): Transport {
       else send(bytes, endpoint);
     },
     stream: (to, bytes) => streams.write(to, bytes),
+    tether: (to) => streams.tether(to),
+    probe: (to) => streams.probe(to),
     streamBacklog: (to) => streams.backlog(to),
     get datagramsPending() {
       return closing ? 0 : unicast.getSendQueueCount();

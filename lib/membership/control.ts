@@ -72,6 +72,10 @@ export type MembershipOutput =
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
   | { readonly kind: 'suspect'; readonly who: NodeId; readonly why: string; readonly address: string }
   | { readonly kind: 'unsuspect'; readonly who: NodeId }
+  /** Whose crash is to be noticed at once: these addresses, and no others. */
+  | { readonly kind: 'tether'; readonly to: readonly string[] }
+  /** Whether anybody listens at this address; answered by `probed`. */
+  | { readonly kind: 'probe'; readonly to: string }
   | {
       readonly kind: 'log';
       readonly level: 'error' | 'warn' | 'info' | 'debug';
@@ -121,6 +125,12 @@ export interface Peer extends Signals {
   pushAt: Millis | null;
   /** No sooner than this: what was sent last may be on its way. */
   pushFrom: Millis;
+  /** When its tether last broke and it was not heard for a while after, or null. */
+  brokeAt: Millis | null;
+  /** Probes of its address that are still to be made, since its tether broke or somebody reported it. */
+  probes: number;
+  /** When the next of these is due. */
+  probeAt: Millis;
 }
 
 /** A domain of this name that was heard of. */
@@ -176,6 +186,8 @@ export interface Membership {
 
   readonly peers: Map<Incarnation, Peer>;
   readonly detector: Detector;
+  /** The addresses to which there ought to be tethers. */
+  tethered: readonly string[];
   readonly suspects: Set<NodeId>;
   /** Whom each node reports as suspected, and since when. */
   readonly reports: Map<NodeId, Map<NodeId, Millis>>;
@@ -232,6 +244,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     retryAt: now,
     peers: new Map(),
     detector: createDetector({ heartbeat, timeout }, now),
+    tethered: [],
     suspects: new Set(),
     reports: new Map(),
     quorate: true,
@@ -295,8 +308,9 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
   let peer = m.peers.get(from.incarnation);
   if (peer === undefined) {
     if (m.peers.size >= peersMax) forgetOneStranger(m);
-    const signals = { heardAt: -Infinity, watchedAt: now, claimedAt: null };
-    peer = { ...signals, address: from.address, tag: 0, number: 0, pushAt: null, pushFrom: now };
+    const signals = { heardAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
+    const said = { address: from.address, tag: 0, number: 0 };
+    peer = { ...signals, ...said, pushAt: null, pushFrom: now, brokeAt: null, probes: 0, probeAt: Infinity };
     m.peers.set(from.incarnation, peer);
   }
   return peer;
@@ -319,7 +333,7 @@ export function end(
 ): void {
   m.phase = { kind: 'over' };
   m.wakeAt = Infinity;
-  out.push(output);
+  out.push({ kind: 'tether', to: [] }, output);
 }
 
 /** How long one waits for others before going without them: for a quorum to know of one's departure, for decrees. */

@@ -3,7 +3,7 @@
  *
  * Suspicion is a function of signals and time. Any packet is a sign of life. Silence is counted from the last one; a
  * node whose address a newer incarnation claims is most likely dead already, so three heartbeats of silence are
- * enough. And silence that this process has slept through proves nothing: a process that was stopped finds its timers
+ * enough. A crash need not be waited for at all: it breaks the node's tethers (see `tether.ts`). And silence that this process has slept through proves nothing: a process that was stopped finds its timers
  * overdue before it has read what is queued, so after a stall nobody is judged until what is queued has been read.
  */
 import type { Millis } from '../ids.js';
@@ -33,6 +33,8 @@ export interface Signals {
   watchedAt: Millis;
   /** When a newer incarnation last claimed its address, or null. */
   claimedAt: Millis | null;
+  /** When it turned out that it has crashed, or null. */
+  goneAt: Millis | null;
 }
 
 /** A detector of a process that is awake. */
@@ -55,6 +57,8 @@ export function silentSince({ heardAt, watchedAt }: Signals): Millis {
 
 /** When a node becomes a suspect if nothing more is heard of it. */
 export function suspectAt(detector: Detector, signals: Signals): Millis {
+  // no silence, but evidence: it holds for a process that has just woken up, too
+  if (signals.goneAt !== null) return signals.goneAt;
   const { heartbeat, timeout } = detector.patience;
   const patience = signals.claimedAt !== null ? Math.min(timeout, 3 * heartbeat) : timeout;
   return Math.max(silentSince(signals) + patience, detector.judgeFrom);

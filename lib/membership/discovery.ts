@@ -118,10 +118,12 @@ export function onHello(
 /** A newer life at a node's address: the older is most likely over, and the detector is told. */
 function noteClaim(m: Membership, state: DomainState, claimant: Incarnation, address: string, now: Millis): void {
   const holder = state.nodes.find((node) => node.address === address);
-  if (holder === undefined || holder.incarnation === claimant || holder.id === m.id) return;
+  // not by a hello that was under way since before it came
+  if (holder === undefined || holder.incarnation >= claimant || holder.id === m.id) return;
   const peer = m.peers.get(holder.incarnation);
   if (peer === undefined || peer.claimedAt !== null) return;
   peer.claimedAt = now;
+  if (peer.brokeAt !== null) peer.goneAt ??= now;
   wake(m, now);
 }
 

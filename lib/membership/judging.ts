@@ -13,6 +13,7 @@ import { silentSince, suspectAt } from './detector.js';
 import { isQuorum } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Change, DomainState, NodeInfo } from './state.js';
+import { lookAt } from './tether.js';
 
 /** Whether this node suspects that one. */
 export function isSuspected(m: Membership, id: NodeId): boolean {
@@ -46,11 +47,17 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
 }
 
 function suspect(m: Membership, node: NodeInfo, peer: Peer, now: Millis, out: Outputs): void {
-  const silence = `silent for ${Math.round(now - silentSince(peer))} ms`;
-  const why = peer.claimedAt === null ? silence : `${silence}, and its address is claimed by a newer incarnation`;
+  const why = reasonToSuspect(peer, now);
   m.suspects.add(node.id);
   m.news = true;
   out.push({ kind: 'suspect', who: node.id, why, address: node.address });
+}
+
+function reasonToSuspect(peer: Peer, now: Millis): string {
+  const silence = `silent for ${Math.round(now - silentSince(peer))} ms`;
+  if (peer.goneAt !== null && peer.claimedAt === null) return 'crashed: nobody listens at its address any more';
+  if (peer.goneAt !== null) return 'crashed: its stream broke, and a newer incarnation has its address';
+  return peer.claimedAt === null ? silence : `${silence}, and its address is claimed by a newer incarnation`;
 }
 
 /** A suspect was heard. */
@@ -85,7 +92,9 @@ export function takeReport(m: Membership, reporter: NodeInfo, suspected: readonl
     if (node !== undefined && node.id !== reporter.id) report.set(node.id, before?.get(node.id) ?? now);
   }
   m.reports.set(reporter.id, report);
-  return [...report.values()].includes(now);
+  const news = m.state.nodes.filter((node) => report.get(node.id) === now);
+  for (const node of news) if (node.id !== m.id && !m.suspects.has(node.id)) lookAt(m, node, now);
+  return news.length > 0;
 }
 
 /**

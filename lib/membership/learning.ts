@@ -12,6 +12,7 @@ import { heartbeatOf } from './heartbeat.js';
 import { reconsider } from './requesting.js';
 import { nodeOf } from './state.js';
 import type { Decree, DomainState, NodeInfo } from './state.js';
+import { tether } from './tether.js';
 
 /** Takes up a first state: that of a domain just founded, or of one that let this node in. */
 export function enter(m: Membership, state: DomainState, decrees: readonly Decree[], now: Millis, out: Outputs): void {
@@ -22,6 +23,7 @@ export function enter(m: Membership, state: DomainState, decrees: readonly Decre
   moveTo(m, state, state.nodes, now);
   out.push({ kind: 'installed', state, decree: null }, { kind: 'joined' });
   log(out, 'info', 'in the domain', { domain: state.id, number: state.number, nodes: state.nodes.length });
+  tether(m, out);
   reconsider(m, now, out);
 }
 
@@ -35,11 +37,13 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
   forgetTheGone(m, before, state);
   if (nodeOf(state, m.id) === undefined) {
     depart(m, state, decree, now, out);
+    tether(m, out);
     return;
   }
   log(out, 'info', 'decree', { number: decree.number, changes: decree.changes.length, nodes: state.nodes.length });
   out.push({ kind: 'installed', state, decree });
   sayGoodbye(m, before, decree, out);
+  tether(m, out);
   reconsider(m, now, out);
 }
 

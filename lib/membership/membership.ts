@@ -34,6 +34,7 @@ import type { ControlMessage, ControlMessageOf, InwardMessage, OutwardMessage } 
 import { onAccept, onAccepted, onPrepare, onPromise, onRejected, propose } from './proposing.js';
 import { request, takeRequest } from './requesting.js';
 import { nodeByIncarnation } from './state.js';
+import { isGone, probeDue } from './tether.js';
 
 export { domainTag } from './control.js';
 export type {
@@ -48,6 +49,7 @@ export type {
 export { isQuorate, isSuspected } from './judging.js';
 export { controlMessage } from './messages.js';
 export type { ControlMessage } from './messages.js';
+export { noteProbe, tetherBroke } from './tether.js';
 export { endView, joinGroup, leaveDomain, leaveGroup } from './requesting.js';
 
 /** A node that is about to look for its domain. */
@@ -69,7 +71,7 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
   peer.heardAt = now;
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
-  unsuspect(m, from.incarnation, out);
+  if (!isGone(m, peer, now)) unsuspect(m, from.incarnation, out);
   // in the steady state nothing is new, and this is all that a packet costs
   const isNews = tag !== peer.tag || number !== peer.number || number !== m.state?.number || peer.pushAt !== null;
   if (isNews) noteNumber(m, peer, from, { tag, number }, now);
@@ -162,6 +164,7 @@ export function tick(m: Membership, now: Millis, out: Outputs, behind = false): 
     wake(m, m.detector.judgeFrom);
   } else if (m.phase.kind === 'seeking') seek(m, m.phase, now, out);
   else if (m.phase.kind === 'joining') join(m, m.phase, now, out);
+  probeDue(m, now, out);
   judge(m, now, out);
   yieldToStronger(m, now, out);
   request(m, now, out);

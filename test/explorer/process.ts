@@ -163,6 +163,8 @@ function carryOut(process: Process, effect: Effect, inbox: NodeEvent[], outcome:
       outcome.failure = { property: 'REFUSED', detail: `${process.node.self}: ${effect.why}` };
       return;
     case 'log':
+    case 'tether':
+    case 'probe':
     case 'domain':
     case 'joined':
     case 'answer':

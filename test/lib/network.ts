@@ -335,6 +335,8 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
     }
     case 'trace':
     case 'log':
+    case 'tether':
+    case 'probe':
     case 'domain':
     case 'joined':
     case 'refused':

@@ -81,6 +81,9 @@ interface Item {
 /** What replicated groups of these tests have in common. */
 export const plain: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
 
+/** What a process does that its tests have no eye for; no process has tethers here. */
+const unnoticed: readonly MembershipOutput['kind'][] = ['send', 'log', 'tether', 'probe'];
+
 /** See the file's head. */
 export class World {
   now = 0;
@@ -273,7 +276,7 @@ export class World {
     for (const output of out) {
       if (!process.alive) return;
       this.check(process, output);
-      if (output.kind !== 'send' && output.kind !== 'log') process.outputs.push(output);
+      if (!unnoticed.includes(output.kind)) process.outputs.push(output);
       if (output.kind === 'send') this.send(process, output.to, output.message);
       if (output.kind === 'restart' || output.kind === 'left' || output.kind === 'refused')
         this.end(process, output.kind);
@@ -303,6 +306,15 @@ export class World {
       if (target === from || (to.kind === 'node' && target.address !== to.address)) continue;
       this.carry(packet, target);
     }
+  }
+
+  /** Has a process hear of another, as by a packet that was late. */
+  hear(from: Process, to: string, number: number): void {
+    const sender = { incarnation: from.membership.options.incarnation, address: from.address };
+    const { state } = from.membership;
+    const target = this.get(to);
+    const tag = state === null ? 0 : domainTag(state.id);
+    this.step(target, (out) => heard(target.membership, sender, tag, number, this.now, out));
   }
 
   /** Has a process get a message that nobody sent. */

@@ -58,6 +58,7 @@ function quietWorld(core: Core, options: Readonly<Record<string, number>>): Worl
     loopback: false,
     clockDrift: 0,
     streamPatience: 1000,
+    tethers: false,
     socketBytes: 1 << 20,
     habits: () => ({ pace: 0, snapshotChunks: 2, snapshotFiller: 0, replyAfter: 0, refuses: () => 'no', hashEvery: 1 }),
   });

@@ -2,7 +2,7 @@
  * Faults of the network: links that are cut, in one direction or both, and noise, which is a rule beside the network for a
  * while.
  */
-import { type Faults, cutFor, ruleFor, spell } from './fault-state.js';
+import { type Faults, cutFor, living, ruleFor, spell } from './fault-state.js';
 import { between, chance, fork, integer, pick, shuffled, some } from './random.js';
 import { type Process, severStream } from './world.js';
 
@@ -59,11 +59,15 @@ export function cutLink(faults: Faults): void {
   if (a !== undefined && b !== undefined) cutFor(faults, [[a.address, b.address]], spell(faults));
 }
 
-/** Breaks a stream that has been used. */
+/** Breaks a stream that has been used, or one that is kept as a tether; both ends go on living. */
 export function breakSomeStream({ world, random }: Faults): boolean {
-  const used = [...world.network.connections.values()].filter(({ lastArrival }) => lastArrival.size > 0);
-  if (used.length === 0) return false;
-  const [a, b] = pick(random, used).ends;
+  const used = [...world.network.connections.values()]
+    .filter(({ lastArrival }) => lastArrival.size > 0)
+    .map(({ ends }) => ends);
+  const tethers = living(world).flatMap(({ address, tethers: to }) => to.map((peer) => [address, peer] as const));
+  const all = [...used, ...tethers];
+  if (all.length === 0) return false;
+  const [a, b] = pick(random, all);
   severStream(world, a, b);
   return true;
 }

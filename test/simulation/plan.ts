@@ -186,6 +186,7 @@ function drawWorld(random: Random): Plan['world'] {
     loopback: chance(random, 0.5),
     clockDrift: 0.001,
     streamPatience: pick(random, [300, 1000, 3000]),
+    tethers: chance(random, 0.5),
     socketBytes: 256 * 1024,
     habits: drawHabits(random),
   };

@@ -77,6 +77,7 @@ function toyWorld(seed: number, names: readonly string[]): { world: World; proce
     loopback: false,
     clockDrift: 0.001,
     streamPatience: 300,
+    tethers: true,
     socketBytes: 1000,
     habits: () => ({ pace: 0, snapshotChunks: 1, snapshotFiller: 0, replyAfter: 0, refuses: () => 'no', hashEvery: 1 }),
   });

@@ -9,7 +9,7 @@
  * Everything that happens comes from the agenda, and every draw from the world's generator: the same seed gives the same
  * trace, byte for byte.
  */
-import type { Effect, GroupItem, NodeEvent, Wanted } from '../../lib/events.js';
+import type { Effect, Found, GroupItem, NodeEvent, Wanted } from '../../lib/events.js';
 import { type NodeId, nodeId } from '../../lib/ids.js';
 import type { GroupSettings, Order } from '../../lib/membership/state.js';
 import type { Node } from '../../lib/node.js';
@@ -66,6 +66,10 @@ export interface Process {
   /** When the core wants its tick, and when the timer for it goes off, in the world's time. */
   tickDue: number;
   timerAt: number;
+  /** To whom it has tethers, by address. */
+  tethers: readonly string[];
+  /** It died with its machine, which says nothing any more. */
+  machineGone: boolean;
   /** Its own monotonic clock: starts anywhere, and is a little fast or slow. */
   clockOffset: number;
   clockRate: number;
@@ -112,8 +116,10 @@ export interface WorldOptions {
   readonly loopback: boolean;
   /** How fast or slow clocks may be. */
   readonly clockDrift: number;
-  /** A stream breaks when it stalls for so long. */
+  /** A stream breaks, and a probe is given up, when it stalls for so long. */
   readonly streamPatience: number;
+  /** Whether the transport has tethers; else a crash is told only by streams that are in use. */
+  readonly tethers: boolean;
   /** Bytes a paused process's socket holds. */
   readonly socketBytes: number;
   habits(process: string, group: string): Habits;
@@ -203,6 +209,8 @@ export function addProcess(world: World, name: string): Process {
     turnPlanned: false,
     tickDue: Infinity,
     timerAt: Infinity,
+    tethers: [],
+    machineGone: false,
     clockOffset: 0,
     clockRate: 1,
     clockSkew: 0,
@@ -270,6 +278,8 @@ export function start(world: World, process: Process): void {
   process.turnPlanned = false;
   process.tickDue = Infinity;
   process.timerAt = Infinity;
+  process.tethers = [];
+  process.machineGone = false;
   process.clockOffset = Math.floor(between(world.random, 0, 1e6));
   process.clockRate = 1 + between(world.random, -world.options.clockDrift, world.options.clockDrift);
   process.replicas = new Map();
@@ -301,7 +311,8 @@ export function start(world: World, process: Process): void {
 export function crash(world: World, process: Process, silent = false): void {
   if (process.node === null) return;
   endLife(process);
-  dropStreams(world, process.address, silent);
+  process.machineGone = silent;
+  dropStreams(world, process, silent);
 }
 
 function endLife(process: Process): void {
@@ -313,24 +324,44 @@ function endLife(process: Process): void {
   process.blocked.clear();
 }
 
-/** Breaks all streams of an address; the other ends hear of it unless the death was silent. */
-function dropStreams(world: World, address: string, silent = false): void {
-  for (const connection of world.network.connections.values()) {
-    const [a, b] = connection.ends;
-    if (a !== address && b !== address) continue;
-    if (connection.lastArrival.size === 0 && connection.stalled.length === 0) continue;
-    const peer = a === address ? b : a;
-    breakStream(world.network, a, b);
-    if (!silent) notifyStreamDown(world, peer, address);
+/** Breaks all streams of a process, tethers included; the other ends hear of it unless the death was silent. */
+function dropStreams(world: World, { address, tethers }: Process, silent = false): void {
+  for (const peer of world.processes) {
+    if (peer.address === address) continue;
+    const { lastArrival, stalled } = connectionOf(world.network, address, peer.address);
+    const tethered = peer.node !== null && (tethers.includes(peer.address) || peer.tethers.includes(address));
+    if (!tethered && lastArrival.size === 0 && stalled.length === 0) continue;
+    breakStream(world.network, address, peer.address);
+    if (!silent && !isStreamCut(world.network, address, peer.address))
+      notifyStreamDown(world, peer.address, address, true);
   }
 }
 
-function notifyStreamDown(world: World, address: string, to: string): void {
+function notifyStreamDown(world: World, address: string, to: string, wasUp: boolean): void {
   const process = world.processes.find((candidate) => candidate.address === address);
   if (process === undefined) return;
   const { life } = process;
   after(world, between(world.random, world.options.delayMin, 2 * world.options.delayMax), () => {
-    if (process.life === life) post(world, process, { kind: 'stream-down', to });
+    if (process.life === life) post(world, process, { kind: 'stream-down', to, wasUp });
+  });
+}
+
+/** What a connection attempt finds: a machine answers for its processes, whether they run or not. */
+function probe(world: World, process: Process, to: string): void {
+  const { life } = process;
+  const answer = (millis: number, found: Found): void =>
+    after(world, millis, () => {
+      if (process.life === life) post(world, process, { kind: 'probed', to, found });
+    });
+  after(world, between(world.random, world.options.delayMin, world.options.delayMax), () => {
+    const target = world.processes.find((candidate) => candidate.address === to);
+    const isReachable = target !== undefined && !target.machineGone && !isStreamCut(world.network, process.address, to);
+    if (!isReachable) answer(world.options.streamPatience, 'silence');
+    else
+      answer(
+        between(world.random, world.options.delayMin, world.options.delayMax),
+        target.node === null ? 'nobody' : 'somebody',
+      );
   });
 }
 
@@ -458,6 +489,11 @@ function carryOut(world: World, process: Process, effect: Effect): void {
       return sendUnicast(world, process, effect.to, effect.bytes);
     case 'stream':
       return sendStream(world, process, effect.to, effect.bytes);
+    case 'tether':
+      process.tethers = world.options.tethers ? effect.to : [];
+      return;
+    case 'probe':
+      return probe(world, process, effect.to);
     case 'deliver':
       return handOut(world, process, effect.group, effect.items);
     case 'trace':
@@ -480,7 +516,7 @@ function carryOut(world: World, process: Process, effect: Effect): void {
       endByDecree(world, process);
       endLife(process);
       process.hasLeft = true;
-      return dropStreams(world, process.address);
+      return dropStreams(world, process);
     case 'restart':
       endByDecree(world, process);
       return restart(world, process, between(world.random, 0, 20));
@@ -598,7 +634,7 @@ function arriveOnStream(world: World, packet: Packet, at: number, epoch: number)
     const peer = world.processes.find((candidate) => candidate.address === packet.to);
     if (peer === undefined || peer.node === null) {
       breakStream(world.network, packet.from, packet.to);
-      notifyStreamDown(world, packet.from, packet.to);
+      notifyStreamDown(world, packet.from, packet.to, false);
       return;
     }
     world.counters.streams += 1;
@@ -610,8 +646,8 @@ function arriveOnStream(world: World, packet: Packet, at: number, epoch: number)
 /** Breaks the stream between two addresses; both ends hear of it. */
 export function severStream(world: World, a: string, b: string): void {
   breakStream(world.network, a, b);
-  notifyStreamDown(world, a, b);
-  notifyStreamDown(world, b, a);
+  notifyStreamDown(world, a, b, true);
+  notifyStreamDown(world, b, a, true);
 }
 
 /** A stream that has stalled for too long breaks at both ends. */

@@ -223,6 +223,35 @@ function streamTests({ name, network }: Spec): void {
     }
   });
 
+  test(`${name}: a tether tells that its peer is gone, at both ends, though nothing was written`, async (t) => {
+    const [a, b, c] = await nodes(t, network(), 3, freshDomain());
+    a.transport.tether([b.address, c.address]);
+    t.is(await a.transport.probe(b.address), 'somebody');
+    // a message behind the greeting shows that the tethers are there
+    for (const each of [b, c]) a.transport.stream(each.address, bytesOf('hello'));
+    await Promise.all([b, c].map((each) => each.until(() => each.messages.length === 1)));
+    await b.transport.close();
+    await a.until(() => a.downs.length === 1);
+    t.like(a.downs[0], { to: b.address, wasUp: true });
+    t.is(await a.transport.probe(b.address), 'nobody');
+    a.transport.tether([c.address]);
+    await a.transport.close();
+    await c.until(() => c.downs.length === 1);
+    t.like(c.downs[0], { to: a.address, wasUp: true });
+    t.is(a.downs.length, 1);
+  });
+
+  test(`${name}: a tether to where nobody is stays untold, and is there once something is written`, async (t) => {
+    const [a, b] = await nodes(t, network(), 2, freshDomain());
+    await b.transport.close();
+    a.transport.tether([b.address]);
+    for (let i = 0; i < 3; i++) t.is(await a.transport.probe(b.address), 'nobody');
+    t.deepEqual(a.downs, []);
+    a.transport.stream(b.address, bytesOf('hello?'));
+    await a.until(() => a.downs.length === 1);
+    t.like(a.downs[0], { to: b.address, wasUp: false });
+  });
+
   test(`${name}: streams work again after a peer has come back`, async (t) => {
     const open = network();
     const domain = freshDomain();

@@ -13,7 +13,7 @@ export interface Listener {
   readonly address: string;
   readonly datagrams: Heard[];
   readonly messages: Heard[];
-  readonly downs: { readonly to: string; readonly why: string }[];
+  readonly downs: { readonly to: string; readonly why: string; readonly wasUp: boolean }[];
   readonly errors: Error[];
   /** Resolves as soon as the condition holds; it is looked at after each thing that is told. */
   until(condition: () => boolean): Promise<void>;
@@ -36,7 +36,7 @@ export async function listen(
   const heard = {
     datagrams: [] as Heard[],
     messages: [] as Heard[],
-    downs: [] as { to: string; why: string }[],
+    downs: [] as { to: string; why: string; wasUp: boolean }[],
     errors: [] as Error[],
   };
   const handlers: TransportHandlers = {
@@ -49,8 +49,8 @@ export async function listen(
       else tap(bytes, from);
       told();
     },
-    streamDown(to, why) {
-      heard.downs.push({ to, why });
+    streamDown(to, why, wasUp) {
+      heard.downs.push({ to, why, wasUp });
       told();
     },
     error(error) {
