@@ -23,10 +23,12 @@ const meshMax = 16;
 /** beyond that to so many that are older; as many younger ones are tethered to it. */
 const neighbours = 3;
 /**
- * A system may still accept connections for a process that it is about to end, and a network may lose a probe: after each
- * but the last of so many a pause that doubles, from a quarter of a heartbeat.
+ * A system that ends a process closes one of its sockets after the other, and often the listening one last (in a third of all
+ * kills the first probe still got in); and a network may lose a probe. So there are so many, with pauses from a 64th of a
+ * heartbeat that double up to a whole one, until the node is heard again.
  */
-const probesMax = 4;
+const probesMax = 16;
+const pausesPerHeartbeat = 64;
 
 /** Has tethers kept to whom they ought to be kept to, now that the domain has a new state. */
 export function tether(m: Membership, out: Outputs): void {
@@ -89,7 +91,8 @@ export function noteProbe(m: Membership, address: string, found: Found, now: Mil
       peer.goneAt ??= now;
       wake(m, now);
     } else if (peer.probes > 0) {
-      peer.probeAt = now + (m.options.heartbeat / 4) * 2 ** (probesMax - 1 - peer.probes);
+      const pause = Math.min(1, 2 ** (probesMax - 1 - peer.probes) / pausesPerHeartbeat);
+      peer.probeAt = now + pause * m.options.heartbeat;
       wake(m, peer.probeAt);
     }
   }
@@ -98,7 +101,11 @@ export function noteProbe(m: Membership, address: string, found: Found, now: Mil
 /** Whether what comes from it now is no sign of life, since it was found to be gone. */
 export function isGone(m: Membership, peer: Peer, now: Millis): boolean {
   const { heartbeat, timeout } = m.options;
-  if (peer.brokeAt !== null && now > peer.brokeAt + 2 * heartbeat) peer.brokeAt = null;
+  if (peer.brokeAt !== null && now > peer.brokeAt + 2 * heartbeat) {
+    peer.brokeAt = null;
+    // one more in case that it had sent this before
+    peer.probes = Math.min(peer.probes, 1);
+  }
   if (peer.goneAt !== null && now > peer.goneAt + timeout) peer.goneAt = null;
   return peer.goneAt !== null;
 }

@@ -1,6 +1,7 @@
 /** Short forms of the trials: the same code with the same bars, on less. */
 import test, { type ExecutionContext } from 'ava';
 import { garbage } from './bad-input.js';
+import { killInTurn } from './crash-detection.js';
 import { crashes } from './many-views.js';
 import { openStage, type Stage } from './stage.js';
 import { slowJoiner, transferOnce } from './transfer.js';
@@ -28,6 +29,14 @@ async function hold(
 
 test.serial('a crash changes the views of 200 groups within 2 s', (t) =>
   hold(t, 'many-views', (stage, report) => crashes(stage, report, 200, [{ who: 'oldest', rate: 0 }])),
+);
+
+test.serial('a killed process is missed long before the timeout', (t) =>
+  hold(t, 'kill-9', async (stage, report) => {
+    // half of the kills, on a machine that runs other tests; the trial has the bars for one that is free
+    const times = (await killInTurn(stage, 5, [])).sort((a, b) => a - b);
+    report.atMost('new view at the last survivor: median', times[2] ?? NaN, 250, 'ms', times.join(', '));
+  }),
 );
 
 test.serial('5 MB of state reach a joiner under load without a pause or a suspicion', (t) =>
