@@ -3,7 +3,7 @@
  * counts go to dist/check.json, and the last line printed is `N passed, N failed`. Every check runs even when another
  * has failed, except that nothing can be said about a tree that does not build.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
@@ -109,6 +109,20 @@ async function ava(files, concurrency) {
   for (const title of wrong) count(false, title);
 }
 
+/** Tests between hosts need two Debian packages; where they cannot be had, those tests say so. */
+function provide() {
+  const missing = ['ip', 'nft'].filter((command) => spawnSync(command, ['-V']).error !== undefined);
+  if (missing.length === 0 || process.platform !== 'linux' || process.getuid() !== 0) return;
+  console.log(`installing what provides ${missing.join(' and ')}`);
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'iproute2', 'nftables']]) {
+    const { error, status, stderr } = spawnSync('apt-get', ['-q', ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+    if (status !== 0) console.log(`apt-get ${args[0]}: ${error?.message ?? stderr}`);
+  }
+}
+
 mkdirSync('dist', { recursive: true });
 rmSync(resultFile, { force: true });
 removeOrphans();
@@ -120,6 +134,7 @@ if (await check('build', 'tsc', ['-b'])) {
     ['format', 'prettier', ['--check', '.']],
     ['API reference without warnings', 'typedoc', ['--emit', 'none']],
   ]);
+  provide();
   // Pure tests first, two files at a time; those that start processes or open sockets need the machine to themselves.
   const files = readdirSync('dist/test', { recursive: true })
     .filter((file) => file.endsWith('.test.js'))

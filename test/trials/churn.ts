@@ -18,7 +18,8 @@ export async function startAll(
   load: readonly string[],
 ): Promise<{ start: (name: string) => MemberProcess; members: Map<string, MemberProcess> }> {
   const domain = freshDomain();
-  const start = (name: string) => startMember(stage, name, domain, '--trace', path.join(stage.folder, `${name}.jsonl`));
+  const start = (name: string) =>
+    startMember(stage, name, domain, ['--trace', path.join(stage.folder, `${name}.jsonl`)]);
   const members = new Map<string, MemberProcess>(names.map((name) => [name, start(name)]));
   await Promise.all([...members.values()].map((each) => each.event(isViewOf(names), 'full view')));
   for (const member of members.values()) load.forEach((line) => member.command(line));

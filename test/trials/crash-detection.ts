@@ -23,7 +23,7 @@ export async function killInTurn(
   ...flags: string[]
 ): Promise<number[]> {
   const domain = freshDomain();
-  const start = (name: string) => startMember(stage, name, domain, ...flags);
+  const start = (name: string) => startMember(stage, name, domain, flags);
   const members = new Map<string, MemberProcess>(names.map((name) => [name, start(name)]));
   await Promise.all([...members.values()].map((each) => each.event(isViewOf(names), 'full view')));
   for (const member of members.values()) load.forEach((line) => member.command(line));

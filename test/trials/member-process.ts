@@ -30,11 +30,18 @@ export interface MemberProcess {
 /** Nothing that is waited for takes longer, unless said. */
 const patienceMillis = 30_000;
 
-/** Starts a member. */
-export function startMember(stage: Stage, name: string, domain: string, ...flags: string[]): MemberProcess {
+/** Starts a member. What is put before its command says where it runs. */
+export function startMember(
+  stage: Stage,
+  name: string,
+  domain: string,
+  flags: readonly string[] = [],
+  prefix: readonly string[] = [],
+): MemberProcess {
   const startedAt = monotonic();
-  const args = [cli, 'member', '--domain', domain, '--group', 'g', '--name', name, '--json', ...flags];
-  const child = stage.start(name, process.execPath, args, { stdin: true, stdout: true });
+  const member = [cli, 'member', '--domain', domain, '--group', 'g', '--name', name, '--json', ...flags];
+  const [command = process.execPath, ...args] = [...prefix, process.execPath, ...member];
+  const child = stage.start(name, command, args, { stdin: true, stdout: true });
   const events: Event[] = [];
   let over: string | undefined;
   const waiting = new Set<() => void>();
@@ -51,7 +58,7 @@ export function startMember(stage: Stage, name: string, domain: string, ...flags
     look();
     return (code ?? signal) as number | string;
   });
-  const member: MemberProcess = {
+  const started: MemberProcess = {
     name,
     child,
     startedAt,
@@ -61,9 +68,9 @@ export function startMember(stage: Stage, name: string, domain: string, ...flags
     run(line, millisMax) {
       const from = events.length;
       const [command] = line.split(' ');
-      member.command(line);
+      started.command(line);
       const done = (event: Event) => event.event === 'done' && event['command'] === command;
-      return member.event(done, `done of '${line}'`, from, millisMax);
+      return started.event(done, `done of '${line}'`, from, millisMax);
     },
     event: (fits, what, from = 0, millisMax = patienceMillis) =>
       new Promise((resolve, reject) => {
@@ -86,7 +93,7 @@ export function startMember(stage: Stage, name: string, domain: string, ...flags
         check();
       }),
   };
-  return member;
+  return started;
 }
 
 /** Whether an event is a view of exactly these members. */

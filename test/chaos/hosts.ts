@@ -1,0 +1,123 @@
+/**
+ * Hosts: network namespaces around a bridge, made and removed by whoever uses them. What goes wrong on the way between two of
+ * them is done where a switch would do it, on the bridge, so that no host sees an error for what is lost.
+ *
+ * Needs Linux, root, `ip` (Debian: iproute2) and `nft` (nftables).
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import type { Stage } from '../trials/stage.js';
+
+/** One host. */
+export interface Host {
+  readonly name: string;
+  /** Its address on the network of all hosts. */
+  readonly address: string;
+  /** What to put before a command so that it runs there. */
+  readonly prefix: readonly string[];
+  /** The bridge's port to it. */
+  readonly port: string;
+}
+
+/** What the bridge loses. */
+export interface Loss {
+  /** Which of the traffic; nftables' words for a match, none: all. */
+  readonly what: string;
+  readonly from?: Host;
+  readonly to?: Host;
+}
+
+/** Hosts that can hear each other, and a bridge that can be told to lose. */
+export interface Network {
+  readonly hosts: readonly Host[];
+  /** From now on exactly this is lost. */
+  lose(losses: readonly Loss[]): void;
+  /** Takes a host's link down, or up again, as an unplugged cable does. */
+  plug(host: Host, isIn: boolean): void;
+}
+
+/** Kinds of traffic that a path may carry or not. */
+export const traffic = {
+  multicast: 'ip protocol udp ip daddr 224.0.0.0/4',
+  unicast: 'ip protocol udp ip daddr != 224.0.0.0/4',
+  streams: 'ip protocol tcp',
+  // what does not fit one packet, as a path with a broken path MTU loses it
+  fragments: 'ip frag-off & 0x3fff != 0',
+} as const;
+
+/** Why there can be no hosts here; null if there can. */
+export function whyNoHosts(): string | null {
+  if (process.platform !== 'linux') return `network namespaces are Linux', and this is ${process.platform}`;
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  const space = `ng${process.pid}-try`;
+  try {
+    execFileSync('ip', ['netns', 'add', space], { stdio: 'pipe' });
+    execFileSync('ip', ['-n', space, 'link', 'add', 'br0', 'type', 'bridge'], { stdio: 'pipe' });
+    const chain = 'chain forward { type filter hook forward priority 0; }';
+    execFileSync('ip', ['netns', 'exec', space, 'nft', `add table bridge try { ${chain}; }`], { stdio: 'pipe' });
+  } catch (error) {
+    return `${(error as Error).message.trim()} (Debian: apt-get install iproute2 nftables)`;
+  } finally {
+    spawnSync('ip', ['netns', 'del', space]);
+  }
+  return null;
+}
+
+let networks = 0;
+
+/** Makes hosts of these names; they are removed when the stage is cleared. */
+export function openNetwork(stage: Stage, names: readonly string[]): Network {
+  networks += 1;
+  const tag = `ng${process.pid}x${networks}`;
+  const bridge = `${tag}-net`;
+  const made: string[] = [];
+  stage.defer(() => {
+    for (const name of made) ip(['netns', 'del', name]);
+  });
+  const make = (name: string) => {
+    ip(['netns', 'add', name]);
+    made.push(name);
+    ip(['-n', name, 'link', 'set', 'lo', 'up']);
+  };
+  make(bridge);
+  // nobody asks for memberships here: a bridge that snoops would forget them
+  ip(['-n', bridge, 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0']);
+  ip(['-n', bridge, 'link', 'set', 'br0', 'up']);
+  const hosts = names.map((name, index) => {
+    const space = `${tag}-${name}`;
+    const port = `p${index}`;
+    const address = `10.77.0.${index + 1}`;
+    make(space);
+    ip(['link', 'add', 'eth0', 'netns', space, 'type', 'veth', 'peer', 'name', port, 'netns', bridge]);
+    ip(['-n', bridge, 'link', 'set', port, 'master', 'br0', 'up']);
+    ip(['-n', space, 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+    ip(['-n', space, 'link', 'set', 'eth0', 'up']);
+    return { name, address, port, prefix: ['ip', 'netns', 'exec', space] };
+  });
+  return {
+    hosts,
+    lose(losses) {
+      const rules = losses.map(({ what, from, to }) => {
+        const ends = [...(from ? [`iifname "${from.port}"`] : []), ...(to ? [`oifname "${to.port}"`] : [])];
+        return `${[...ends, what].join(' ')} drop`;
+      });
+      const chain = ['type filter hook forward priority 0; policy accept;', ...rules].join('\n');
+      execFileSync('ip', ['netns', 'exec', bridge, 'nft', '-f', '-'], {
+        input: `table bridge faults\ndelete table bridge faults\ntable bridge faults {\nchain forward {\n${chain}\n}\n}\n`,
+      });
+    },
+    plug: (host, isIn) => ip(['-n', bridge, 'link', 'set', host.port, isIn ? 'up' : 'down']),
+  };
+}
+
+function ip(args: readonly string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** What is lost between hosts of different sides. */
+export function split(...sides: readonly (readonly Host[])[]): Loss[] {
+  return sides.flatMap((side) =>
+    sides
+      .filter((other) => other !== side)
+      .flatMap((other) => side.flatMap((from) => other.map((to) => ({ what: '', from, to })))),
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * `npm run chaos -- [--only NAME]... [--short] [--write]`: what goes wrong with real processes on real networks, and what
+ * comes of it, as a table; `--write` puts it into docs/reliability.md.
+ *
+ * Exit status: 0 if nothing was violated, 1 if something was, 2 for a command line that makes no sense.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { openStage, root } from '../trials/stage.js';
+import { whyNoHosts } from './hosts.js';
+import { play, type Row } from './play.js';
+import type { Scenario } from './scenario.js';
+import { scenarios } from './scenarios.js';
+
+const page = path.join(root, 'docs/reliability.md');
+const [begin, finish] = ['<!-- the table, by npm run chaos -- --write -->', '<!-- end of the table -->'];
+
+function usage(): string {
+  return `npm run chaos -- [--only NAME]... [--short] [--write]\n${scenarios
+    .map(({ name, did }) => `  ${name.padEnd(16)}${did}`)
+    .join('\n')}`;
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ scenario, times, median, most, violations, memory }) =>
+    [
+      scenario.name,
+      scenario.did,
+      times,
+      `${median.toFixed(0)} / ${most.toFixed(0)}`,
+      violations.length,
+      (memory / 1e6).toFixed(0),
+    ].join(' | '),
+  );
+  return [
+    '| scenario | what was done | times | silence, ms: median / longest | violations | memory, MB |',
+    '|---|---|---|---|---|---|',
+    ...lines.map((line) => `| ${line} |`),
+  ].join('\n');
+}
+
+async function playOne(scenario: Scenario, isShort: boolean): Promise<Row | null> {
+  const stage = openStage(`chaos-${scenario.name}`);
+  let row: Row | null = null;
+  try {
+    row = await play(stage, scenario, isShort ? scenario.times.short : scenario.times.long);
+    const { median, most, violations, memory, deliveries, load } = row;
+    console.log(
+      `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${median.toFixed(0)} / ${most.toFixed(0)} ms, ` +
+        `${deliveries} deliveries, ${(memory / 1e6).toFixed(0)} MB (load ${load.toFixed(1)})`,
+    );
+    for (const violation of violations) console.log(`    ${violation}`);
+  } catch (error) {
+    console.log(`✘ ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const isWell = row?.violations.length === 0;
+  if (!isWell) console.log(`    traces and logs: ${stage.folder}`);
+  stage.clear(!isWell);
+  return row;
+}
+
+async function main(): Promise<number> {
+  let options: { only?: string[]; short?: boolean; write?: boolean; help?: boolean };
+  try {
+    ({ values: options } = parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        short: { type: 'boolean' },
+        write: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage()}`);
+    return 2;
+  }
+  const unknown = options.only?.find((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (options.help || unknown !== undefined) {
+    console.log(unknown === undefined ? usage() : `there is no scenario '${unknown}'\n${usage()}`);
+    return unknown === undefined ? 0 : 2;
+  }
+  const why = whyNoHosts();
+  const chosen = scenarios.filter(({ name }) => options.only?.includes(name) ?? true);
+  const rows: Row[] = [];
+  let failed = 0;
+  for (const scenario of chosen) {
+    if (scenario.onHosts && why !== null) {
+      console.log(`- ${scenario.name}: not played: ${why}`);
+      failed += 1;
+      continue;
+    }
+    const row = await playOne(scenario, options.short ?? false);
+    if (row) rows.push(row);
+    if (row?.violations.length !== 0) failed += 1;
+  }
+  const table = tableOf(rows);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, Linux.`;
+  console.log(`\n${table}\n\n${machine}`);
+  if (options.write) {
+    const text = readFileSync(page, 'utf8');
+    const [before, rest] = text.split(begin);
+    const after = rest?.split(finish)[1];
+    if (before === undefined || after === undefined) throw new Error(`${page} lacks '${begin}' or '${finish}'`);
+    writeFileSync(page, `${before}${begin}\n\n${table}\n\n${machine}\n\n${finish}${after}`);
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

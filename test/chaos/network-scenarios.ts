@@ -1,0 +1,213 @@
+/** What happens to networks: they part, lose, flap, and carry some traffic and not other. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { split, traffic } from './hosts.js';
+import { monotonic } from '../trials/stage.js';
+import { hostsOf, type Scenario, type Stand } from './scenario.js';
+
+/** Parts the hosts, waits until those outside the primary side know it, and mends the network. */
+async function part(
+  stand: Stand,
+  primary: readonly string[],
+  ...others: readonly (readonly string[])[]
+): Promise<void> {
+  const { ground, network, names } = stand;
+  const end = ground.episode(primary);
+  const at = monotonic();
+  network?.lose(split(...[primary, ...others].map((side) => hostsOf(stand, side))));
+  await Promise.all([
+    primary.length > 0 ? ground.together(primary, at) : undefined,
+    ...others.map((side) => ground.cutOff(side, at)),
+  ]);
+  await sleep(500);
+  end();
+  network?.lose([]);
+  await ground.together(names, at);
+}
+
+/** By age: who was there before whom is not who was named before whom. */
+function byAge({ ground, names }: Stand): string[] {
+  const view = ground.members.get(names[0] as string)?.events.findLast(({ event }) => event === 'view');
+  return [...(view?.['members'] as string[])];
+}
+
+const minority: Scenario = {
+  name: 'partition-3-2',
+  did: 'three hosts and two do not hear each other; the two wedge, and come back',
+  members: 5,
+  onHosts: true,
+  times: { short: 1, long: 30 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { names } = stand;
+    const start = round % names.length;
+    const turned = [...names.slice(start), ...names.slice(0, start)];
+    await part(stand, turned.slice(0, 3), turned.slice(3));
+  },
+};
+
+const halves: Scenario = {
+  name: 'partition-2-2',
+  did: 'two hosts and two do not hear each other; those with the oldest go on',
+  members: 4,
+  onHosts: true,
+  times: { short: 1, long: 30 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const [oldest, ...rest] = byAge(stand) as [string, ...string[]];
+    const friend = rest[round % rest.length] as string;
+    await part(
+      stand,
+      [oldest, friend],
+      rest.filter((name) => name !== friend),
+    );
+  },
+};
+
+const thirds: Scenario = {
+  name: 'partition-2-2-1',
+  did: 'two hosts, two and one do not hear each other; nobody goes on until they do',
+  members: 5,
+  onHosts: true,
+  times: { short: 1, long: 20 },
+  silenceMax: 6000,
+  async play(stand) {
+    const { ground, network, names } = stand;
+    const sides = [names.slice(0, 2), names.slice(2, 4), names.slice(4)];
+    const at = monotonic();
+    network?.lose(split(...sides.map((side) => hostsOf(stand, side))));
+    await Promise.all(sides.map((side) => ground.cutOff(side, at)));
+    await sleep(500);
+    network?.lose([]);
+    const healed = monotonic();
+    await ground.together(names);
+    ground.took(monotonic() - healed);
+  },
+};
+
+const isolated: Scenario = {
+  name: 'isolated',
+  did: 'each of five hosts in turn hears nobody, and nobody hears it',
+  members: 5,
+  onHosts: true,
+  times: { short: 2, long: 40 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const one = stand.names[round % stand.names.length] as string;
+    await part(
+      stand,
+      stand.names.filter((name) => name !== one),
+      [one],
+    );
+  },
+};
+
+const flapping: Scenario = {
+  name: 'flapping',
+  did: 'the link of one of five hosts goes down and up ten times, each for up to 0.6 s',
+  members: 5,
+  onHosts: true,
+  times: { short: 1, long: 20 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    const one = names[round % names.length] as string;
+    const end = ground.episode(names.filter((name) => name !== one));
+    const [host] = hostsOf(stand, [one]);
+    for (let i = 0; i < 10 && host; i++) {
+      network?.plug(host, false);
+      await sleep(100 + (((round * 10 + i) * 77) % 500));
+      network?.plug(host, true);
+      await sleep(100 + (((round * 10 + i) * 53) % 500));
+    }
+    await ground.together(names);
+    end();
+  },
+};
+
+const lossy: Scenario = {
+  name: 'loss',
+  did: 'one packet in twenty is lost everywhere, for 5 s: nobody is excluded',
+  members: 4,
+  onHosts: true,
+  times: { short: 1, long: 20 },
+  silenceMax: 2000,
+  async play(stand) {
+    const { ground, network, names } = stand;
+    const end = ground.episode(names);
+    const before = viewsOf(stand);
+    network?.lose([{ what: 'numgen random mod 100 < 5' }]);
+    await sleep(5000);
+    network?.lose([]);
+    end();
+    await ground.together(names);
+    if (viewsOf(stand) !== before) throw new Error('somebody was excluded');
+  },
+};
+
+function viewsOf({ ground, names }: Stand): number {
+  return ground.members.get(names[0] as string)?.events.filter(({ event }) => event === 'view').length ?? 0;
+}
+
+const eaten: Scenario = {
+  name: 'eaten',
+  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, for 4 s',
+  members: 4,
+  onHosts: true,
+  times: { short: 10, long: 80 },
+  silenceMax: 6000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    const kinds = [...Object.values(traffic), ''];
+    const what = kinds[round % kinds.length] as string;
+    const one = names[Math.floor(round / (2 * kinds.length)) % names.length] as string;
+    const [host] = hostsOf(stand, [one]);
+    if (!host) return;
+    const isOut = Math.floor(round / kinds.length) % 2 === 0;
+    const rest = names.filter((name) => name !== one);
+    const end = ground.episode(rest);
+    network?.lose([{ what, ...(isOut ? { from: host } : { to: host }) }]);
+    const any = ground.members.get(one);
+    // what needs streams and large datagrams goes on, or its sender is out
+    any?.command('send 3 --size 40000 --order total');
+    await sleep(4000);
+    network?.lose([]);
+    await ground.together(names);
+    end();
+  },
+};
+
+const unplugged: Scenario = {
+  name: 'unplugged',
+  did: 'the link of one of four hosts is down for 3 s: it is excluded, is a member of the multicast group again, and comes back',
+  members: 4,
+  onHosts: true,
+  times: { short: 1, long: 20 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    const one = names[round % names.length] as string;
+    const rest = names.filter((name) => name !== one);
+    const [host] = hostsOf(stand, [one]);
+    if (!host) return;
+    const end = ground.episode(rest);
+    const at = monotonic();
+    network?.plug(host, false);
+    await ground.together(rest, at);
+    await sleep(1500);
+    network?.plug(host, true);
+    await ground.together(names, at);
+    end();
+  },
+};
+
+/** Scenarios that need hosts. */
+export const networkScenarios: readonly Scenario[] = [
+  minority,
+  halves,
+  thirds,
+  isolated,
+  flapping,
+  lossy,
+  eaten,
+  unplugged,
+];
