@@ -9,6 +9,7 @@ import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStage, root } from '../trials/stage.js';
+import { corosyncVersion, killCorosync } from './corosync.js';
 import { whyNoHosts } from './hosts.js';
 import { play, type Row } from './play.js';
 import type { Scenario } from './scenario.js';
@@ -39,6 +40,26 @@ function tableOf(rows: readonly Row[]): string {
     '|---|---|---|---|---|---|',
     ...lines.map((line) => `| ${line} |`),
   ].join('\n');
+}
+
+/** The row of corosync, if it can be had; prints why if not. */
+async function playCorosync(times: number, why: string | null): Promise<string | null> {
+  const version = corosyncVersion();
+  if (version === null || why !== null) {
+    console.log(`- corosync: not played: ${why ?? 'it is not installed (Debian: apt-get install corosync)'}`);
+    return null;
+  }
+  const stage = openStage('chaos-corosync');
+  try {
+    const millis = (await killCorosync(stage, times)).sort((a, b) => a - b);
+    const [median = NaN, most = NaN] = [millis[millis.length >> 1], millis.at(-1)];
+    console.log(`  corosync ${version}: ${times} times, new membership after ${median} / ${most} ms`);
+    const did =
+      'SIGKILL of one of three, each on a host, as it is configured by default; until both others have the new membership';
+    return `| corosync ${version} | ${did} | ${times} | ${median} / ${most} | | |`;
+  } finally {
+    stage.clear(false);
+  }
 }
 
 async function playOne(scenario: Scenario, isShort: boolean): Promise<Row | null> {
@@ -95,7 +116,8 @@ async function main(): Promise<number> {
     if (row) rows.push(row);
     if (row?.violations.length !== 0) failed += 1;
   }
-  const table = tableOf(rows);
+  const peer = options.only ? null : await playCorosync(options.short ? 1 : 5, why);
+  const table = [tableOf(rows), ...(peer === null ? [] : [peer])].join('\n');
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, Linux.`;
   console.log(`\n${table}\n\n${machine}`);
   if (options.write) {
