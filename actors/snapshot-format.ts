@@ -14,7 +14,10 @@
 /** The first byte of a snapshot: what reads another layout would misread it. */
 export const snapshotVersion = 1;
 
-/** What a chunk is filled up to, well below what a message of the link may have. */
+/**
+ * What a chunk is filled up to, counting a byte for each character; so one of wide text has up to twice as many, still below
+ * what a message of the link may have.
+ */
 export const chunkBytes = 256 * 1024;
 
 /** What is written in one go, in bytes; a value that is larger is opened. */
@@ -28,6 +31,10 @@ export const shapeKeysMax = 32;
 
 /** Shapes above this many are not remembered: objects whose keys are data would fill the memory with them. */
 export const shapesMax = 4096;
+
+/** A shape of which there are so many objects gets code of its own; a snapshot has so many such shapes at most. */
+export const compiledUses = 64;
+export const compiledMax = 256;
 
 /** Before the texts of a chunk. */
 export const headBytes = 8;

@@ -7,7 +7,8 @@
  */
 import { NotDecodable } from './errors.js';
 import { copyOf } from './pool.js';
-import { depthMax, headBytes, Tag } from './snapshot-format.js';
+import { compileMaker, type Maker } from './shape-code.js';
+import { compiledMax, compiledUses, depthMax, headBytes, Tag } from './snapshot-format.js';
 import { decodeValue } from './values.js';
 import type { RefCodec } from './wire-format.js';
 
@@ -20,11 +21,20 @@ interface Open {
   close(): unknown;
 }
 
+/** The keys of objects, and code that makes such an object once there were many. */
+interface Shape {
+  readonly keys: readonly string[];
+  uses: number;
+  make: Maker | undefined;
+}
+
 /** Reads chunks one by one. */
 export class SnapshotReader {
   readonly #refs: RefCodec;
   readonly #open: Open[] = [];
-  readonly #shapes: (readonly string[])[] = [];
+  readonly #shapes: Shape[] = [];
+  #compiled = 0;
+  readonly #nextValue = (depth: number): unknown => this.#value(this.byte(), depth);
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#bytes.buffer);
   #at = 0;
@@ -99,10 +109,8 @@ export class SnapshotReader {
         const set = new Set<unknown>();
         return { put: (value) => void set.add(value), close: () => set };
       }
-      case Tag.openMap: {
-        const map = new Map<unknown, unknown>();
-        return pairs((key, value) => void map.set(key, value), map);
-      }
+      case Tag.openMap:
+        return new OpenMap();
       case Tag.openObject: {
         const object: Record<string, unknown> = {};
         return pairs((key, value) => void (object[checkedKey(key)] = value), object);
@@ -119,9 +127,14 @@ export class SnapshotReader {
   }
 
   #varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 7; i++) {
+    const first = this.byte();
+    return first < 0x80 ? first : this.#longVarint(first & 0x7f);
+  }
+
+  #longVarint(low: number): number {
+    let value = low;
+    let scale = 0x80;
+    for (let i = 1; i < 7; i++) {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
@@ -160,15 +173,17 @@ export class SnapshotReader {
         return this.#float();
       case Tag.narrow: {
         const from = this.#narrowAt;
-        this.#narrowAt += this.#varint();
-        if (this.#narrowAt > this.#narrow.length) throw new NotDecodable('text that is not there');
-        return this.#narrow.slice(from, this.#narrowAt);
+        const to = from + this.#varint();
+        if (to > this.#narrow.length) throw new NotDecodable('text that is not there');
+        this.#narrowAt = to;
+        return this.#narrow.slice(from, to);
       }
       case Tag.wide: {
         const from = this.#wideAt;
-        this.#wideAt += this.#varint();
-        if (this.#wideAt > this.#wide.length) throw new NotDecodable('text that is not there');
-        return this.#wide.slice(from, this.#wideAt);
+        const to = from + this.#varint();
+        if (to > this.#wide.length) throw new NotDecodable('text that is not there');
+        this.#wideAt = to;
+        return this.#wide.slice(from, to);
       }
       case Tag.date:
         return new Date(this.#float());
@@ -217,20 +232,26 @@ export class SnapshotReader {
       case Tag.shape: {
         const keys: string[] = [];
         for (let left = this.#count(1); left > 0; left--) keys.push(checkedKey(this.#next(depth)));
-        this.#shapes.push(keys);
-        return this.#shaped(keys, depth);
+        const shape: Shape = { keys, uses: 0, make: undefined };
+        this.#shapes.push(shape);
+        return this.#shaped(shape, depth);
       }
       case Tag.shaped: {
-        const keys = this.#shapes[this.#varint()];
-        if (keys === undefined) throw new NotDecodable('a shape that is not there');
-        return this.#shaped(keys, depth);
+        const shape = this.#shapes[this.#varint()];
+        if (shape === undefined) throw new NotDecodable('a shape that is not there');
+        return shape.make ? shape.make(this.#nextValue, depth) : this.#shaped(shape, depth);
       }
       default:
         throw new NotDecodable(`unknown tag ${tag}`);
     }
   }
 
-  #shaped(keys: readonly string[], depth: number): unknown {
+  #shaped(shape: Shape, depth: number): unknown {
+    const { keys } = shape;
+    if (++shape.uses === compiledUses && this.#compiled < compiledMax) {
+      this.#compiled++;
+      shape.make = compileMaker(keys);
+    }
     const object: Record<string, unknown> = {};
     for (let i = 0; i < keys.length; i++) object[keys[i] as string] = this.#next(depth);
     return object;
@@ -255,6 +276,24 @@ export class SnapshotReader {
 function checkedKey(key: unknown): string {
   if (typeof key !== 'string' || key === '__proto__') throw new NotDecodable('a key that is none');
   return key;
+}
+
+/** A Map: a class, because there are as many calls as values. */
+class OpenMap implements Open {
+  readonly #map = new Map<unknown, unknown>();
+  #key: unknown;
+  #hasKey = false;
+
+  put(value: unknown): void {
+    if (this.#hasKey) this.#map.set(this.#key, value);
+    else this.#key = value;
+    this.#hasKey = !this.#hasKey;
+  }
+
+  close(): unknown {
+    if (this.#hasKey) throw new NotDecodable('a key without a value');
+    return this.#map;
+  }
 }
 
 /** Values by turns: a key, what belongs to it. */

@@ -5,7 +5,18 @@
  * are written one by one. So nothing is measured before it is written, and nothing but the open containers is kept.
  */
 import { NotEncodable } from './errors.js';
-import { chunkBytes, depthMax, headBytes, shapeKeysMax, shapesMax, Tag, wholeBytesMax } from './snapshot-format.js';
+import { compileValues, type Values } from './shape-code.js';
+import {
+  chunkBytes,
+  compiledMax,
+  compiledUses,
+  depthMax,
+  headBytes,
+  shapeKeysMax,
+  shapesMax,
+  Tag,
+  wholeBytesMax,
+} from './snapshot-format.js';
 import { encodeValue } from './values.js';
 import type { RefCodec } from './wire-format.js';
 
@@ -15,6 +26,9 @@ interface Shape {
   readonly keys: readonly string[];
   /** The shapes of the values under these keys, as last seen. */
   readonly inner: (Shape | undefined)[];
+  uses: number;
+  /** Code that reads such objects, once there were many. */
+  values: Values | undefined;
 }
 
 /** Thrown when a value is too large to be written in one go. */
@@ -26,11 +40,11 @@ const refused = new NotEncodable('state', 'it cannot be sent');
 const smallBytes = 16;
 /** Containers of more entries are opened without a try. */
 const entriesMax = 4096;
+/** Containers of fewer entries are tried whatever became of the last ones. */
+const entriesTried = 64;
 /** Of a long string or of bytes. */
 const pieceLength = 32 * 1024;
 const notLatin1 = /[^\0-\xff]/;
-/** Strings up to here are written by hand, which is quicker than a call. */
-const shortString = 32;
 
 /** Writes values. {@link SnapshotWriter.write} is run until it yields, that is until a chunk is full. */
 export class SnapshotWriter {
@@ -38,15 +52,21 @@ export class SnapshotWriter {
   #bytes = new Uint8Array(chunkBytes + 2 * wholeBytesMax);
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
-  #narrow = Buffer.allocUnsafeSlow(chunkBytes + 2 * wholeBytesMax);
-  #narrowAt = 0;
-  #wide = '';
+  /** The characters of all strings of this chunk: adding one is quicker than writing it, and so is writing them together. */
+  #text = '';
+  /** Where the strings begin in the bytes, to find those that are wide after all. */
+  readonly #strings: number[] = [];
+  /** In the chunks before this one. */
+  #taken = 0;
+  /** Containers of so many entries are opened without a try, as one that was tried in vain had so many. */
+  #entriesUntried = Infinity;
   /** What must not be passed while a value is written in one go, in bytes of this chunk. */
   #limit = Infinity;
   readonly #shapes: Shape[] = [];
   /** The shape of the last object that was written as a whole: the next one's, as a rule. */
   #hint: Shape | undefined;
   readonly #shapesByKeys = new Map<string, Shape>();
+  #compiled = 0;
   /** Keys that were listed in vain: listing those of a large object takes long. */
   #listed: { readonly object: object; readonly keys: readonly string[] } | undefined;
 
@@ -60,24 +80,50 @@ export class SnapshotWriter {
   }
 
   get #size(): number {
-    return this.#at + this.#narrowAt + 2 * this.#wide.length;
+    return this.#at + this.#text.length;
   }
 
   /** What was written since the last time. */
   take(): Uint8Array {
-    const narrow = this.#narrowAt;
-    const wide = 2 * this.#wide.length;
-    const chunk = new Uint8Array(headBytes + narrow + wide + this.#at);
-    const view = Buffer.from(chunk.buffer);
-    view.writeUInt32LE(narrow, 0);
-    view.writeUInt32LE(wide, 4);
-    this.#narrow.copy(chunk, headBytes, 0, narrow);
-    view.write(this.#wide, headBytes + narrow, 'ucs2');
-    chunk.set(this.#bytes.subarray(0, this.#at), headBytes + narrow + wide);
+    const all = this.#text;
+    const { narrow, wide } = notLatin1.test(all) ? this.#sorted(all) : { narrow: all, wide: '' };
+    const wideAt = headBytes + narrow.length;
+    const valuesAt = wideAt + 2 * wide.length;
+    const chunk = Buffer.from(new ArrayBuffer(valuesAt + this.#at));
+    chunk.writeUInt32LE(narrow.length, 0);
+    chunk.writeUInt32LE(2 * wide.length, 4);
+    chunk.write(narrow, headBytes, 'latin1');
+    chunk.write(wide, wideAt, 'ucs2');
+    chunk.set(this.#bytes.subarray(0, this.#at), valuesAt);
+    this.#taken += this.#size;
     this.#at = 0;
-    this.#narrowAt = 0;
-    this.#wide = '';
-    return chunk;
+    this.#text = '';
+    this.#strings.length = 0;
+    return new Uint8Array(chunk.buffer);
+  }
+
+  /** Tells wide strings from narrow ones. They all were written as narrow ones: most chunks have no others. */
+  #sorted(all: string): { readonly narrow: string; readonly wide: string } {
+    let [narrow, wide, from] = ['', '', 0];
+    for (const at of this.#strings) {
+      const to = from + this.#readVarint(at + 1);
+      const text = all.slice(from, to);
+      from = to;
+      if (notLatin1.test(text)) {
+        this.#bytes[at] = Tag.wide;
+        wide += text;
+      } else narrow += text;
+    }
+    return { narrow, wide };
+  }
+
+  #readVarint(at: number): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.#bytes[at++] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
   }
 
   /** One byte of a chunk's values. */
@@ -87,7 +133,11 @@ export class SnapshotWriter {
 
   /** Writes a value in one go if it is small. Else nothing is written, and it is to be written by {@link stream}. */
   attempt(value: unknown, depth: number): boolean {
-    const [at, narrow, wide, shapes] = [this.#at, this.#narrowAt, this.#wide, this.#shapes.length];
+    if (this.#entriesUntried < Infinity && entriesOf(value) >= this.#entriesUntried) return false;
+    const at = this.#at;
+    const text = this.#text;
+    const strings = this.#strings.length;
+    const shapes = this.#shapes.length;
     this.#limit = this.#size + wholeBytesMax;
     try {
       this.#hint = this.#put(value, depth, this.#hint) ?? this.#hint;
@@ -95,9 +145,10 @@ export class SnapshotWriter {
     } catch (error) {
       if (error !== overflow) throw error;
       this.#at = at;
-      this.#narrowAt = narrow;
-      this.#wide = wide;
+      this.#text = text;
+      this.#strings.length = strings;
       for (const { keys } of this.#shapes.splice(shapes)) this.#shapesByKeys.delete(keys.join('\0'));
+      this.#entriesUntried = Math.max(entriesTried, entriesOf(value));
       return false;
     }
   }
@@ -106,6 +157,7 @@ export class SnapshotWriter {
   *stream(value: unknown, depth = 0): Generator<void, void> {
     if (!this.attempt(value, depth)) {
       if (depth >= depthMax) throw refused;
+      const from = this.#taken + this.#size;
       if (typeof value === 'string') yield* this.#streamText(value);
       else if (isBytes(value)) yield* this.#streamPieces(Tag.openBytes, value);
       else if (Array.isArray(value)) yield* this.#streamItems(Tag.openArray, items(value), depth + 1);
@@ -115,6 +167,7 @@ export class SnapshotWriter {
         yield* this.#streamEntries(Tag.openObject, this.#entries(value as Record<string, unknown>), depth + 1);
       else yield* this.#streamPieces(Tag.openOther, encodeValue(value, this.#refs));
       this.byte(Tag.close);
+      if (this.#taken + this.#size - from < wholeBytesMax) this.#entriesUntried = Infinity;
     }
     if (this.full) yield;
   }
@@ -228,33 +281,10 @@ export class SnapshotWriter {
   #putString(text: string): void {
     const { length } = text;
     this.#claim(length);
-    if (length <= shortString ? this.#putShort(text) : this.#putLong(text)) this.byte(Tag.narrow);
-    else {
-      this.byte(Tag.wide);
-      this.#wide += text;
-    }
+    this.#strings.push(this.#at);
+    this.byte(Tag.narrow);
     this.#varint(length);
-  }
-
-  /** Whether the text is narrow and now written. */
-  #putShort(text: string): boolean {
-    const narrow = this.#narrow;
-    const from = this.#narrowAt;
-    let all = 0;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      all |= code;
-      narrow[from + i] = code;
-    }
-    if (all > 0xff) return false;
-    this.#narrowAt = from + text.length;
-    return true;
-  }
-
-  #putLong(text: string): boolean {
-    if (notLatin1.test(text)) return false;
-    this.#narrowAt += this.#narrow.write(text, this.#narrowAt, 'latin1');
-    return true;
+    this.#text += text;
   }
 
   #putBytes(tag: number, bytes: Uint8Array): void {
@@ -323,8 +353,20 @@ export class SnapshotWriter {
       return undefined;
     }
     const { inner } = shape;
-    for (let i = 0; i < count; i++) inner[i] = this.#put(value[keys[i] as string], depth, inner[i]);
+    if (shape.values) {
+      const values = shape.values(value);
+      for (let i = 0; i < count; i++) inner[i] = this.#put(values[i], depth, inner[i]);
+    } else {
+      this.#countUse(shape);
+      for (let i = 0; i < count; i++) inner[i] = this.#put(value[keys[i] as string], depth, inner[i]);
+    }
     return shape;
+  }
+
+  #countUse(shape: Shape): void {
+    if (++shape.uses !== compiledUses || this.#compiled >= compiledMax) return;
+    this.#compiled++;
+    shape.values = compileValues(shape.keys);
   }
 
   /** An object's keys. Throws if it has properties beside them, which would be lost. */
@@ -357,22 +399,30 @@ export class SnapshotWriter {
 
   /** Begins an object with the shape for these keys. Undefined, and nothing is written, if there is none for them. */
   #putShapeOf(keys: readonly string[], hint: Shape | undefined): Shape | undefined {
-    const name = hint === undefined || !this.#isOf(hint, keys) ? keys.join('\0') : '';
-    const known = name === '' ? hint : this.#shapesByKeys.get(name);
-    if (known !== undefined) {
-      // keys may hold the separator too
-      if (!this.#isOf(known, keys)) return undefined;
-      this.byte(Tag.shaped);
-      this.#varint(known.number);
-      return known;
-    }
+    if (hint !== undefined && this.#isOf(hint, keys)) return this.#putShaped(hint);
+    const name = keys.join('\0');
+    const known = this.#shapesByKeys.get(name);
+    // keys may hold the separator too
+    if (known !== undefined) return this.#isOf(known, keys) ? this.#putShaped(known) : undefined;
     if (this.#shapes.length >= shapesMax) return undefined;
     this.byte(Tag.shape);
     this.#varint(keys.length);
     for (const key of keys) this.#putKey(key);
-    const shape: Shape = { number: this.#shapes.length, keys, inner: keys.map(() => undefined) };
+    const shape: Shape = {
+      number: this.#shapes.length,
+      keys,
+      inner: keys.map(() => undefined),
+      uses: 0,
+      values: undefined,
+    };
     this.#shapes.push(shape);
     this.#shapesByKeys.set(name, shape);
+    return shape;
+  }
+
+  #putShaped(shape: Shape): Shape {
+    this.byte(Tag.shaped);
+    this.#varint(shape.number);
     return shape;
   }
 
@@ -393,6 +443,12 @@ function ownKeys(value: object): number {
 /** Refuses what somebody gave properties: these would be lost. */
 function checkBare(value: object): void {
   if (ownKeys(value) > 0) throw refused;
+}
+
+/** Of a container other than an object. */
+function entriesOf(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  return value instanceof Map || value instanceof Set ? value.size : 0;
 }
 
 function isBytes(value: unknown): value is Uint8Array {

@@ -1,11 +1,12 @@
 /** States in chunks: equal at the far end, however large, and never long at a time. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { Readable } from 'node:stream';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import { NotDecodable, NotEncodable } from '../../actors/errors.js';
-import { chunkBytes, Tag, wholeBytesMax } from '../../actors/snapshot-format.js';
+import { chunkBytes, compiledUses, shapeKeysMax, Tag, wholeBytesMax } from '../../actors/snapshot-format.js';
 import { snapshotDecoder, snapshotEncoder } from '../../actors/snapshot.js';
 import { noRefs } from '../../actors/wire-format.js';
 
@@ -54,6 +55,56 @@ test('states of all shapes and sizes arrive as they were', async (t) => {
     ]),
   ];
   for (const state of states) t.true(isDeepStrictEqual(await roundTrip(state), state));
+});
+
+test('many objects of one kind arrive as they were, whatever their keys and texts', async (t) => {
+  const count = 2 * compiledUses;
+  const many = (make: (i: number) => unknown) => Array.from({ length: count }, (_, i) => make(i));
+  const states: unknown[] = [
+    many((i) => ({ id: i, name: `ä${i}`, at: { x: i / 3, y: -i } })),
+    many((i) => ({ $: i, _a1: null, constructor: i, class: 'c', toString: `${i}` })),
+    many((i) => ({ 'a b': i, '"': 1, '});': 2, ключ: 3 })),
+    many((i) => ({ b: i, 1: 'one', a: i })),
+    many((i) => Object.fromEntries(Array.from({ length: shapeKeysMax + 1 }, (_, key) => [`k${key}`, i]))),
+    many((i) => ({ ['k' + 'x'.repeat(100)]: i })),
+    many((i) => (i % 2 === 0 ? { a: i, b: 'narrow' } : { b: 'w€de', a: `${i}€` })),
+    new Map(many((i) => [`key${i}`, i % 7 === 0 ? '😀'.repeat(i) : 'x'.repeat(i)]) as [string, string][]),
+  ];
+  for (const state of states) {
+    const there = await roundTrip(state);
+    assert.deepStrictEqual(there, state);
+    t.is(JSON.stringify(there), JSON.stringify(state), 'also the order of the keys');
+  }
+  for (const extra of [{ [Symbol('s')]: 1 }, Object.defineProperty({}, 'hidden', { value: 1 })]) {
+    const last = Object.defineProperties({ id: 1, name: 'x' }, Object.getOwnPropertyDescriptors(extra));
+    const state = [...many((i) => ({ id: i, name: 'x' })), last];
+    await t.throwsAsync(chunksOf(state), { instanceOf: NotEncodable });
+  }
+});
+
+test('objects arrive where code may not be made of strings', async (t) => {
+  const code = `
+    import { snapshotDecoder, snapshotEncoder } from ${JSON.stringify(new URL('../../actors/snapshot.js', import.meta.url))};
+    const encoder = snapshotEncoder(Array.from({ length: 500 }, (_, id) => ({ id, name: 'x' })), { isRef: () => false });
+    const decoder = snapshotDecoder({});
+    const [state] = decoder.push(encoder.next().chunk);
+    console.log(state.length, JSON.stringify(state[499]));`;
+  const args = ['--disallow-code-generation-from-strings', '--input-type=module', '--eval', code];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  t.is(stdout, '500 {"id":499,"name":"x"}\n');
+});
+
+test('containers that are too large to be tried again arrive, and small ones after them are tried', async (t) => {
+  const piece = (length: number) => Array.from({ length: 500 }, (_, i) => [`key${i}`, { i, text: text(length, i) }]);
+  const values = [
+    piece(100),
+    piece(100),
+    new Set(piece(1)),
+    piece(1),
+    new Map(piece(200) as [string, unknown][]),
+    piece(1),
+  ];
+  t.deepEqual(valuesOf(await chunksOf(values[Symbol.iterator]())), values);
 });
 
 /** Values of all kinds; some are repeated so often, or so long, that they take more than a chunk. */
@@ -260,6 +311,19 @@ test('a state that is nested too deeply, or has holes or keys that would be lost
   holes.length += 1;
   for (const state of [deep, cyclic, holes, { [Symbol('s')]: 1 }, JSON.parse('{"__proto__": 1}')]) {
     await t.throwsAsync(chunksOf(state), { instanceOf: NotEncodable });
+  }
+});
+
+test('keys from anybody are no more than names', (t) => {
+  const bytesOf = (key: string) => [Tag.narrow, key.length];
+  for (const keys of [['a: 1, get b'], ['a', 'a'], ['x"]}); process.exit(9); (["'], ['constructor', 'a\\']]) {
+    const texts = keys.join('');
+    const uses = Array.from({ length: 3 * compiledUses }, () => [Tag.shaped, 0, ...keys.map(() => Tag.true)]).flat();
+    const values = [Tag.shape, keys.length, ...keys.flatMap(bytesOf), ...keys.map(() => Tag.false), ...uses];
+    const head = Buffer.alloc(8);
+    head.writeUInt32LE(texts.length);
+    const all = valuesOf([Buffer.concat([head, Buffer.from(texts), Buffer.from([1, 1, ...values])])]);
+    t.deepEqual(all.at(-1), Object.fromEntries(keys.map((key) => [key, true])));
   }
 });
 
