@@ -9,7 +9,7 @@ import type { GroupItem } from '../lib/events.js';
 import { nameOf } from '../lib/ids.js';
 import { Queue } from '../lib/queue.js';
 import { apart, isPromise } from './context.js';
-import { GroupFull, MessageTooLarge, NotAMember } from './errors.js';
+import { GroupFull, GroupWedged, MessageTooLarge, NotAMember } from './errors.js';
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
 import { isInternal } from './payload.js';
 import { passOn } from './sending.js';
@@ -109,7 +109,8 @@ function settle(member: Member, item: RequestItem, verdict: unknown): void {
     noteHandled(member, item);
   } catch (error) {
     const isFinal = error instanceof MessageTooLarge;
-    if (!isFinal && !(error instanceof GroupFull) && !(error instanceof NotAMember)) throw error;
+    const isForNow = error instanceof GroupFull || error instanceof GroupWedged || error instanceof NotAMember;
+    if (!isFinal && !isForNow) throw error;
     if (isFinal) noteHandled(member, item);
     refuse(member, item, error.message, !isFinal);
   }

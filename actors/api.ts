@@ -4,11 +4,11 @@
 import type { Ref } from 'nact';
 import { map, filter, type Observable } from 'rxjs';
 import type { GroupStatus } from '../lib/events.js';
-import { explain as explainCore, statistics } from '../lib/inspect.js';
+import { explain as explainCore, statistics, wedgedFor } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
-import { NotAMember } from './errors.js';
-import { deferred, hostOf, memberOf, tell, type Host } from './host.js';
+import { CannotForce, NotAMember } from './errors.js';
+import { deferred, hostOf, memberOf, tell, type Host, type Member } from './host.js';
 import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
 import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
@@ -24,6 +24,7 @@ import type {
   GroupEvent,
   GroupRef,
   MulticastOptions,
+  ReadContext,
   ReadOptions,
   Receipt,
   View,
@@ -45,7 +46,7 @@ export function leaveDomain(system: Ref<never>): Promise<void> {
  * Sends a message to the whole group, this node's member included. Through {@link groupRef} it goes to the group as a
  * request, in total order and uniform.
  *
- * Throws {@link GroupFull} at the queue's limit, {@link NotEncodable}, {@link MessageTooLarge}, {@link NotAMember},
+ * Throws {@link GroupFull} at the queue's limit, {@link GroupWedged}, {@link NotEncodable}, {@link MessageTooLarge}, {@link NotAMember},
  * {@link OrderTooWeak}: then nothing was sent.
  */
 export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, options?: MulticastOptions): Receipt {
@@ -62,15 +63,18 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
  * `f` of the state at this replica, after everything delivered here so far and this node's own earlier multicasts. Waits
  * for the state, if there is none yet. No message is sent.
  *
+ * A wedged replica, cut off from most of its domain, can be read as well, at once: `f` is told by its second argument that
+ * others may have gone on, and that this node's own last multicasts may be missing.
+ *
  * With `linearizable` it runs after everything in total order that anybody had completed when it was called: that takes one multicast,
  * ordered like any other, of no bytes.
  *
  * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
- * function, and with what `f` throws.
+ * function, with what `f` throws, and, if `linearizable`, with {@link GroupWedged}.
  */
 export function read<State, Result>(
   ref: GroupRef<never, State>,
-  f: (state: State) => Result,
+  f: (state: State, at: ReadContext) => Result,
   options?: ReadOptions,
 ): Promise<Awaited<Result>> {
   const member = memberOf(ref);
@@ -88,14 +92,27 @@ export function read<State, Result>(
         return;
       }
       try {
-        resolve(f(member.state as State) as Awaited<Result>);
+        resolve(f(member.state as State, readContext(member)) as Awaited<Result>);
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     };
-    member.waiters.push({ mark: markSent(outbox), outbox, enqueued: member.enqueued, run, reject });
+    member.waiters.push({
+      mark: markSent(outbox),
+      outbox,
+      enqueued: member.enqueued,
+      isLocal: marker === 0,
+      run,
+      reject,
+    });
     if (!member.draining) answerReads(member);
   });
+}
+
+function readContext({ host, group, stream, position }: Member): ReadContext {
+  const { core } = host.life;
+  const wedged = core !== undefined && wedgedFor(core, group) !== null;
+  return { wedged, status: stream.status, position, view: stream.view ?? null };
 }
 
 /**
@@ -157,6 +174,15 @@ export interface Domain {
   readonly views: Observable<DomainView>;
   /** The groups in it, as of now. */
   readonly groups: readonly DomainGroup[];
+  /**
+   * An operator's word, for when most of the domain is lost at once and the rest is `wedged`: these nodes, by name, go on
+   * without the others. To be given at one node, with exactly those who can be heard there, itself included, when it is
+   * certain that the others are gone. The oldest of them founds the domain anew with the states that it has, the others
+   * join it as new incarnations. What that gives up is in docs/guarantees.md. Loudly logged.
+   *
+   * Resolves when this node is in the domain that goes on. Rejects with {@link CannotForce}, which says what to name.
+   */
+  forceOn(nodes: readonly string[]): Promise<void>;
   /** Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way. */
   statistics(): Readonly<Record<string, number>>;
 }
@@ -176,8 +202,22 @@ export function domain(system: Ref<never>): Domain {
     get groups() {
       return groupsOf(host);
     },
+    forceOn: (nodes) => forceOn(host, nodes),
     statistics: () => statisticsOf(host),
   };
+}
+
+function forceOn(host: Host, nodes: readonly string[]): Promise<void> {
+  if (host.phase !== 'running' || host.life.core === undefined) {
+    return Promise.reject(new CannotForce('this node is in no domain'));
+  }
+  if (host.forcing) return Promise.reject(new CannotForce('it is being forced on already'));
+  host.forcing = deferred();
+  host.log.error(`an operator forces domain '${host.options.domain}' on with ${nodes.join(', ')}`, {
+    node: host.life.id,
+  });
+  tell(host, { kind: 'force', nodes: [...nodes] });
+  return host.forcing.promise;
 }
 
 function domainView(state: DomainState): DomainView {

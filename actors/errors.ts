@@ -22,6 +22,24 @@ export class GroupFull extends Error {
   }
 }
 
+/**
+ * The member is cut off from most of its domain: what it sent could not be delivered before that changes, if ever. Nothing
+ * was sent. Wait for another `status` than `wedged`; or have the group's multicasts wait (`whileWedged: 'queue'`).
+ */
+export class GroupWedged extends Error {
+  override readonly name = 'GroupWedged';
+  constructor(
+    readonly group: string,
+    /** What is waited for: who is missing. */
+    readonly why: string,
+  ) {
+    super(
+      `group '${group}' takes nothing while this member is wedged: ${why}; wait for its status to change, ` +
+        "or say whileWedged: 'queue' to have multicasts wait",
+    );
+  }
+}
+
 /** A message that encodes to more bytes than the limit. Nothing was sent. */
 export class MessageTooLarge extends Error {
   override readonly name = 'MessageTooLarge';
@@ -243,6 +261,14 @@ export class NotLocal extends Error {
     readonly target: string,
   ) {
     super(`${target} is on another node: have an actor there do it, and send that a message`);
+  }
+}
+
+/** The domain is not forced on: why, and what to say instead. */
+export class CannotForce extends Error {
+  override readonly name = 'CannotForce';
+  constructor(readonly why: string) {
+    super(`the domain is not forced on: ${why}`);
   }
 }
 

@@ -8,12 +8,13 @@
  */
 import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
+import { wedgedFor } from '../lib/inspect.js';
 import { takeRequest } from './admission.js';
 import { call, contextOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
 import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
-import { tell, type Item, type Member } from './host.js';
+import { tell, type Item, type Member, type Undelivered } from './host.js';
 import { kindDigest, kindOf } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { NactActor } from './nact-internals.js';
@@ -66,7 +67,7 @@ function goOn(member: Member, token: TransferToken): void {
 }
 
 /** The node has a new life; what follows in the mailbox is of that one, and receipts are given their last word. */
-export function enqueueReborn(member: Member): void {
+export function enqueueReborn(member: Member, undelivered: Undelivered): void {
   const rest = member.items.slice(member.head);
   for (const item of rest) if (item.kind === 'progress' || item.kind === 'failed') void apply(member, item);
   const kept = rest.filter((item) => item.kind !== 'progress' && item.kind !== 'failed');
@@ -74,7 +75,7 @@ export function enqueueReborn(member: Member): void {
   member.items = kept;
   member.head = 0;
   member.rebirths += 1;
-  put(member, { kind: 'reborn' });
+  put(member, { kind: 'reborn', ...undelivered });
   schedule(member);
 }
 
@@ -317,8 +318,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
           `the state of '${member.group}' is lost with its last members; it starts from the initial state`,
         );
       }
-      member.state = initialState(member);
-      member.hasState = true;
+      found(member);
       return undefined;
     case 'state':
       return member.discarding ? undefined : takeState(member, item);
@@ -352,6 +352,7 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
       member.view = undefined;
       member.viewInfo = undefined;
       member.stream.view = undefined;
+      rememberFormer(member, item);
       if (member.settings.kind === 'replicated') member.hasState = false;
       return undefined;
     case 'over':
@@ -364,6 +365,37 @@ function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct'
     default:
       return assertNever(item);
   }
+}
+
+/** What the member had is not thrown away in silence: `restore` is told of it. */
+function rememberFormer(member: Member, { forced, unsent, uncertain }: Undelivered): void {
+  const { former, hasState, state } = member;
+  member.former = {
+    // a life that never got a state has not lost one
+    previous: hasState ? state : former?.previous,
+    hadState: hasState || former?.hadState === true,
+    unsent: [...(former?.unsent ?? []), ...unsent],
+    uncertain: [...(former?.uncertain ?? []), ...uncertain],
+    forced: forced || (former?.forced === true && !hasState),
+  };
+}
+
+/** Begins with the initial state, or, if an operator has forced the domain on, with the one that this member had. */
+function found(member: Member): void {
+  const { former, group } = member;
+  member.former = undefined;
+  member.hasState = true;
+  if (former?.hadState && former.forced) {
+    member.log.error(
+      `'${group}' goes on with the state of ${member.host.life.id}: an operator has forced the domain on`,
+    );
+    member.state = former.previous;
+    return;
+  }
+  if (former?.hadState) {
+    member.log.error(`nobody has a state of '${group}' any more, and what this node had is of before its exclusion`);
+  }
+  member.state = initialState(member);
 }
 
 function takeView(member: Member, info: ViewInfo): Promise<void> | undefined {
@@ -435,13 +467,20 @@ function report(member: Member): void {
   if (member.phase !== 'gone') tell(member.host, { kind: 'consumed', group: member.group, bytes });
 }
 
+/** What a wedged member has sent may never be delivered; reads do not wait for it. */
+function isWedged({ host, group }: Member): boolean {
+  const { core } = host.life;
+  return core !== undefined && wedgedFor(core, group) !== null;
+}
+
 /** Runs the reads that have waited long enough. */
 export function answerReads(member: Member): void {
   if (member.waiters.length === 0 || !member.hasState || member.discarding) return;
   const waiters = member.waiters;
   member.waiters = [];
   for (const waiter of waiters) {
-    if (member.applied >= waiter.enqueued && sentBefore(waiter.outbox, waiter.mark)) waiter.run();
+    const isThere = sentBefore(waiter.outbox, waiter.mark) || (waiter.isLocal && isWedged(member));
+    if (member.applied >= waiter.enqueued && isThere) waiter.run();
     else member.waiters.push(waiter);
   }
 }

@@ -7,6 +7,7 @@ import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
 import type { GroupItem, NodeEvent, TransferToken, ViewInfo } from '../lib/events.js';
 import type { NodeId } from '../lib/ids.js';
+import type { Forced } from '../lib/membership/control.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
 import type { Queue } from '../lib/queue.js';
@@ -21,7 +22,7 @@ import type { Requests } from './requests.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
 import type { StructureTable } from './structures.js';
 import type { TraceWriter } from './trace-writer.js';
-import type { Client, Codec, Member as ViewMember, TransferProgress, View } from './types.js';
+import type { Client, Codec, Earlier, Member as ViewMember, TransferProgress, View } from './types.js';
 import type { RefCodec } from './wire-format.js';
 
 /** A promise and what settles it. */
@@ -48,6 +49,8 @@ export interface Life {
   /** `name#incarnation`. */
   readonly id: NodeId;
   readonly incarnation: number;
+  /** An operator has begun it. */
+  readonly forced: Forced | undefined;
   /** Own multicasts by group; numbering outlives a leave and rejoin within the life. */
   readonly outboxes: Map<string, Outbox>;
   /** What this node has asked. */
@@ -112,6 +115,8 @@ export interface Host {
   /** When lives ended by a bug, for giving up if it happens over and over. */
   bugs: number[];
   readonly ready: Deferred;
+  /** Settled when what an operator has forced has happened, or not. */
+  forcing: Deferred | undefined;
   readonly left: Deferred;
   readonly domain: BehaviorSubject<DomainState | undefined>;
   /** Members by group. */
@@ -136,7 +141,7 @@ export interface Behavior {
   readonly onView: ((state: unknown, view: View, ctx: unknown) => unknown) | undefined;
   readonly onDirect: ((state: unknown, msg: unknown, ctx: unknown) => unknown) | undefined;
   readonly snapshot: ((state: unknown) => unknown) | undefined;
-  readonly restore: ((snapshot: unknown) => unknown) | undefined;
+  readonly restore: ((snapshot: unknown, earlier: Earlier<unknown, unknown>) => unknown) | undefined;
   readonly accept: Accept | undefined;
   readonly onTransfer: ((progress: TransferProgress) => void) | undefined;
   /** Whether the function leaves a state as it is that it was given; undefined: nobody says. */
@@ -151,14 +156,28 @@ export interface Behavior {
  */
 export type Item =
   | GroupItem
-  | { readonly kind: 'reborn' }
+  | ({ readonly kind: 'reborn' } & Undelivered)
   | { readonly kind: 'over'; readonly status: 'left' | 'excluded'; readonly why: Error };
+
+/** What a life of a node leaves of a member's multicasts, if it has a `restore` to be told of them. */
+export interface Undelivered extends Pick<Earlier<unknown, unknown>, 'unsent' | 'uncertain'> {
+  /** An operator has ended that life: the state it had is the one to go on with. */
+  readonly forced: boolean;
+}
+
+/** What a member had before its node began a new life. */
+export interface Former extends Earlier<unknown, unknown> {
+  readonly hadState: boolean;
+  readonly forced: boolean;
+}
 
 /** A read that waits: for own multicasts, and for what was delivered when it was asked for. */
 export interface Waiter {
   readonly mark: readonly number[];
   readonly outbox: Outbox;
   readonly enqueued: number;
+  /** It need not see what others have completed. */
+  readonly isLocal: boolean;
   readonly run: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -232,10 +251,14 @@ export interface Member {
   /** What objects of the group's messages look like; undefined with a codec of the user's own. */
   readonly structures: StructureTable | undefined;
   readonly divergence: Divergence;
+  /** What it had before, until it has a state again. */
+  former: Former | undefined;
   /** New lives of the node that its mailbox has not come to. */
   rebirths: number;
   readonly behavior: Behavior;
   readonly queueLengthMax: number;
+  /** What becomes of multicasts while the member is cut off from most of its domain. */
+  readonly whileWedged: 'refuse' | 'queue';
   readonly actor: NactActor;
   readonly ref: NactRef;
   /** Everything above it in nact's tree when it was spawned. */

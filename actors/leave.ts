@@ -7,7 +7,7 @@
  * comes nact's own stop, with `afterStop`. nact never stops descendants (its `stop` looks children up in a way that finds
  * none), so everything above a member is wrapped: else a dead member would acknowledge for ever.
  */
-import { NotAMember } from './errors.js';
+import { CannotForce, NotAMember } from './errors.js';
 import { hosts, tell, wake, type Host, type Member } from './host.js';
 import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
@@ -178,6 +178,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   host.life.core = undefined;
   host.inbox = [];
   host.life.trace?.close();
+  host.forcing?.reject(new CannotForce(why));
   host.ready.reject(error ?? new NotAMember(host.options.domain, why));
   host.domain.complete();
   const closed = host.transport?.close() ?? Promise.resolve();

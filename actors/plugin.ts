@@ -45,6 +45,7 @@ export function groups(options: GroupsOptions): Plugin {
       gaugedAt: 0,
       bugs: [],
       ready: deferred(),
+      forcing: undefined,
       left: deferred(),
       domain: new BehaviorSubject<Host['domain']['value']>(undefined),
       members: new Map(),

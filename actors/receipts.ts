@@ -5,6 +5,7 @@
  * made when they are touched. Numbers count up from 1 per group and life of the node.
  */
 import type { Order } from '../lib/membership/state.js';
+import { Queue } from '../lib/queue.js';
 import { MulticastFailed } from './errors.js';
 import type { Receipt } from './types.js';
 
@@ -42,6 +43,8 @@ export interface Outbox {
   readonly receipts: Map<number, OwnReceipt>;
   /** For what should be answered: nact's sender of own messages. */
   readonly senders: Map<number, unknown>;
+  /** Messages by number, oldest first, until they are stable; of those whose member wants to know what was not sent. */
+  readonly kept: Queue<{ readonly number: number; readonly message: unknown }>;
   /** Why a promise must not be awaited where it is asked for; `refuse` is called if that shows only later. */
   readonly guard: Guard;
 }
@@ -60,6 +63,7 @@ export function createOutbox(node: string, group: string, queueLengthMax: number
     sizes: new Float64Array(queueLengthMax + 1),
     receipts: new Map(),
     senders: new Map(),
+    kept: new Queue(),
     guard,
   };
 }
@@ -105,6 +109,7 @@ export function noteStable(outbox: Outbox, number: number): void {
   const from = outbox.stable;
   if (number <= from) return;
   outbox.stable = number;
+  while (outbox.kept.first && outbox.kept.first.number <= number) outbox.kept.shift();
   if (outbox.receipts.size === 0) return;
   for (let n = from + 1; n <= number; n++) {
     const receipt = outbox.receipts.get(n);

@@ -11,6 +11,7 @@ import { Feed } from './feed.js';
 import { tell, type Incoming, type Member } from './host.js';
 import { takeHead } from './state-head.js';
 import { snapshotDecoder } from './snapshot.js';
+import type { Earlier } from './types.js';
 
 type StateItem = Extract<GroupItem, { kind: 'state' }>;
 
@@ -59,7 +60,7 @@ function takeChunk(member: Member, chunk: Uint8Array, last: boolean): Promise<vo
 function restoreValue(member: Member, value: unknown): Promise<void> | undefined {
   member.incoming = undefined;
   const { restore } = member.behavior;
-  const state = restore ? restore(value) : value;
+  const state = restore ? restore(value, earlierOf(member)) : value;
   if (state instanceof Promise) return state.then((later: unknown) => setState(member, later));
   setState(member, state);
   return undefined;
@@ -90,7 +91,7 @@ function startRestore(member: Member, incoming: Incoming): Feed {
   if (!restore) throw new NotDecodable(`the state of '${member.group}' comes as an iterable: it needs a 'restore'`);
   const source = new Feed();
   incoming.ended = Promise.resolve()
-    .then(() => restore(source))
+    .then(() => restore(source, earlierOf(member)))
     .then(
       (state) => void (incoming.outcome = { state }),
       (error: unknown) => void (incoming.outcome = { error }),
@@ -134,7 +135,14 @@ export function reportProgress(member: Member, { donor, joiner }: TransferToken,
   }
 }
 
+/** What the member had before its node began this life. */
+function earlierOf({ former }: Member): Earlier<unknown, unknown> {
+  const { previous = undefined, unsent = [], uncertain = [] } = former ?? {};
+  return { previous, unsent, uncertain };
+}
+
 function setState(member: Member, state: unknown): void {
+  member.former = undefined;
   member.state = state;
   member.hasState = true;
 }

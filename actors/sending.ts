@@ -3,7 +3,8 @@
  */
 import type { Ask, NodeEvent, RequestId } from '../lib/events.js';
 import type { Order } from '../lib/membership/state.js';
-import { GroupFull, MessageTooLarge, NotAMember, NotEncodable, OrderTooWeak } from './errors.js';
+import { wedgedFor } from '../lib/inspect.js';
+import { GroupFull, GroupWedged, MessageTooLarge, NotAMember, NotEncodable, OrderTooWeak } from './errors.js';
 import { tell, type Member } from './host.js';
 import { guarded, internal, kindStructure } from './internal.js';
 import { encodePayload } from './payload.js';
@@ -15,13 +16,20 @@ const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
 /**
  * Hands a message to the core. Returns its number.
  *
- * Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotEncodable}, {@link NotAMember}, {@link OrderTooWeak}.
+ * Throws {@link GroupFull}, {@link GroupWedged}, {@link MessageTooLarge}, {@link NotEncodable}, {@link NotAMember},
+ * {@link OrderTooWeak}.
  */
 export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
   admit(member, order);
   const number = hand(member, encoded(member, message, order), order, uniform);
+  keep(member, number, message);
   if (member.structures) propose(member, member.structures);
   return number;
+}
+
+/** Keeps a message until it is stable, for a `restore` that may have to be told that it was not sent. */
+function keep({ behavior, outbox }: Member, number: number, message: unknown): void {
+  if (behavior.restore) outbox.kept.push({ number, message });
 }
 
 /** Proposes the structures that have come up often. One for which there is no room now is proposed again later. */
@@ -39,11 +47,12 @@ function propose(member: Member, structures: StructureTable): void {
 export function sendAsk(member: Member, message: unknown, order: Order, uniform: boolean, ask: Ask): number {
   admit(member, order);
   const number = hand(member, encoded(member, message, order), order, uniform, { ask });
+  keep(member, number, message);
   if (member.structures) propose(member, member.structures);
   return number;
 }
 
-/** Multicasts another node's request. Throws {@link GroupFull}, {@link MessageTooLarge}, {@link NotAMember}. */
+/** Multicasts another node's request. Throws {@link GroupFull}, {@link GroupWedged}, {@link MessageTooLarge}, {@link NotAMember}. */
 export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
   admit(member, 'total');
   const bytes = member.structures ? payload : guarded(payload);
@@ -69,8 +78,17 @@ function admit(member: Member, order: Order): void {
   const { outbox, group, phase } = member;
   if (phase === 'gone') throw member.gone ?? new NotAMember(group, 'it has left');
   if (phase === 'leaving') throw new NotAMember(group, 'it is leaving');
+  refuseWedged(member);
   if (order !== member.order && member.settings.kind === 'replicated') checkFloor(member, order);
   if (outbox.last - outbox.accepted >= member.queueLengthMax) throw full(member);
+}
+
+/** Unless it is to wait, nothing is sent that may never be delivered. */
+function refuseWedged({ host, group, whileWedged }: Member): void {
+  const { core } = host.life;
+  // the core says at once what the member's status says once its actor has come to it
+  const why = whileWedged === 'refuse' && core?.host.quorate === false ? wedgedFor(core, group) : null;
+  if (why !== null) throw new GroupWedged(group, why);
 }
 
 function encoded(member: Member, message: unknown, order: Order): Uint8Array {

@@ -3,7 +3,7 @@
  */
 import { Nobody, spawn, type Ref } from 'nact';
 import type { GroupOrder, GroupSettings } from '../lib/membership/state.js';
-import { DuplicateMember, GroupFull, InvalidOption, NotAMember } from './errors.js';
+import { DuplicateMember, GroupFull, GroupWedged, InvalidOption, NotAMember } from './errors.js';
 import { createAdmission } from './admission.js';
 import { defaultCodec } from './codec.js';
 import { drain } from './group-actor.js';
@@ -16,7 +16,7 @@ import { send } from './sending.js';
 import { createTable } from './structures.js';
 import { resetMember } from './supervision.js';
 import { outboxOf } from './transport-actor.js';
-import type { CommonProps, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
+import type { CommonProps, Earlier, GroupFunc, GroupRef, MemberProps, ReplicatedProps } from './types.js';
 
 const groupOrders: readonly GroupOrder[] = ['fifo', 'causal', 'total'];
 
@@ -53,7 +53,7 @@ type AnyProps = CommonProps<unknown, unknown> &
 /** What differs between the two kinds, or takes what only its user can type. */
 interface Loose {
   readonly onDirect?: (state: unknown, msg: unknown, ctx: unknown) => unknown;
-  readonly restore?: (snapshot: unknown) => unknown;
+  readonly restore?: (snapshot: unknown, earlier: Earlier<unknown, unknown>) => unknown;
 }
 
 function spawnGroup(
@@ -67,7 +67,9 @@ function spawnGroup(
   const order = props.order ?? 'total';
   if (!groupOrders.includes(order))
     throw new InvalidOption(`order must be one of ${groupOrders.join(', ')}, not ${String(order)}`);
-  const { digests = 0 } = props;
+  const { digests = 0, whileWedged = 'refuse' } = props;
+  if (whileWedged !== 'refuse' && whileWedged !== 'queue')
+    throw new InvalidOption(`whileWedged must be 'refuse' or 'queue', not ${String(whileWedged)}`);
   if (!Number.isSafeInteger(digests) || digests < 0 || (digests > 0 && order !== 'total')) {
     throw new InvalidOption(`digests must be a number of positions, in a group in total order, not ${digests}`);
   }
@@ -129,10 +131,12 @@ function createMember(
     order,
     codec,
     structures: props.codec ? undefined : createTable(),
+    former: undefined,
     rebirths: 0,
     divergence: { every: props.digests ?? 0, digest: props.digest, checks: new Map(), warned: false, behind: false },
     behavior,
     queueLengthMax: Math.min(props.mailboxLimit ?? host.options.queueLengthMax, host.options.queueLengthMax),
+    whileWedged: props.whileWedged ?? 'refuse',
     actor,
     ref,
     ancestors: ancestorsOf(actor),
@@ -193,13 +197,13 @@ function patchActor(member: Member): void {
   actor.reset = () => resetMember(member);
 }
 
-/** nact's dispatch: what a full queue does not take is dropped loudly, since nobody looks at a result. */
+/** nact's dispatch: what a full queue or a wedged member does not take is dropped loudly, since nobody looks at a result. */
 function dispatchTo(member: Member, message: unknown, sender: unknown): void {
   try {
     const number = send(member, message, member.order, false);
     if (sender !== undefined && !(sender instanceof Nobody)) member.outbox.senders.set(number, sender);
   } catch (error) {
-    if (!(error instanceof GroupFull)) throw error;
+    if (!(error instanceof GroupFull) && !(error instanceof GroupWedged)) throw error;
     member.dropped += 1;
     // one line for each doubling: a program that floods must not flood its log as well
     if ((member.dropped & (member.dropped - 1)) !== 0) return;

@@ -12,12 +12,13 @@ import type { Effect, NodeEvent } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
 import { gauge } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
+import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
-import { DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
+import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
-import { tell, wake, type Host, type Life } from './host.js';
+import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
@@ -45,7 +46,7 @@ const wallDriftMillis = 10;
 const gaugeMillis = 1000;
 
 /** A life at its start. The core follows when the transport is open. */
-export function newLife(options: Host['options']): Life {
+export function newLife(options: Host['options'], forced?: Forced): Life {
   const incarnation = newIncarnation();
   const id = nodeId(options.name, incarnation);
   const trace = options.trace === undefined ? undefined : openTrace(options.trace, id);
@@ -53,6 +54,7 @@ export function newLife(options: Host['options']): Life {
   return {
     id,
     incarnation,
+    forced,
     outboxes: new Map(),
     requests: createRequests(),
     trace,
@@ -142,6 +144,7 @@ function startCore(host: Host): void {
       seed: randomInt(2 ** 31),
       trace: life.trace !== undefined,
       minimumNodes: options.minimumNodes,
+      founds: life.forced === 'found',
       heartbeat: options.heartbeat,
       timeout: options.timeout,
       discovery: options.discovery,
@@ -279,6 +282,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
       case 'joined':
         host.log.info(`${host.life.id} is in domain '${host.options.domain}'`);
         host.ready.resolve();
+        endForcing(host, undefined);
         break;
       case 'refused':
         host.log.error(`${host.life.id} is not let into domain '${host.options.domain}': ${effect.why}`);
@@ -300,8 +304,12 @@ function perform(host: Host, effects: readonly Effect[]): void {
       case 'remote':
         receiveRemote(host, effect.from, effect.payload);
         break;
+      case 'force-refused':
+        host.log.error(`${host.life.id} is not forced on: ${effect.why}`);
+        endForcing(host, new CannotForce(effect.why));
+        break;
       case 'restart':
-        restart(host, effect.why);
+        restart(host, effect.why, effect.forced);
         return;
       default:
         assertNever(effect);
@@ -340,9 +348,33 @@ async function conclude(host: Host, status: 'left' | 'excluded', error: Error | 
   endHost(host, error);
 }
 
+/** What a member's outbox holds at the end of a life. Loses nothing in silence. */
+function undelivered({ outbox, group, behavior, log }: Member): { unsent: unknown[]; uncertain: unknown[] } {
+  const kept = [...outbox.kept];
+  const sent = kept.filter(({ number }) => number <= outbox.accepted);
+  const unsent = outbox.last - outbox.accepted;
+  const uncertain = outbox.accepted - outbox.stable;
+  if (unsent + uncertain > 0) {
+    const told = behavior.restore ? "its 'restore' is told of them" : "a 'restore' of its own would be told of them";
+    log.warn(
+      `${unsent} multicasts of '${group}' were not sent, ${uncertain} may or may not be delivered by the others; ${told}`,
+    );
+  }
+  return {
+    unsent: kept.slice(sent.length).map(({ message }) => message),
+    uncertain: sent.map(({ message }) => message),
+  };
+}
+
+function endForcing(host: Host, error: Error | undefined): void {
+  if (error) host.forcing?.reject(error);
+  else host.forcing?.resolve();
+  host.forcing = undefined;
+}
+
 /** A new life under the same name: new core, all groups joined again, receipts of the old life settled. */
-function restart(host: Host, why: string): void {
-  if (host.phase !== 'running' || !host.options.rejoin) {
+function restart(host: Host, why: string, forced?: Forced): void {
+  if (host.phase !== 'running' || (!host.options.rejoin && !forced)) {
     void conclude(host, 'excluded', host.phase === 'running' ? new DomainRefused(host.options.domain, why) : undefined);
     return;
   }
@@ -352,12 +384,12 @@ function restart(host: Host, why: string): void {
     if (member.phase === 'leaving') continue;
     member.phase = 'member';
     member.discarding = false;
-    enqueueReborn(member);
+    enqueueReborn(member, { forced: forced !== undefined, ...undelivered(member) });
   }
   for (const outbox of old.outboxes.values()) failRest(outbox, why);
   endRemote(host, `this node starts anew: ${why}`);
   // from here on nothing has the old life's numbers: what was held or told before is failed and must not reach the new core
-  host.life = newLife(host.options);
+  host.life = newLife(host.options, forced);
   host.inbox = [];
   host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}; refs to its actors that others hold are dead`);
   old.trace?.close();

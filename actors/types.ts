@@ -193,6 +193,12 @@ export interface CommonProps<State, Msg> {
   readonly shutdownAfter?: number;
   /** Multicasts that may wait to be let in, of this member; default 65,536. */
   readonly mailboxLimit?: number;
+  /**
+   * What becomes of multicasts, asks and linearizable reads while this member is `wedged`, cut off from most of its domain:
+   * `refuse` throws {@link GroupWedged}; `queue` has them wait, until enough nodes are back or until this one is excluded,
+   * and then they fail. Default `refuse`: whoever sends knows at once.
+   */
+  readonly whileWedged?: 'refuse' | 'queue';
   /** Default: the library's, on cbor-x. */
   readonly codec?: Codec;
   /**
@@ -201,6 +207,16 @@ export interface CommonProps<State, Msg> {
    * must agree on: by the time the request is delivered, the state may be another. Default: everything is let in.
    */
   readonly accept?: (request: Request<Msg>) => boolean | string | Promise<boolean | string>;
+}
+
+/** What a replica had before its node was excluded and began a new life. */
+export interface Earlier<State, Msg> {
+  /** Its last state; undefined if it had none, or if this is its node's first life. The others have gone on without it. */
+  readonly previous: State | undefined;
+  /** Its multicasts that were never sent, oldest first, as they were handed over: nobody has delivered them. */
+  readonly unsent: readonly Msg[];
+  /** Those that were sent, and of which it is not known whether the others have delivered them: the new state shows it. */
+  readonly uncertain: readonly Msg[];
 }
 
 /** Props of a replicated actor. */
@@ -232,8 +248,12 @@ export interface ReplicatedProps<State, Msg> extends CommonProps<State, Msg> {
    * iterable throws {@link TransferInterrupted}; when that call of `restore` has ended, whatever it returns or throws, it is
    * called anew with the state from another donor, as of a later view. The same error comes if the member is to get no state
    * any more. So it must be ready to start over: what it wrote for the broken transfer is to be dropped.
+   *
+   * If this node was excluded (a partition, a long stop), `earlier` has the state that this replica had and the multicasts
+   * that it could not send, so that nothing is thrown away in silence: merge what you need into the state that you return
+   * only if all members would (they do not see it), else send it again. The promises of their receipts have rejected.
    */
-  readonly restore?: (snapshot: never) => State | Promise<State>;
+  readonly restore?: (snapshot: never, earlier: Earlier<State, Msg>) => State | Promise<State>;
   /** Called as a state comes in, and at the donor as it goes out. What it throws is logged, and changes nothing. */
   readonly onTransfer?: (progress: TransferProgress) => void;
   /**
@@ -267,6 +287,20 @@ export type GroupFunc<State, Msg, Answer = unknown> = (
 export interface ReadOptions {
   /** After everything in total order that anybody had completed, not only what was delivered here. */
   readonly linearizable?: boolean;
+}
+
+/** What a read is told of the replica that it reads. */
+export interface ReadContext {
+  /**
+   * Whether this replica is cut off from most of its domain: others may have gone on without it, and what is read may be
+   * out of date for as long as that lasts.
+   */
+  readonly wedged: boolean;
+  readonly status: GroupStatus;
+  /** The last position of the total order that the state holds. */
+  readonly position: number;
+  /** The view that the state is of; null before the first. */
+  readonly view: View | null;
 }
 
 /** What a call of `multicast` may ask for. */

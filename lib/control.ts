@@ -55,6 +55,9 @@ function carryOut(node: Node, output: MembershipOutput): void {
       endAll(node, 'left', 'left the domain');
       node.lastEffects.push(output);
       return;
+    case 'force-refused':
+      node.lastEffects.push(output);
+      return;
     case 'restart':
       endAll(node, 'excluded', output.why);
       node.lastEffects.push(output);
@@ -107,7 +110,8 @@ function endAll(node: Node, status: 'left' | 'excluded', why: string): void {
 
 function updateQuorate(node: Node): void {
   const quorate = isQuorate(node.membership);
-  if (quorate === node.host.quorate) return;
+  if (quorate && node.host.quorate) return;
+  // while it is not, who is missing may be news
   node.host.quorate = quorate;
   for (const group of node.groups.values()) {
     updateStatus(node.host, group);

@@ -5,6 +5,7 @@
  * an effect belong to whoever carries it out.
  */
 import type { DomainId, GroupId, MessageNumber, Millis, NodeId, Position, Rank, ViewId, WallTime } from './ids.js';
+import type { Forced } from './membership/control.js';
 import type { DomainState, GroupSettings, LeaveCause, Order } from './membership/state.js';
 import type { TraceRecord } from './trace/format.js';
 
@@ -227,6 +228,8 @@ export type NodeEvent =
   | { readonly kind: 'clock'; readonly wall: WallTime }
   /** The joiner's actor is done with a chunk of the state. */
   | { readonly kind: 'state-taken'; readonly group: string; readonly token: TransferToken }
+  /** An operator says that these nodes, by name, go on without the others: exactly those who can be heard. */
+  | { readonly kind: 'force'; readonly nodes: readonly string[] }
   | { readonly kind: 'leave-domain' };
 
 /** What is to be done, in order. */
@@ -268,5 +271,10 @@ export type Effect =
   /** This group cannot be joined by this node: the settings differ. */
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
   | { readonly kind: 'left' }
-  /** This life is over (excluded, or its domain dissolved into another): start again with a new incarnation. */
-  | { readonly kind: 'restart'; readonly why: string };
+  /** A `force` has come to nothing; the domain goes on or waits as before. */
+  | { readonly kind: 'force-refused'; readonly why: string }
+  /**
+   * This life is over (excluded, or its domain dissolved into another): start again with a new incarnation. `forced`: an
+   * operator has ended it. Members keep their states, for when they found their groups; `found`: with the option `founds`.
+   */
+  | { readonly kind: 'restart'; readonly why: string; readonly forced?: Forced };

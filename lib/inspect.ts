@@ -136,6 +136,12 @@ function explainView(group: Group, add: (what: string, who: readonly NodeId[]) =
   if (run) add('multicasts that are ordered and did not arrive', nodes.slice(run.rank, run.rank + 1));
 }
 
+/** What a member that goes on with nothing new is waiting for; null if it is not wedged, or has no view to be wedged in. */
+export function wedgedFor(node: Node, name: string): string | null {
+  const group = node.groups.get(name);
+  return group?.current && !node.host.quorate ? node.host.lack() : null;
+}
+
 /** Bytes of letters to another node that wait to be sent. */
 export function heldBytes(node: Node, to: NodeId): number {
   return node.links.get(to)?.letters.heldBytes ?? 0;

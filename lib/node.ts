@@ -24,8 +24,10 @@ import { hasRoom, linkBroke, serveLink } from './link.js';
 import {
   createMembership,
   endView,
+  force,
   isSuspected,
   joinGroup,
+  lackOf,
   leaveDomain,
   leaveGroup as leaveGroupByDecree,
   multicastSent,
@@ -88,6 +90,7 @@ function createHost(node: Node, now: Millis): Host {
     ownUnstableBytes: 0,
     waitForWindow: new Set(),
     quorate: true,
+    lack: () => lackOf(node.membership),
     window: () => (options.windowBytes * 4) / Math.max(4, node.domain?.nodes.length ?? 0),
     address: (id) => node.addresses.get(id),
     isSuspected: (id) => isSuspected(node.membership, id),
@@ -150,6 +153,8 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'clock':
       node.host.wall = event.wall;
       return;
+    case 'force':
+      return collect(node, (out) => force(node.membership, event.nodes, now, out));
     case 'leave-domain':
       if (node.leavingDomain === 'no') node.leavingDomain = 'groups';
       for (const group of node.groups.values()) leaveGroup(node.host, group, false);

@@ -21,6 +21,8 @@ export interface NodeOptions {
   readonly trace: boolean;
   /** No group forms before this many nodes are in. */
   readonly minimumNodes: number;
+  /** Founds its domain at once, without a look at others: an operator has forced it on. */
+  readonly founds: boolean;
   /** A node that says nothing for so long says that it lives. */
   readonly heartbeat: Millis;
   /** A node that is not heard for so long is suspected. */
@@ -45,6 +47,7 @@ export const defaults = {
   seed: 1,
   trace: false,
   minimumNodes: 1,
+  founds: false,
   heartbeat: 100,
   timeout: 1000,
   discovery: 400,

@@ -110,6 +110,7 @@ Commands on standard input, one a line:
   set KEY VALUE | get KEY    the group's key-value map
   digest                     of the map and of what came in total order
   leave | join               the group
+  force NAME...              these nodes, all that can be heard, go on without the others: see docs/guarantees.md first
   slow MS                    takes so long for each delivery
   burn MS                    blocks the event loop
   stop                       ends running sends

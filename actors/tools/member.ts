@@ -221,6 +221,10 @@ async function execute(session: Session, command: string, words: string[], rest:
     case 'join':
       spawnMember(session);
       return {};
+    case 'force':
+      if (words.length === 0) throw new Error('force NAME...: those who go on, this one included');
+      await domain(system).forceOn(words);
+      return { nodes: words };
     case 'slow':
       session.slow = milliseconds(words);
       return {};

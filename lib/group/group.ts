@@ -59,6 +59,7 @@ export function createGroup(name: string, settings: GroupSettings, lastMessage: 
     earlyBytes: 0,
     items: [],
     status: null,
+    why: '',
   };
 }
 

@@ -61,10 +61,12 @@ function traceDelivery(host: Host, group: Group, item: Delivery): void {
   });
 }
 
-/** Tells the member's status, if it is another than before. */
+/** Tells the member's status, if it is another than before, or if others are missing now. */
 export function setStatus(host: Host, group: Group, status: GroupStatus, why: string): void {
-  if (group.status === status || group.ended) return;
+  const isNews = group.status !== status || (status === 'wedged' && group.why !== why);
+  if (!isNews || group.ended) return;
   group.status = status;
+  group.why = why;
   pass(host, group, { kind: 'status', status, why });
 }
 
@@ -72,7 +74,7 @@ export function setStatus(host: Host, group: Group, status: GroupStatus, why: st
 export function updateStatus(host: Host, group: Group): void {
   if (group.ended) return;
   if (!group.current) setStatus(host, group, 'joining', 'waits for its first view');
-  else if (!host.quorate) setStatus(host, group, 'wedged', 'too few nodes can be heard for a quorum');
+  else if (!host.quorate) setStatus(host, group, 'wedged', host.lack());
   else if (group.replica.kind === 'transferring') {
     setStatus(host, group, 'transferring', 'the state is on its way');
   } else if (group.wedged) setStatus(host, group, 'changing', 'a view is being installed');

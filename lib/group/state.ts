@@ -45,6 +45,8 @@ export interface Host {
   readonly waitForWindow: Set<Group>;
   /** Whether the nodes that can be heard are a quorum: without one nothing new is sent. */
   quorate: boolean;
+  /** Who or what a quorum is missing, in words. */
+  lack(): string;
   /** Bytes that may be unstable at once. */
   window(): number;
   address(node: NodeId): string | undefined;
@@ -310,6 +312,7 @@ export interface Group {
   /** What the actor gets at the end of the batch. */
   items: GroupItem[];
   status: (GroupItem & { kind: 'status' })['status'] | null;
+  why: string;
 }
 
 /** A group's member as this node is one. */

@@ -17,7 +17,7 @@ import type { ControlMessage } from './messages.js';
 import { createRandom, draw } from './random.js';
 import type { Random } from './random.js';
 import { nodeByIncarnation } from './state.js';
-import type { Change, Decree, DomainState, GroupSettings } from './state.js';
+import type { Change, Decree, DomainState, GroupSettings, NodeInfo } from './state.js';
 
 /** Who a node is, and its patience. */
 export interface MembershipOptions {
@@ -34,9 +34,14 @@ export interface MembershipOptions {
   readonly discovery: Millis;
   /** No group is joined before the domain has had this many nodes. */
   readonly minimumNodes: number;
+  /** Founds a domain at once, in whatever state of the world: an operator has said so. */
+  readonly founds: boolean;
   /** Seeds what little is drawn by chance. */
   readonly seed: number;
 }
+
+/** An operator has ended a life: the next one founds the domain anew, or joins the one that is; both keep their states. */
+export type Forced = 'found' | 'join';
 
 /** Where a message goes. */
 export type Destination =
@@ -66,7 +71,9 @@ export type MembershipOutput =
   /** A graceful leave is complete. */
   | { readonly kind: 'left' }
   /** This incarnation is over, another may start. */
-  | { readonly kind: 'restart'; readonly why: string }
+  | { readonly kind: 'restart'; readonly why: string; readonly forced?: Forced }
+  /** The operator's word has come to nothing. */
+  | { readonly kind: 'force-refused'; readonly why: string }
   /** This node cannot be let in, whatever its incarnation. */
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
@@ -160,6 +167,16 @@ export interface Request {
   readonly changes: readonly Change[];
 }
 
+/** An operator's word that has not come to its end. */
+export interface Forcing {
+  readonly nodes: readonly string[];
+  /** Who is to found the domain anew. */
+  readonly founder: NodeInfo;
+  /** When it is told again. */
+  at: Millis;
+  readonly until: Millis;
+}
+
 /** A group that this node wants to be in. */
 export interface Want {
   readonly settings: GroupSettings;
@@ -209,6 +226,8 @@ export interface Membership {
   complete: boolean;
   /** When it was told to leave, null if it was not. */
   leavingSince: Millis | null;
+  /** What an operator has said, until it has happened. */
+  forcing: Forcing | null;
   /** When its wishes are sent again. */
   requestAt: Millis;
   /** Who has shown a higher number and is to be asked for decrees, and when. */
@@ -257,6 +276,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     wishes: [],
     complete: false,
     leavingSince: null,
+    forcing: null,
     requestAt: now,
     ask: null,
     behindSince: null,

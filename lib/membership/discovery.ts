@@ -22,6 +22,12 @@ import { draw } from './random.js';
 
 /** A seeker's turn: says hello, founds, or offers itself. */
 export function seek(m: Membership, phase: Phase & { kind: 'seeking' }, now: Millis, out: Outputs): void {
+  if (m.options.founds) {
+    // the operator knows what there is
+    m.complete = true;
+    foundDomain(m, now, out);
+    return;
+  }
   const found = bestSighting(m);
   if (found !== null) {
     m.phase = { kind: 'joining', domain: found.id, seen: found.sighting.number, offerAt: now, offers: 0 };

@@ -20,9 +20,20 @@ export function isSuspected(m: Membership, id: NodeId): boolean {
   return m.suspects.has(id);
 }
 
-/** Whether those that this node does not suspect are a quorum of its state; without one nothing can be decided. */
+/**
+ * Whether those that this node does not suspect are a quorum of its state; without one nothing can be decided. Who is in
+ * touch again and sees that others are in a later state is to learn first whether it is in that.
+ */
 export function isQuorate(m: Membership): boolean {
-  return m.phase.kind === 'member' && m.state !== null && isQuorum(m.state.nodes, (id) => !m.suspects.has(id));
+  if (m.phase.kind !== 'member' || m.state === null || (!m.quorate && m.behindSince !== null)) return false;
+  return isQuorum(m.state.nodes, (id) => !m.suspects.has(id));
+}
+
+/** Who or what a quorum is missing, in words; empty if nothing is. */
+export function lackOf(m: Membership): string {
+  if (m.state === null || isQuorate(m)) return '';
+  const missing = m.state.nodes.filter(({ id }) => m.suspects.has(id)).map(({ id }) => id);
+  return `no quorum of the ${m.state.nodes.length} nodes can be heard: ${missing.join(', ')} missing`;
 }
 
 /** The node that ought to propose: the oldest that is not suspected. */
@@ -43,7 +54,7 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
     if (due > now) wake(m, due);
     else suspect(m, node, peer, now, out);
   }
-  sayWhetherQuorate(m, m.state, out);
+  sayWhetherQuorate(m, m.state, now, out);
 }
 
 function suspect(m: Membership, node: NodeInfo, peer: Peer, now: Millis, out: Outputs): void {
@@ -61,19 +72,21 @@ function reasonToSuspect(peer: Peer, now: Millis): string {
 }
 
 /** A suspect was heard. */
-export function unsuspect(m: Membership, incarnation: Incarnation, out: Outputs): void {
+export function unsuspect(m: Membership, incarnation: Incarnation, now: Millis, out: Outputs): void {
   if (m.suspects.size === 0 || m.state === null) return;
   const node = nodeByIncarnation(m.state, incarnation);
   if (node === undefined || !m.suspects.delete(node.id)) return;
   m.news = true;
   out.push({ kind: 'unsuspect', who: node.id });
-  sayWhetherQuorate(m, m.state, out);
+  sayWhetherQuorate(m, m.state, now, out);
 }
 
-function sayWhetherQuorate(m: Membership, state: DomainState, out: Outputs): void {
+function sayWhetherQuorate(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
   const quorate = isQuorate(m);
   if (quorate === m.quorate) return;
   m.quorate = quorate;
+  // the others may be about to be heard as well: nobody is excluded for coming back last
+  if (quorate) m.quietUntil = Math.max(m.quietUntil, now + 2 * m.options.heartbeat);
   const missing = state.nodes.filter((node) => m.suspects.has(node.id)).map((node) => node.id);
   if (quorate) log(out, 'info', 'in touch with a quorum again', { number: state.number });
   else log(out, 'warn', 'not in touch with a quorum: waiting', { number: state.number, missing: missing.join(' ') });

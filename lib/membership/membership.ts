@@ -26,6 +26,7 @@ import {
   sight,
   yieldToStronger,
 } from './discovery.js';
+import { keepForcing, onForce } from './forcing.js';
 import { beat } from './heartbeat.js';
 import { judge, takeReport, unsuspect } from './judging.js';
 import { addressBytesMax, nameBytesMax } from './limits.js';
@@ -46,7 +47,8 @@ export type {
   Phase,
   Sender,
 } from './control.js';
-export { isQuorate, isSuspected } from './judging.js';
+export { force } from './forcing.js';
+export { isQuorate, isSuspected, lackOf } from './judging.js';
 export { controlMessage } from './messages.js';
 export type { ControlMessage } from './messages.js';
 export { noteProbe, tetherBroke } from './tether.js';
@@ -71,10 +73,10 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
   peer.heardAt = now;
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
-  if (!isGone(m, peer, now)) unsuspect(m, from.incarnation, out);
   // in the steady state nothing is new, and this is all that a packet costs
   const isNews = tag !== peer.tag || number !== peer.number || number !== m.state?.number || peer.pushAt !== null;
   if (isNews) noteNumber(m, peer, from, { tag, number }, now);
+  if (!isGone(m, peer, now)) unsuspect(m, from.incarnation, now, out);
   if (m.news) wake(m, now);
   if (m.phase.kind === 'departing') departWhenKnown(m, now, out);
 }
@@ -131,6 +133,8 @@ function stepInward(m: Membership, from: Sender, message: InwardMessage, now: Mi
       return onRejected(m, from, message, now);
     case 'decided':
       return onDecrees(m, [message.decree], now, out);
+    case 'force':
+      return onForce(m, from, message, out);
     case 'ask':
       return onAsk(m, from, message, out);
     case 'decrees':
@@ -167,6 +171,7 @@ export function tick(m: Membership, now: Millis, out: Outputs, behind = false): 
   probeDue(m, now, out);
   judge(m, now, out);
   yieldToStronger(m, now, out);
+  keepForcing(m, now, out);
   request(m, now, out);
   propose(m, now, out);
   catchUp(m, now, out);

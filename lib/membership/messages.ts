@@ -132,6 +132,8 @@ const inward = {
   rejected: struct({ domain, number, ballot }),
   /** To all: this is decided. */
   decided: struct({ domain, decree }),
+  /** An operator says that these go on by themselves: to whom founds the domain anew, and from there to the others. */
+  force: struct({ domain, number, nodes: list(name, nodesMax), founder: id }),
   /** Which decrees come after this number? */
   ask: struct({ domain, after: number }),
   /** Decided, in order. */

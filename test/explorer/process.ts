@@ -162,6 +162,7 @@ function carryOut(process: Process, effect: Effect, inbox: NodeEvent[], outcome:
     case 'group-refused':
       outcome.failure = { property: 'REFUSED', detail: `${process.node.self}: ${effect.why}` };
       return;
+    case 'force-refused':
     case 'log':
     case 'tether':
     case 'probe':

@@ -341,6 +341,7 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
     case 'joined':
     case 'refused':
     case 'group-refused':
+    case 'force-refused':
     case 'left':
     case 'restart':
     case 'answer':

@@ -133,6 +133,7 @@ export class World {
       timeout: 1000,
       discovery: 400,
       minimumNodes: 1,
+      founds: false,
       ...this.settings,
       name,
       incarnation,

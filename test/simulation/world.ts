@@ -517,6 +517,8 @@ function carryOut(world: World, process: Process, effect: Effect): void {
       endLife(process);
       process.hasLeft = true;
       return dropStreams(world, process);
+    case 'force-refused':
+      return;
     case 'restart':
       endByDecree(world, process);
       return restart(world, process, between(world.random, 0, 20));
