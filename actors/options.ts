@@ -33,6 +33,7 @@ export interface ResolvedOptions {
   readonly backlogBytesMax: number;
   readonly heartbeat: number;
   readonly timeout: number;
+  readonly timeoutMax: number;
   readonly discovery: number;
   readonly rejoin: boolean;
 }
@@ -81,12 +82,18 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
     heartbeat: count('detector.heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),
     timeout: count('detector.timeout', detector.timeout ?? defaults.timeout, 1),
+    timeoutMax: count('detector.timeoutMax', detector.timeoutMax ?? 3 * (detector.timeout ?? defaults.timeout), 1),
     discovery: count('detector.discovery', detector.discovery ?? defaults.discovery, 0),
     rejoin: options.rejoin ?? true,
   };
   if (resolved.timeout < 2 * resolved.heartbeat) {
     throw new InvalidOption(
       `detector.timeout (${resolved.timeout} ms) must be at least twice detector.heartbeat (${resolved.heartbeat} ms)`,
+    );
+  }
+  if (resolved.timeoutMax < resolved.timeout) {
+    throw new InvalidOption(
+      `detector.timeoutMax (${resolved.timeoutMax} ms) must be at least detector.timeout (${resolved.timeout} ms)`,
     );
   }
   return resolved;

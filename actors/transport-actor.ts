@@ -147,6 +147,7 @@ function startCore(host: Host): void {
       founds: life.forced === 'found',
       heartbeat: options.heartbeat,
       timeout: options.timeout,
+      timeoutMax: options.timeoutMax,
       discovery: options.discovery,
       datagramBytesMax: transport.datagramBytesMax,
       windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),

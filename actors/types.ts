@@ -434,8 +434,16 @@ export interface Explanation {
 export interface DetectorOptions {
   /** A node that says nothing for so long says that it lives; default 100. */
   readonly heartbeat?: number;
-  /** A node that is not heard for so long is suspected; default 1000. */
+  /**
+   * A node that is not heard for so long is suspected; default 1000. One that was killed is missed sooner, by the
+   * connection that this breaks.
+   */
   readonly timeout?: number;
+  /**
+   * Patience adapts up to this: with a node that has been silent for long before, and while its event loop or this one's
+   * comes late; default three times `timeout`. The same as `timeout`: it does not adapt.
+   */
+  readonly timeoutMax?: number;
   /** How long a starting node looks for its domain before it founds one; default 400. */
   readonly discovery?: number;
 }

@@ -25,8 +25,10 @@ export interface NodeOptions {
   readonly founds: boolean;
   /** A node that says nothing for so long says that it lives. */
   readonly heartbeat: Millis;
-  /** A node that is not heard for so long is suspected. */
+  /** A node that is not heard for so long is suspected, */
   readonly timeout: Millis;
+  /** or up to this, if it was silent for long before, or it or this node says that its event loop comes late. */
+  readonly timeoutMax: Millis;
   /** How long a node looks for a domain before it founds one. */
   readonly discovery: Millis;
   /** Largest datagram that is sent. */
@@ -50,6 +52,7 @@ export const defaults = {
   founds: false,
   heartbeat: 100,
   timeout: 1000,
+  timeoutMax: 3000,
   discovery: 400,
   datagramBytesMax: 60_000,
   windowBytes: 512 * 1024,

@@ -10,7 +10,7 @@ import type { DecreeNumber, DomainId, Incarnation, Millis, NodeId, ViewId } from
 import { createInstance } from './consensus.js';
 import type { Instance } from './consensus.js';
 import type { DecreeLog } from './decree-log.js';
-import { createDetector } from './detector.js';
+import { createDetector, never } from './detector.js';
 import type { Detector, Signals } from './detector.js';
 import { peersMax } from './limits.js';
 import type { ControlMessage } from './messages.js';
@@ -28,8 +28,10 @@ export interface MembershipOptions {
   readonly address: string;
   /** A node that multicasts nothing for so long says that it lives. */
   readonly heartbeat: Millis;
-  /** A node that is not heard for so long is suspected. */
+  /** A node that is not heard for so long is suspected, */
   readonly timeout: Millis;
+  /** or up to this, if it or this one was silent or late before. */
+  readonly timeoutMax: Millis;
   /** A node that hears of no domain for so long founds one. */
   readonly discovery: Millis;
   /** No group is joined before the domain has had this many nodes. */
@@ -250,7 +252,7 @@ export const all: Destination = { kind: 'all' };
 
 /** A control plane that is about to look for a domain. */
 export function createControl(options: MembershipOptions, now: Millis): Membership {
-  const { heartbeat, timeout } = options;
+  const { heartbeat, timeout, timeoutMax } = options;
   return {
     options,
     id: nodeId(options.name, options.incarnation),
@@ -262,7 +264,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     attempts: 0,
     retryAt: now,
     peers: new Map(),
-    detector: createDetector({ heartbeat, timeout }, now),
+    detector: createDetector({ heartbeat, timeout, timeoutMax }, now),
     tethered: [],
     suspects: new Set(),
     reports: new Map(),
@@ -328,7 +330,8 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
   let peer = m.peers.get(from.incarnation);
   if (peer === undefined) {
     if (m.peers.size >= peersMax) forgetOneStranger(m);
-    const signals = { heardAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
+    const times = { heardAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
+    const signals = { ...times, silence: never, lag: 0 };
     const said = { address: from.address, tag: 0, number: 0 };
     peer = { ...signals, ...said, pushAt: null, pushFrom: now, brokeAt: null, probes: 0, probeAt: Infinity };
     m.peers.set(from.incarnation, peer);

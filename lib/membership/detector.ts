@@ -3,8 +3,15 @@
  *
  * Suspicion is a function of signals and time. Any packet is a sign of life. Silence is counted from the last one; a
  * node whose address a newer incarnation claims is most likely dead already, so three heartbeats of silence are
- * enough. A crash need not be waited for at all: it breaks the node's tethers (see `tether.ts`). And silence that this process has slept through proves nothing: a process that was stopped finds its timers
- * overdue before it has read what is queued, so after a stall nobody is judged until what is queued has been read.
+ * enough. A crash need not be waited for at all: it breaks the node's tethers (see `tether.ts`).
+ *
+ * Patience adapts, between two bounds. A node that came back from a long silence may do so again, whatever it was that
+ * held it or its packets up: it gets twice the longest silence that it came back from lately. A node that says that its event loop
+ * comes late gets that in addition, and so do all others if it is this process that comes late. "Lately" fades: what was
+ * counts half as much after twenty timeouts.
+ *
+ * And silence that this process has slept through proves nothing: a process that was stopped finds its timers overdue before it
+ * has read what is queued, so after a stall nobody is judged until what is queued has been read.
  */
 import type { Millis } from '../ids.js';
 
@@ -12,8 +19,16 @@ import type { Millis } from '../ids.js';
 export interface Patience {
   /** A living node is heard at least so often. */
   readonly heartbeat: Millis;
-  /** So much silence makes a suspect. */
+  /** So much silence makes a suspect, */
   readonly timeout: Millis;
+  /** or up to this, of a node that was silent or late before. */
+  readonly timeoutMax: Millis;
+}
+
+/** The worst of something lately. */
+export interface Worst {
+  readonly millis: Millis;
+  readonly at: Millis;
 }
 
 /** What is known of this process itself. */
@@ -23,6 +38,8 @@ export interface Detector {
   awakeAt: Millis;
   /** No new suspicion before this. */
   judgeFrom: Millis;
+  /** How late it ran, when that was worst. */
+  lag: Worst;
 }
 
 /** What is known of one node. */
@@ -35,19 +52,48 @@ export interface Signals {
   claimedAt: Millis | null;
   /** When it turned out that it has crashed, or null. */
   goneAt: Millis | null;
+  /** The longest silence that it came back from. */
+  silence: Worst;
+  /** How late its process runs, as it said last. */
+  lag: Millis;
 }
+
+/** Nothing bad ever happened. */
+export const never: Worst = { millis: 0, at: 0 };
 
 /** A detector of a process that is awake. */
 export function createDetector(patience: Patience, now: Millis): Detector {
-  return { patience, awakeAt: now, judgeFrom: now };
+  return { patience, awakeAt: now, judgeFrom: now, lag: never };
 }
 
 /** This process runs. True if it had not for long, so that silence until now proves nothing. */
 export function awake(detector: Detector, now: Millis): boolean {
-  const stalled = now - detector.awakeAt > stallOf(detector.patience);
+  const { patience } = detector;
+  const late = now - detector.awakeAt - patience.heartbeat;
   detector.awakeAt = Math.max(detector.awakeAt, now);
-  if (stalled) detector.judgeFrom = now + stallOf(detector.patience);
+  // it is woken once a heartbeat at least
+  if (late <= patience.heartbeat / 2) return false;
+  detector.lag = worse(patience, detector.lag, late, now);
+  const stalled = late + patience.heartbeat > stallOf(patience);
+  if (stalled) detector.judgeFrom = now + stallOf(patience);
   return stalled;
+}
+
+/** How late this process runs: the worst of late, as long as it matters. */
+export function lagOf(detector: Detector, now: Millis): Millis {
+  const lag = faded(detector.patience, detector.lag, now);
+  return lag > detector.patience.heartbeat / 2 ? Math.round(lag) : 0;
+}
+
+/** Takes in a sign of life. */
+export function hear(detector: Detector, signals: Signals, now: Millis): void {
+  const { patience } = detector;
+  const silence = now - silentSince(signals);
+  signals.heardAt = now;
+  // what this process has slept through was no silence of the other
+  if (silence > 2 * patience.heartbeat && now >= detector.judgeFrom) {
+    signals.silence = worse(patience, signals.silence, silence, now);
+  }
 }
 
 /** Since when a node is silent. */
@@ -59,9 +105,26 @@ export function silentSince({ heardAt, watchedAt }: Signals): Millis {
 export function suspectAt(detector: Detector, signals: Signals): Millis {
   // no silence, but evidence: it holds for a process that has just woken up, too
   if (signals.goneAt !== null) return signals.goneAt;
-  const { heartbeat, timeout } = detector.patience;
-  const patience = signals.claimedAt !== null ? Math.min(timeout, 3 * heartbeat) : timeout;
-  return Math.max(silentSince(signals) + patience, detector.judgeFrom);
+  const { patience } = detector;
+  const { heartbeat, timeout } = patience;
+  const span = signals.claimedAt !== null ? Math.min(timeout, 3 * heartbeat) : patienceWith(detector, signals);
+  return Math.max(silentSince(signals) + span, detector.judgeFrom);
+}
+
+/** As of its last sign of life, so that patience does not change with the silence that tries it. */
+function patienceWith(detector: Detector, signals: Signals): Millis {
+  const { patience } = detector;
+  const since = silentSince(signals);
+  const usual = Math.max(patience.timeout, 2 * faded(patience, signals.silence, since));
+  return Math.min(patience.timeoutMax, usual + signals.lag + lagOf(detector, Math.max(since, detector.lag.at)));
+}
+
+function worse(patience: Patience, before: Worst, millis: Millis, at: Millis): Worst {
+  return millis >= faded(patience, before, at) ? { millis, at } : before;
+}
+
+function faded({ timeout }: Patience, { millis, at }: Worst, now: Millis): Millis {
+  return millis === 0 ? 0 : millis * 2 ** (-(now - at) / (20 * timeout));
 }
 
 /** A pause of this process that is too long to be scheduling; also how long it then takes to hear everybody again. */

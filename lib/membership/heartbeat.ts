@@ -8,14 +8,17 @@ import type { Millis } from '../ids.js';
 import { must } from '../assert.js';
 import { multicast, wake } from './control.js';
 import type { Membership, Outputs } from './control.js';
+import { lagOf } from './detector.js';
 import { isQuorate } from './judging.js';
+import { lagMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 
 /** A heartbeat as of now. */
-export function heartbeatOf(m: Membership): ControlMessageOf<'heartbeat'> {
+export function heartbeatOf(m: Membership, now: Millis): ControlMessageOf<'heartbeat'> {
   const state = must(m.state, 'a state to tell of');
   const suspected = state.nodes.filter((node) => m.suspects.has(node.id)).map((node) => node.incarnation);
-  return { kind: 'heartbeat', domain: state.id, number: state.number, size: strengthOf(m), suspected };
+  const lag = Math.min(lagMax, lagOf(m.detector, now));
+  return { kind: 'heartbeat', domain: state.id, number: state.number, size: strengthOf(m), suspected, lag };
 }
 
 /** The size of the domain as long as it is going on here, else 0. */
@@ -29,7 +32,7 @@ export function beat(m: Membership, now: Millis, out: Outputs): void {
   if (now >= dueAt(m)) {
     m.news = false;
     m.lastHeartbeat = now;
-    multicast(m, heartbeatOf(m), now, out);
+    multicast(m, heartbeatOf(m, now), now, out);
   }
   wake(m, dueAt(m));
 }

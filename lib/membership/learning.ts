@@ -42,7 +42,7 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
   }
   log(out, 'info', 'decree', { number: decree.number, changes: decree.changes.length, nodes: state.nodes.length });
   out.push({ kind: 'installed', state, decree });
-  sayGoodbye(m, before, decree, out);
+  sayGoodbye(m, before, decree, now, out);
   tether(m, out);
   reconsider(m, now, out);
 }
@@ -100,9 +100,9 @@ function depart(m: Membership, state: DomainState, decree: Decree, now: Millis, 
 }
 
 /** Shows a leaver that this node knows: it waits until a quorum does. */
-function sayGoodbye(m: Membership, before: DomainState, decree: Decree, out: Outputs): void {
+function sayGoodbye(m: Membership, before: DomainState, decree: Decree, now: Millis, out: Outputs): void {
   for (const change of decree.changes) {
     const leaver = change.kind === 'leave' ? nodeOf(before, change.node) : undefined;
-    if (leaver !== undefined) unicast(leaver, heartbeatOf(m), out);
+    if (leaver !== undefined) unicast(leaver, heartbeatOf(m, now), out);
   }
 }

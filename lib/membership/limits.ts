@@ -26,6 +26,8 @@ export const messageBytesMax = 24_576;
 export const peersMax = 4096;
 /** Domains of the same name that are watched at a time. */
 export const sightingsMax = 16;
+/** The largest lag that is told, in milliseconds: no detector is so patient. */
+export const lagMax = 3_600_000;
 /** Bytes of a node's name. */
 export const nameBytesMax = 128;
 /** Bytes of a transport address. */

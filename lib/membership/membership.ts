@@ -12,7 +12,7 @@ import { catchUp, noteNumber, onAsk, onDecrees, onForgotten } from './catching-u
 import { createControl, lastResort, peerOf, wake } from './control.js';
 import type { Membership, MembershipOptions, Outputs, Sender } from './control.js';
 import { departWhenKnown } from './departing.js';
-import { awake, silentSince } from './detector.js';
+import { awake, hear, silentSince } from './detector.js';
 import {
   forgetSightings,
   join,
@@ -70,7 +70,7 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
   if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
   awaken(m, now);
   const peer = peerOf(m, from, now);
-  peer.heardAt = now;
+  hear(m.detector, peer, now);
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
   // in the steady state nothing is new, and this is all that a packet costs
@@ -153,6 +153,7 @@ function onHeartbeat(m: Membership, from: Sender, message: ControlMessageOf<'hea
     return false;
   }
   const node = nodeByIncarnation(m.state, from.incarnation);
+  if (node !== undefined) peerOf(m, node, now).lag = message.lag;
   return node !== undefined && takeReport(m, node, message.suspected, now);
 }
 
@@ -191,7 +192,10 @@ export function multicastSent(m: Membership, now: Millis): void {
 }
 
 function awaken(m: Membership, now: Millis): void {
-  if (awake(m.detector, now)) wake(m, now);
+  if (!awake(m.detector, now)) return;
+  // the others are told at once how late it came
+  m.news = true;
+  wake(m, now);
 }
 
 /** Forgets those who have nothing to do with this node any more. */

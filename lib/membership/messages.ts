@@ -16,6 +16,7 @@ import {
   decreesPerMessageMax,
   groupNameBytesMax,
   groupsMax,
+  lagMax,
   nameBytesMax,
   nodesMax,
   reasonBytesMax,
@@ -112,8 +113,17 @@ const outward = {
   expired: struct({ domain }),
   /** To joiners: the state, and the decrees that led to it, for those who know less than you now do. */
   welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }),
-  /** To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. */
-  heartbeat: struct({ domain, number, size: uint(nodesMax), suspected: list(incarnation, nodesMax) }),
+  /**
+   * To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. `lag`: by how
+   * many milliseconds its event loop came late, at worst, lately.
+   */
+  heartbeat: struct({
+    domain,
+    number,
+    size: uint(nodesMax),
+    suspected: list(incarnation, nodesMax),
+    lag: uint(lagMax),
+  }),
 } as const;
 
 /** To the nodes of the domain that is named. */

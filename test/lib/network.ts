@@ -100,7 +100,7 @@ export function createNetwork(options: Partial<NodeOptions> = {}): Network {
     held: [],
     sent: 0,
     incarnations: 100,
-    options: { heartbeat: 50, timeout: 400, discovery: 60, ...options },
+    options: { heartbeat: 50, timeout: 400, timeoutMax: 400, discovery: 60, ...options },
     chunkBytes: 64 * 1024,
   };
 }

@@ -37,7 +37,7 @@ const samples: readonly ControlMessage[] = [
   { kind: 'refusal', domain, why: 'taken' },
   { kind: 'expired', domain },
   { kind: 'welcome', state, decrees: [decree] },
-  { kind: 'heartbeat', domain, number: 8, size: 2, suspected: [18] },
+  { kind: 'heartbeat', domain, number: 8, size: 2, suspected: [18], lag: 250 },
   { kind: 'offer', domain, incarnation: 18, name: 'bé', address: 'y', seen: 1 },
   { kind: 'request', domain, at: 8, changes },
   { kind: 'prepare', domain, number: 9, ballot, previous: decree },

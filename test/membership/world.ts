@@ -131,6 +131,7 @@ export class World {
     const options = {
       heartbeat: 100,
       timeout: 1000,
+      timeoutMax: 3000,
       discovery: 400,
       minimumNodes: 1,
       founds: false,

@@ -43,7 +43,7 @@ export interface Stage {
   readonly lines: string[];
 }
 
-const nodeTimes = { heartbeat: 20, timeout: 200, discovery: 80 };
+const nodeTimes = { heartbeat: 20, timeout: 200, timeoutMax: 200, discovery: 80 };
 
 function quietWorld(core: Core, options: Readonly<Record<string, number>>): World {
   return createWorld({

@@ -163,6 +163,7 @@ function drawHabits(random: Random): (process: string, group: string) => Habits 
 
 function drawWorld(random: Random): Plan['world'] {
   const heartbeat = integer(random, 15, 30);
+  const timeout = heartbeat * integer(random, 8, 12);
   const delayMin = pick(random, [0.05, 0.1, 0.5]);
   return {
     node: {
@@ -170,7 +171,8 @@ function drawWorld(random: Random): Plan['world'] {
       domain: 'sim',
       minimumNodes: 1,
       heartbeat,
-      timeout: heartbeat * integer(random, 8, 12),
+      timeout,
+      timeoutMax: timeout * pick(random, [1, 2, 3]),
       discovery: integer(random, 60, 100),
       datagramBytesMax: pick(random, [1400, 1400, 8000, 60_000]),
       windowBytes: 1024 * pick(random, [8, 16, 64]),

@@ -1,0 +1,70 @@
+/** Loss, jitter and garbage collections exclude nobody; a process that is silent for good is out after the timeout. */
+import test from 'ava';
+import { World, letters } from './world.js';
+
+const loss = 0.05;
+const jitter = 50;
+const collection = 500;
+
+/** A domain whose network loses and delays, whatever the times of its detector. */
+function domainOf(count: number, seed: number, settings = {}): World {
+  const w = new World(seed, settings);
+  for (const name of letters(count)) {
+    w.start(name);
+    w.until('in', () => w.settled(), 3000);
+  }
+  w.weather = { loss, duplication: 0.01, delayMin: 0.1, delayMax: jitter };
+  w.run(1000);
+  return w;
+}
+
+/** Five minutes, in which each process stands still for half a second every few seconds. */
+function standStill(w: World): void {
+  const end = w.now + 300_000;
+  for (const name of w.processes.keys()) {
+    const again = (): void => {
+      if (w.now >= end) return;
+      if (w.processes.get(name)?.stalled === false) w.stall(name, collection);
+      w.at(w.now + 1000 + w.below(8000), again);
+    };
+    w.at(w.now + w.below(8000), again);
+  }
+  w.run(300_000);
+}
+
+test('5 % loss, 50 ms of jitter and collections of 500 ms exclude nobody in five minutes', (t) => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const w = domainOf(5, seed);
+    const before = w.get('a').membership.state?.number;
+    standStill(w);
+    t.is(w.get('a').membership.state?.number, before, `seed ${seed}`);
+    t.true(w.settled());
+  }
+});
+
+test('a timeout that is too short for its network grows, and excludes hardly anybody any more', (t) => {
+  const decrees = (timeoutMax: number): number => {
+    let count = 0;
+    for (let seed = 1; seed <= 5; seed++) {
+      const w = domainOf(5, seed, { heartbeat: 20, timeout: 80, timeoutMax });
+      const before = w.get('a').membership.state?.number ?? 0;
+      w.run(300_000);
+      count += (w.get('a').membership.state?.number ?? 0) - before;
+    }
+    return count;
+  };
+  const [fixed, adaptive] = [decrees(80), decrees(1000)];
+  t.log(`${fixed} decrees with a fixed timeout, ${adaptive} with one that adapts`);
+  t.true(fixed > 100);
+  t.true(5 * adaptive <= fixed);
+});
+
+test('a process that stands still for good is out soon after the timeout, also after a lossy hour', (t) => {
+  const w = domainOf(5, 9);
+  w.restarts = false;
+  w.run(60_000);
+  w.stall('c', 60_000);
+  const rest = ['a', 'b', 'd', 'e'];
+  const took = w.until('four', () => w.settled(rest), 5000);
+  t.true(took > 700 && took < 1800, `${took}`);
+});
