@@ -140,8 +140,12 @@ export function exclusions(m: Membership, state: DomainState, now: Millis): read
   ];
 }
 
-/** Of a node that most do not hear: whether it lives and is heard here, or has fallen silent here too and is merely not suspected yet. */
+/**
+ * Of a node that most do not hear: whether it lives and is heard here, or has fallen silent here too, or broken its
+ * connection, and is merely not suspected yet.
+ */
 function causeOf(m: Membership, node: NodeInfo, now: Millis): 'failed' | 'excluded' {
+  if ((m.peers.get(node.incarnation)?.probes ?? 0) > 0) return 'failed';
   return now - silentSince(signalsOf(m, node)) > 2 * m.options.heartbeat ? 'failed' : 'excluded';
 }
 

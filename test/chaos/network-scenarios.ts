@@ -1,6 +1,7 @@
 /** What happens to networks: they part, lose, flap, and carry some traffic and not other. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { split, traffic } from './hosts.js';
+import type { Event, MemberProcess } from '../trials/member-process.js';
 import { monotonic } from '../trials/stage.js';
 import { hostsOf, type Scenario, type Stand } from './scenario.js';
 
@@ -150,7 +151,7 @@ function viewsOf({ ground, names }: Stand): number {
 
 const eaten: Scenario = {
   name: 'eaten',
-  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, for 4 s',
+  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, until what was sent meanwhile is stable or that host is out',
   members: 4,
   onHosts: true,
   times: { short: 10, long: 80 },
@@ -165,16 +166,26 @@ const eaten: Scenario = {
     const isOut = Math.floor(round / kinds.length) % 2 === 0;
     const rest = names.filter((name) => name !== one);
     const end = ground.episode(rest);
+    const at = monotonic();
     network?.lose([{ what, ...(isOut ? { from: host } : { to: host }) }]);
-    const any = ground.members.get(one);
-    // what needs streams and large datagrams goes on, or its sender is out
-    any?.command('send 3 --size 40000 --order total');
-    await sleep(4000);
+    // while it lasts: what needs each kind of traffic is done, or that host is out
+    await Promise.all([one, rest[0] as string].map((name) => sentOrOut(stand, name, one, at)));
     network?.lose([]);
     await ground.together(names);
     end();
   },
 };
+
+/** Resolves when what a member sends is stable or has failed, or another is out of its view. */
+async function sentOrOut({ ground }: Stand, name: string, suspect: string, at: number): Promise<void> {
+  const member = ground.members.get(name) as MemberProcess;
+  const from = member.events.length;
+  member.command('send 3 --size 40000 --order total');
+  // done with it, one way or the other: the loads go on
+  const isSent = ({ event, command }: Event) => event === 'done' && command === 'send';
+  const isOut = ({ event, members }: Event) => event === 'view' && !(members as string[]).includes(suspect);
+  await member.event((event) => event.at >= at && (isSent(event) || isOut(event)), `end of what ${name} sends`, from);
+}
 
 const unplugged: Scenario = {
   name: 'unplugged',
