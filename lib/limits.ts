@@ -18,6 +18,14 @@ export const repeatDelayMax = 640;
 export const flushRepeat = 40;
 /** backing off to this. */
 export const flushRepeatMax = 400;
+/** Requests for a gap that go unanswered before every other one goes, with its answer, over the stream. */
+export const nakTriesOverDatagrams = 4;
+/** A datagram of so many bytes crosses every path (IPv6's least MTU, less its headers). */
+export const safeDatagramBytes = 1200;
+/** So long new datagrams stay that small when larger ones have not come through; doubles each time that they still do not, */
+export const smallDatagramsFor = 30_000;
+/** up to this. */
+export const smallDatagramsForMax = 30 * 60_000;
 /** Ranges in one request for retransmission: a request stays small. */
 export const nakRangesMax = 64;
 /** Bytes sent in answer to one request: a small request never causes a flood; what is missing is asked for again. */

@@ -38,7 +38,7 @@ import {
 } from './membership/membership.js';
 import type { Node } from './node-state.js';
 import type { NodeOptions } from './options.js';
-import { createOutbox, finishAll } from './outbox.js';
+import { createOutbox, finishAll, growDatagrams } from './outbox.js';
 import { tagOf } from './wire/packet.js';
 
 export type { Node } from './node-state.js';
@@ -228,6 +228,7 @@ function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis
 }
 
 function tick(node: Node, behind: boolean, now: Millis): void {
+  growDatagrams(node.out, now);
   collect(node, (out) => tickMembership(node.membership, now, out, behind));
   for (const group of node.timed) if (groupDue(group) <= now) node.dirty.add(group);
   tickAsks(node);

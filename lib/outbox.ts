@@ -2,7 +2,8 @@
  * What is to be sent, packed: everything that is ready for one destination when a batch of work ends shares packets.
  */
 import type { Effect } from './events.js';
-import type { DecreeNumber, Incarnation } from './ids.js';
+import type { DecreeNumber, Incarnation, Millis } from './ids.js';
+import { safeDatagramBytes, smallDatagramsFor, smallDatagramsForMax } from './limits.js';
 import { Writer } from './wire/bytes.js';
 import { beginSection, headerBytesMax, sectionHeaderBytes, stampHeader, writeHeader } from './wire/packet.js';
 
@@ -11,7 +12,7 @@ export interface Packer {
   readonly by: 'multicast' | 'unicast' | 'stream';
   readonly address: string;
   readonly destination: Incarnation;
-  readonly bytesMax: number;
+  bytesMax: number;
   writer: Writer | null;
   /** A guess at the next packet's size, so that buffers seldom grow: recent ones' greatest, slowly forgotten. */
   capacity: number;
@@ -21,7 +22,12 @@ export interface Packer {
 export interface Outbox {
   readonly domain: number;
   readonly source: Incarnation;
-  readonly datagramBytesMax: number;
+  /** A datagram's limit at present; see {@link shrinkDatagrams}. */
+  datagramBytesMax: number;
+  readonly datagramBytesMost: number;
+  /** Until when datagrams are to be small, and for how long when that has to begin again. */
+  smallUntil: Millis;
+  smallFor: Millis;
   /** Founding tag and state number for the headers. */
   founding: number;
   number: DecreeNumber;
@@ -42,6 +48,9 @@ export function createOutbox(domain: number, source: Incarnation, datagramBytesM
     domain,
     source,
     datagramBytesMax,
+    datagramBytesMost: datagramBytesMax,
+    smallUntil: -Infinity,
+    smallFor: smallDatagramsFor,
     founding: 0,
     number: 0,
     all: { by: 'multicast', address: '', destination: 0, bytesMax: datagramBytesMax, writer: null, capacity: 1024 },
@@ -49,6 +58,26 @@ export function createOutbox(domain: number, source: Incarnation, datagramBytesM
     packets: [],
     multicastSent: false,
   };
+}
+
+/**
+ * Somebody does not get large datagrams: a path may lose all of them (a broken path MTU, a filter for fragments) or so many
+ * fragments that a datagram hardly ever arrives whole. For a while none are sent. True if that is news.
+ */
+export function shrinkDatagrams(out: Outbox, now: Millis): boolean {
+  if (out.datagramBytesMax <= safeDatagramBytes) return false;
+  out.datagramBytesMax = safeDatagramBytes;
+  out.all.bytesMax = safeDatagramBytes;
+  out.smallUntil = now + out.smallFor;
+  out.smallFor = Math.min(2 * out.smallFor, smallDatagramsForMax);
+  return true;
+}
+
+/** Tries large datagrams again when it is time. */
+export function growDatagrams(out: Outbox, now: Millis): void {
+  if (out.datagramBytesMax === out.datagramBytesMost || now < out.smallUntil) return;
+  out.datagramBytesMax = out.datagramBytesMost;
+  out.all.bytesMax = out.datagramBytesMost;
 }
 
 /** The packer for datagrams to one node. */

@@ -292,8 +292,9 @@ function fetch(host: Host, group: Group): void {
   const { cut, holders } = must(flush.cut, 'cut');
   current.streams.forEach((stream, rank) => {
     const to = must(cut[rank], 'cut');
-    if (stream.received < to)
-      requestFrom(host, group, current, must(holders[rank], 'holder'), rank, to, flush.target.id);
+    if (stream.received >= to) return;
+    requestFrom(host, group, current, must(holders[rank], 'holder'), rank, to, flush.target.id);
+    stream.nakTries++;
   });
 }
 

@@ -13,11 +13,13 @@ import {
   nakDelay,
   nakDelayMax,
   nakRangesMax,
+  nakTriesOverDatagrams,
   repeatDelay,
   repeatDelayMax,
   resendWindow,
+  safeDatagramBytes,
 } from '../limits.js';
-import { type Packer, room, toNode } from '../outbox.js';
+import { type Packer, overStream, room, shrinkDatagrams, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
 import { Malformed, type Reader } from '../wire/bytes.js';
 import { Section, beginSection, endSection, sectionHeaderBytes } from '../wire/packet.js';
@@ -121,7 +123,13 @@ function whoHas(host: Host, state: ViewState, sender: Rank, seqno: Seqno, tries:
   return candidates[tries % Math.max(1, candidates.length)];
 }
 
-/** Asks one member for what is missing of a stream up to `to`; the answer carries the tag. */
+/** In a request: the answer is to come over the stream, as the request did. */
+const overStreamFlag = 1;
+
+/**
+ * Asks one member for what is missing of a stream up to `to`; the answer carries the tag. What has been asked for often may
+ * be on a way that carries no datagrams of its kind or size: then every other time over the stream.
+ */
 export function requestFrom(
   host: Host,
   group: Group,
@@ -131,14 +139,17 @@ export function requestFrom(
   to: Seqno,
   tag: ViewId,
 ): void {
-  const packer = packerOf(host, must(state.view.members[from], 'member').node);
+  const { nakTries } = must(state.streams[stream], 'stream');
+  const isOverStream = nakTries >= nakTriesOverDatagrams && nakTries % 2 === 0;
+  const packer = packerOf(host, must(state.view.members[from], 'member').node, isOverStream);
   if (!packer) return;
   const ranges = missing(must(state.streams[stream], 'stream'), to, nakRangesMax);
-  const w = room(host.out, packer, sectionHeaderBytes + 5 * 8 + ranges.length * 16);
+  const w = room(host.out, packer, sectionHeaderBytes + 1 + 5 * 8 + ranges.length * 16);
   const section = beginSection(w, Section.nak);
   w.varint(group.id);
   w.varint(state.view.id);
   w.varint(tag);
+  w.u8(isOverStream ? overStreamFlag : 0);
   w.varint(stream);
   w.varint(ranges.length);
   for (const range of ranges) {
@@ -148,9 +159,11 @@ export function requestFrom(
   endSection(w, section);
 }
 
-function packerOf(host: Host, node: NodeId): Packer | undefined {
+function packerOf(host: Host, node: NodeId, isOverStream: boolean): Packer | undefined {
   const address = host.address(node);
-  return address === undefined ? undefined : toNode(host.out, incarnationOf(node), address);
+  return address === undefined
+    ? undefined
+    : (isOverStream ? overStream : toNode)(host.out, incarnationOf(node), address);
 }
 
 /** Answers a request with what is held of it, from any stream. */
@@ -158,10 +171,11 @@ export function receiveNak(host: Host, group: Group, source: NodeId, view: ViewI
   const state = group.current;
   if (!state || view !== state.view.id || !state.view.ranks.has(source)) return;
   const tag = r.varint();
+  const isOverStream = (r.u8() & overStreamFlag) !== 0;
   const rank = r.varint();
   const count = r.varint();
   if (rank >= state.size || count > nakRangesMax) throw new Malformed(`request for rank ${rank}, ${count} ranges`);
-  const packer = packerOf(host, source);
+  const packer = packerOf(host, source, isOverStream);
   if (!packer) return;
   let budget = nakAnswerBytesMax;
   for (let i = 0; i < count; i++) {
@@ -196,8 +210,12 @@ function answer(
     if (chunk.first > asked.to || budget <= 0) break;
     const key = `${asked.rank} ${chunk.first}`;
     const before = state.resent.get(key);
-    if (asked.tag === 0 && before === 'all') continue;
-    const toAll = asked.tag === 0 && before !== undefined && before !== source;
+    if (asked.tag === 0 && before === 'all' && packer.by !== 'stream') continue;
+    const isOverStream = packer.by === 'stream';
+    if (isOverStream && chunk.bytes.length > safeDatagramBytes && shrinkDatagrams(host.out, host.now)) {
+      host.log('warn', 'large datagrams are lost on the way: for a while only small ones are sent', { to: source });
+    }
+    const toAll = !isOverStream && asked.tag === 0 && before !== undefined && before !== source;
     state.resent.set(key, toAll ? 'all' : source);
     resend(host, group, state, toAll ? host.out.all : packer, asked.rank, chunk, asked.tag);
     budget -= chunk.bytes.length;

@@ -10,6 +10,7 @@ import {
   breakSomeStream,
   cutLink,
   delayKind,
+  eatLarge,
   isolate,
   noise,
   partition,
@@ -17,9 +18,9 @@ import {
   spoilLinks,
 } from './network-faults.js';
 import { clog, damage, forgery, replay, startRecording } from './packet-faults.js';
-import type { FaultKind } from './plan.js';
+import type { FaultKind, RareFault } from './plan.js';
 import { jumpClock, kill, killTwo, pauseFor, stall } from './process-faults.js';
-import { between, chance, pick } from './random.js';
+import { type Random, between, chance, pick } from './random.js';
 import { delayBallot, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
 import { strikeTransfer } from './transfer-faults.js';
 import { after, start } from './world.js';
@@ -130,7 +131,7 @@ function happen(faults: Faults, kind: FaultKind): boolean {
 
 /** Lets faults happen until the world heals. */
 export function startFaults(faults: Faults): void {
-  const { kinds, lostPast, calm } = faults.plan;
+  const { kinds, lostPast, eaten, calm } = faults.plan;
   if (kinds.includes('replayed datagrams') || kinds.includes('forged datagrams')) startRecording(faults);
   const next = (): void => {
     if (faults.healed) return;
@@ -140,10 +141,19 @@ export function startFaults(faults: Faults): void {
     after(faults.world, between(faults.random, 0.3, 1.7) * faults.plan.interval, next);
   };
   after(faults.world, calm, next);
-  if (lostPast === null) return;
-  after(faults.world, calm + lostPast.after, () => {
+  if (lostPast !== null) startRare(faults, 'lost past of a barrier', lostPast, losePastOfBarrier);
+  if (eaten !== null) startRare(faults, 'large datagrams eaten', eaten, eatLarge);
+}
+
+function startRare(
+  faults: Faults,
+  kind: string,
+  rare: RareFault,
+  strike: (faults: Faults, random: Random) => boolean,
+): void {
+  after(faults.world, faults.plan.calm + rare.after, () => {
     const inside = isChanging(faults.world);
-    if (!faults.healed && losePastOfBarrier(faults, lostPast.random)) note(faults, 'lost past of a barrier', inside);
+    if (!faults.healed && strike(faults, rare.random)) note(faults, kind, inside);
   });
 }
 

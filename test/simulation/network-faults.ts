@@ -3,7 +3,7 @@
  * while.
  */
 import { type Faults, cutFor, living, ruleFor, spell } from './fault-state.js';
-import { between, chance, fork, integer, pick, shuffled, some } from './random.js';
+import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
 import { type Process, severStream } from './world.js';
 
 export function isolate(faults: Faults, process: Process, millis: number): void {
@@ -76,6 +76,26 @@ export function breakSomeStream({ world, random }: Faults): boolean {
 export function silence(faults: Faults, process: Process, deaf: readonly Process[], millis: number): void {
   const pairs = deaf.filter((other) => other !== process).map((other) => [process.address, other.address] as const);
   cutFor(faults, pairs, millis);
+}
+
+/** For long the way to one process, from it, or both, eats what is larger than most packets may be. */
+export function eatLarge(faults: Faults, random: Random): boolean {
+  const { world, plan } = faults;
+  const { address } = pick(random, world.processes);
+  const [isOut, isIn] = pick(random, [
+    [true, false],
+    [false, true],
+    [true, true],
+  ]);
+  ruleFor(
+    faults,
+    ({ kind, from, to, bytes }) =>
+      kind !== 'stream' && bytes.length > 1400 && ((isOut && from === address) || (isIn && to === address))
+        ? { kind: 'drop' }
+        : undefined,
+    between(random, 1, 8) * plan.world.node.timeout,
+  );
+  return true;
 }
 
 export function noise(faults: Faults, kind: 'loss' | 'duplication' | 'reordering' | 'delay'): void {

@@ -97,8 +97,9 @@ export interface Plan {
   /** Share of datagrams that are lost all the time until the world heals. */
   readonly loss: number;
   readonly kinds: readonly FaultKind[];
-  /** When a barrier loses its past, after the calm; drawn apart, so that all else stays as it is. */
-  readonly lostPast: { readonly after: number; readonly random: Random } | null;
+  /** When a barrier loses its past, and when a way begins to eat large datagrams; drawn apart, so that all else stays as it is. */
+  readonly lostPast: RareFault | null;
+  readonly eaten: RareFault | null;
   /** When the faults begin, and for how long they go on. */
   readonly calm: number;
   readonly duration: number;
@@ -108,6 +109,17 @@ export interface Plan {
   readonly startSpread: number;
   /** Whether the dead are started again when the world heals. */
   readonly revive: boolean;
+}
+
+/** Happens once, in some runs. */
+export interface RareFault {
+  /** Milliseconds after the calm. */
+  readonly after: number;
+  readonly random: Random;
+}
+
+function drawRare(random: Random): RareFault | null {
+  return chance(random, 0.15) ? { after: between(random, 100, 1000), random: fork(random) } : null;
 }
 
 function drawGroup(random: Random, index: number): GroupPlan {
@@ -222,6 +234,7 @@ export function drawPlan(random: Random): Plan {
     interval: pick(random, [90, 160, 300]),
     startSpread: pick(random, [0, 20, 150]),
     revive: chance(random, 0.5),
-    lostPast: chance(random, 0.15) ? { after: between(random, 100, 1000), random: fork(random) } : null,
+    lostPast: drawRare(random),
+    eaten: drawRare(random),
   };
 }

@@ -80,7 +80,10 @@ export function startMember(
           clearTimeout(timer);
           settle();
         };
-        const fail = (why: string) => end(() => reject(new Error(`${name}: no ${what}: ${why}`)));
+        const fail = (why: string) => {
+          const last = events.slice(-4).map((event) => JSON.stringify(event));
+          end(() => reject(new Error(`${name}: no ${what}: ${why}; last: ${last.join(' ')}`)));
+        };
         const check = () => {
           for (; at < events.length; at++) {
             const event = events[at] as Event;
