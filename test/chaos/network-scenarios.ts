@@ -176,14 +176,15 @@ const eaten: Scenario = {
   },
 };
 
-/** Resolves when what a member sends is stable or has failed, or another is out of its view. */
+/** Resolves when what a member sends is stable or has failed, or another is out of its view, or it has wedged. */
 async function sentOrOut({ ground }: Stand, name: string, suspect: string, at: number): Promise<void> {
   const member = ground.members.get(name) as MemberProcess;
   const from = member.events.length;
   member.command('send 3 --size 40000 --order total');
   // done with it, one way or the other: the loads go on
   const isSent = ({ event, command }: Event) => event === 'done' && command === 'send';
-  const isOut = ({ event, members }: Event) => event === 'view' && !(members as string[]).includes(suspect);
+  const isOut = ({ event, members, status }: Event) =>
+    (event === 'view' && !(members as string[]).includes(suspect)) || (name === suspect && status === 'wedged');
   await member.event((event) => event.at >= at && (isSent(event) || isOut(event)), `end of what ${name} sends`, from);
 }
 
