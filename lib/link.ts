@@ -1,6 +1,7 @@
 /**
  * A reliable link from node to node, for state and for messages from member to member: numbered messages on the
- * transport's stream, acknowledged by datagram, sent again when the stream broke. In order, once, while both live.
+ * transport's stream, acknowledged by datagram, or over the stream if that seems to get lost, sent again when the stream
+ * broke. In order, once, while both live.
  */
 import type { Millis, NodeId } from './ids.js';
 import { incarnationOf } from './ids.js';
@@ -26,7 +27,8 @@ export interface Link {
   repeatAt: Millis;
   /** Messages taken in. */
   received: number;
-  owesAck: boolean;
+  /** An acknowledgement is due, and how it goes. */
+  owesAck: 'no' | 'datagram' | 'stream';
   readonly letters: Letters;
 }
 
@@ -40,7 +42,7 @@ export function createLink(peer: NodeId, address: string): Link {
     sent: 0,
     repeatAt: Infinity,
     received: 0,
-    owesAck: false,
+    owesAck: 'no',
     letters: createLetters(),
   };
 }
@@ -73,8 +75,11 @@ function write(out: Outbox, link: Link, number: number, message: Uint8Array): vo
  * `received`; one that is not taken in is not acknowledged and comes again.
  */
 export function nextLinkMessage(link: Link, r: Reader): Uint8Array | null {
-  link.owesAck = true;
-  return r.varint() === link.received + 1 ? r.raw(r.left) : null;
+  const number = r.varint();
+  // it comes again: what was said may have been lost on a way that carries no datagrams
+  if (number <= link.received) link.owesAck = 'stream';
+  else if (link.owesAck === 'no') link.owesAck = 'datagram';
+  return number === link.received + 1 ? r.raw(r.left) : null;
 }
 
 /** Takes in an acknowledgement; of what was not sent there is none. */
@@ -100,11 +105,12 @@ export function linkBroke(link: Link, now: Millis): void {
 
 /** Acknowledges and repeats, when due. */
 export function serveLink(out: Outbox, link: Link, now: Millis): void {
-  if (link.owesAck) {
-    link.owesAck = false;
+  if (link.owesAck !== 'no') {
+    const packer = link.owesAck === 'stream' ? overStream : toNode;
+    link.owesAck = 'no';
     const w = new Writer(8);
     w.varint(link.received);
-    addSection(out, toNode(out, incarnationOf(link.peer), link.address), Section.linkAck, w.take());
+    addSection(out, packer(out, incarnationOf(link.peer), link.address), Section.linkAck, w.take());
   }
   if (now < link.repeatAt) return;
   link.repeatAt = now + linkRepeat;

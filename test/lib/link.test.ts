@@ -174,3 +174,17 @@ test('old acknowledgements do no harm; those of messages that were never sent, o
   t.is(a.link.unacknowledged.length, 0);
   t.is(a.link.bytes, 0);
 });
+
+test('what comes again is acknowledged over the stream: the way back may carry no datagrams', (t) => {
+  const [, b] = createEnds();
+  const ways = (): string[] => {
+    serveLink(b.out, b.link, 0);
+    return sectionsOf(finishAll(b.out)).map(({ by }) => by);
+  };
+  receive(b, Section.link, Uint8Array.of(1, 0, 0, 0, 1), 0);
+  t.deepEqual(ways(), ['unicast']);
+  receive(b, Section.link, Uint8Array.of(1, 0, 0, 0, 1), 0);
+  t.deepEqual(ways(), ['stream']);
+  receive(b, Section.link, Uint8Array.of(2, 0, 0, 0, 2), 0);
+  t.deepEqual(ways(), ['unicast']);
+});
