@@ -31,6 +31,7 @@ export interface ResolvedOptions {
   readonly queueBytesMax: number;
   readonly messageBytesMax: number;
   readonly backlogBytesMax: number;
+  readonly behindMax: number | undefined;
   readonly heartbeat: number;
   readonly timeout: number;
   readonly timeoutMax: number;
@@ -80,6 +81,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     queueBytesMax: count('limits.queueBytesMax', limits.queueBytesMax ?? queueBytesMax, 1),
     messageBytesMax: count('limits.messageBytesMax', limits.messageBytesMax ?? defaults.messageBytesMax, 1),
     backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
+    behindMax: limits.behindMax === undefined ? undefined : count('limits.behindMax', limits.behindMax, 10),
     heartbeat: count('detector.heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),
     timeout: count('detector.timeout', detector.timeout ?? defaults.timeout, 1),
     timeoutMax: count('detector.timeoutMax', detector.timeoutMax ?? 3 * (detector.timeout ?? defaults.timeout), 1),

@@ -13,6 +13,7 @@ import { actorLogger } from './logging.js';
 import { inside, outside, type NactActor, type NactParent, type NactRef } from './nact-internals.js';
 import { groupStream } from './observables.js';
 import { send } from './sending.js';
+import { watchPace } from './pace.js';
 import { createTable } from './structures.js';
 import { resetMember } from './supervision.js';
 import { outboxOf } from './transport-actor.js';
@@ -95,6 +96,7 @@ function spawnGroup(
   cell.member = member;
   patchActor(member);
   wrapAncestors(member);
+  watchPace(member);
   registerMember(member);
   if (earlier) host.successors.set(group, member);
   else join(member);

@@ -460,6 +460,11 @@ export interface LimitOptions {
   readonly messageBytesMax?: number;
   /** Bytes delivered to an actor and not yet applied above which senders wait; default 4 MiB. */
   readonly backlogBytesMax?: number;
+  /**
+   * A member whose actor makes senders wait for so long, in milliseconds, at least 10, leaves its group and comes back with
+   * the group's state. Default: they wait for as long as it takes.
+   */
+  readonly behindMax?: number;
 }
 
 /** Options of `groups`. */

@@ -1,6 +1,7 @@
 /** Looking at a node from outside: counters, what waits for whom, what a packet holds. Changes nothing. */
 import type { NodeId } from './ids.js';
 import { flushMessage } from './group/messages.js';
+import { isPaused } from './group/rows.js';
 import type { Group } from './group/state.js';
 import { controlMessage } from './membership/messages.js';
 import type { Node } from './node.js';
@@ -134,6 +135,12 @@ function explainView(group: Group, add: (what: string, who: readonly NodeId[]) =
   add('acknowledgements', behind);
   const run = current.runs.first;
   if (run) add('multicasts that are ordered and did not arrive', nodes.slice(run.rank, run.rank + 1));
+}
+
+/** Whether this node's member of a group is so far behind that the senders wait for it. */
+export function isBehind(node: Node, name: string): boolean {
+  const group = node.groups.get(name);
+  return group !== undefined && group.current !== null && isPaused(node.host, group);
 }
 
 /** What a member that goes on with nothing new is waiting for; null if it is not wedged, or has no view to be wedged in. */
