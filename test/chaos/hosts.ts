@@ -33,6 +33,10 @@ export interface Network {
   lose(losses: readonly Loss[]): void;
   /** Takes a host's link down, or up again, as an unplugged cable does. */
   plug(host: Host, isIn: boolean): void;
+  /** Has a host's own kernel refuse to send (EPERM), or no more. */
+  forbid(host: Host, isForbidden: boolean): void;
+  /** Takes a host's own interface down, and its routes with it (ENETUNREACH), or up again. */
+  enable(host: Host, isUp: boolean): void;
 }
 
 /** Kinds of traffic that a path may carry or not. */
@@ -101,12 +105,22 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
         return `${[...ends, what].join(' ')} drop`;
       });
       const chain = ['type filter hook forward priority 0; policy accept;', ...rules].join('\n');
-      execFileSync('ip', ['netns', 'exec', bridge, 'nft', '-f', '-'], {
-        input: `table bridge faults\ndelete table bridge faults\ntable bridge faults {\nchain forward {\n${chain}\n}\n}\n`,
-      });
+      const table = `table bridge faults {\nchain forward {\n${chain}\n}\n}\n`;
+      nft(['ip', 'netns', 'exec', bridge], `table bridge faults\ndelete table bridge faults\n${table}`);
     },
+    forbid(host, isForbidden) {
+      const chain = 'type filter hook output priority 0; policy accept;\noifname "eth0" drop\n';
+      const table = isForbidden ? `table inet faults {\nchain output {\n${chain}}\n}\n` : '';
+      nft(host.prefix, `table inet faults\ndelete table inet faults\n${table}`);
+    },
+    enable: (host, isUp) => ip(['-n', host.prefix.at(-1) as string, 'link', 'set', 'eth0', isUp ? 'up' : 'down']),
     plug: (host, isIn) => ip(['-n', bridge, 'link', 'set', host.port, isIn ? 'up' : 'down']),
   };
+}
+
+/** Has nftables do what is written, all of it or nothing. */
+function nft([command = '', ...args]: readonly string[], input: string): void {
+  execFileSync(command, [...args, 'nft', '-f', '-'], { input });
 }
 
 function ip(args: readonly string[]): void {

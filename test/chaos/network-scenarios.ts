@@ -212,6 +212,32 @@ const unplugged: Scenario = {
   },
 };
 
+const refused: Scenario = {
+  name: 'refused',
+  did: 'the kernel of one of four hosts refuses to send (EPERM), or has no interface and no route (ENETUNREACH), for 3 s',
+  members: 4,
+  onHosts: true,
+  times: { short: 2, long: 20 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    const one = names[round % names.length] as string;
+    const rest = names.filter((name) => name !== one);
+    const [host] = hostsOf(stand, [one]);
+    if (!host) return;
+    const end = ground.episode(rest);
+    const at = monotonic();
+    const breakIt = (isBroken: boolean) =>
+      round % 2 === 0 ? network?.forbid(host, isBroken) : network?.enable(host, !isBroken);
+    breakIt(true);
+    await ground.together(rest, at);
+    await sleep(1500);
+    breakIt(false);
+    await ground.together(names, at);
+    end();
+  },
+};
+
 /** Scenarios that need hosts. */
 export const networkScenarios: readonly Scenario[] = [
   minority,
@@ -222,4 +248,5 @@ export const networkScenarios: readonly Scenario[] = [
   lossy,
   eaten,
   unplugged,
+  refused,
 ];
