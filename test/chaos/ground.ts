@@ -25,11 +25,11 @@ export interface Ground {
   readonly stage: Stage;
   readonly members: Map<string, MemberProcess>;
   /** Starts a member, once more if it was there before. */
-  start(name: string): MemberProcess;
+  readonly start: (name: string) => MemberProcess;
   /** Starts a member's load. */
   readonly load: (name: string) => void;
   /** SIGKILL. */
-  kill(name: string): Promise<void>;
+  readonly kill: (name: string) => Promise<void>;
   /** Waits until exactly these are each other's view, wherever they are, with the state. */
   together(names: readonly string[], from?: number): Promise<void>;
   /** Waits until one of these says that it has wedged, or is excluded. */

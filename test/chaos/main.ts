@@ -66,7 +66,7 @@ async function playOne(scenario: Scenario, isShort: boolean): Promise<Row | null
   const stage = openStage(`chaos-${scenario.name}`);
   let row: Row | null = null;
   try {
-    row = await play(stage, scenario, isShort ? scenario.times.short : scenario.times.long);
+    row = await play(stage, scenario, !isShort);
     const { median, most, violations, memory, deliveries, load } = row;
     console.log(
       `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${median.toFixed(0)} / ${most.toFixed(0)} ms, ` +

@@ -212,6 +212,30 @@ const unplugged: Scenario = {
   },
 };
 
+const forced: Scenario = {
+  name: 'forced',
+  did: 'SIGKILL of three of five hosts at once: the rest wedge, and go on when they are told to; until they do',
+  members: 5,
+  onHosts: true,
+  times: { short: 1, long: 10 },
+  silenceMax: 5000,
+  async play({ ground, names }, round) {
+    const start = round % names.length;
+    const turned = [...names.slice(start), ...names.slice(0, start)];
+    const [dead, rest] = [turned.slice(0, 3), turned.slice(3)];
+    const at = monotonic();
+    await Promise.all(dead.map(ground.kill));
+    await ground.cutOff(rest, at);
+    const told = monotonic();
+    await ground.members.get(rest[0] as string)?.run(`force ${rest.join(' ')}`);
+    await ground.together(rest, told);
+    ground.took(monotonic() - told);
+    dead.forEach(ground.start);
+    await ground.together(names);
+    dead.forEach(ground.load);
+  },
+};
+
 const refused: Scenario = {
   name: 'refused',
   did: 'the kernel of one of four hosts refuses to send (EPERM), or has no interface and no route (ENETUNREACH), for 3 s',
@@ -249,4 +273,5 @@ export const networkScenarios: readonly Scenario[] = [
   eaten,
   unplugged,
   refused,
+  forced,
 ];

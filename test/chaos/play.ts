@@ -20,12 +20,13 @@ export interface Row {
   readonly load: number;
 }
 
-/** Plays it on members and hosts of its own. */
-export async function play(stage: Stage, scenario: Scenario, times: number): Promise<Row> {
+/** Plays it on members and hosts of its own, at length or for a look. */
+export async function play(stage: Stage, scenario: Scenario, isLong: boolean): Promise<Row> {
+  const times = isLong ? scenario.times.long : scenario.times.short;
   const names = 'abcdefgh'.slice(0, scenario.members).split('');
   const network = scenario.onHosts ? openNetwork(stage, names) : null;
   const ground = await openGround(stage, names, network ? { hosts: network.hosts } : {});
-  for (let round = 0; round < times; round++) await scenario.play({ ground, names, network }, round);
+  for (let round = 0; round < times; round++) await scenario.play({ ground, names, network, isLong }, round);
   const { silences, violations, memory, deliveries } = await ground.conclude();
   const sorted = [...silences].sort((a, b) => a - b);
   const [median = NaN, most = NaN] = [sorted[sorted.length >> 1], sorted.at(-1)];

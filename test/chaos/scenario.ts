@@ -25,6 +25,8 @@ export interface Stand {
   readonly names: readonly string[];
   /** Null on loopback. */
   readonly network: Network | null;
+  /** Whether it is played at length, or in the test command. */
+  readonly isLong: boolean;
 }
 
 /** The hosts of these members. */
