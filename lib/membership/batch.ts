@@ -9,6 +9,7 @@ import { applyChange, draftOf } from './decree.js';
 import { exclusions } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
+import { isHeardByAll } from './probation.js';
 import { isQuorum, keepsQuorum } from './quorum.js';
 import type { Change, Decree, DomainState } from './state.js';
 
@@ -69,15 +70,19 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
   let ripeAt = Infinity;
   for (const [incarnation, offer] of m.offers) {
     if (now - offer.lastAt > m.options.timeout) m.offers.delete(incarnation);
-    else if (isNew(m, state, offer)) ripeAt = Math.min(ripeAt, offer.firstAt + m.options.heartbeat / 10);
+    else if (mayJoin(m, state, offer, now)) ripeAt = Math.min(ripeAt, offer.firstAt + m.options.heartbeat / 10);
   }
   if (ripeAt > now) {
     wake(m, ripeAt);
     return [];
   }
   return [...m.offers.values()]
-    .filter((offer) => isNew(m, state, offer))
+    .filter((offer) => mayJoin(m, state, offer, now))
     .map(({ name, incarnation, address }) => ({ kind: 'join', name, incarnation, address }));
+}
+
+function mayJoin(m: Membership, state: DomainState, offer: Offer, now: Millis): boolean {
+  return isNew(m, state, offer) && isHeardByAll(m, state, offer, now);
 }
 
 /**

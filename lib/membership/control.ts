@@ -136,6 +136,8 @@ export interface Peer extends Signals {
   pushFrom: Millis;
   /** When its tether last broke and it was not heard for a while after, or null. */
   brokeAt: Millis | null;
+  /** When it last reported whom it suspects. */
+  reportedAt: Millis;
   /** Probes of its address that are still to be made, since its tether broke or somebody reported it. */
   probes: number;
   /** When the next of these is due. */
@@ -159,6 +161,8 @@ export interface Offer {
   readonly name: string;
   readonly address: string;
   readonly seen: DecreeNumber;
+  /** Whom of the domain it hears. */
+  hears: ReadonlySet<Incarnation>;
   readonly firstAt: Millis;
   lastAt: Millis;
 }
@@ -218,6 +222,10 @@ export interface Membership {
   domainHeardAt: Millis;
 
   readonly offers: Map<Incarnation, Offer>;
+  /** Addresses from which somebody was excluded, first in, first out. */
+  readonly excludedFrom: Set<string>;
+  /** Whom, of no domain, each node hears. */
+  readonly strangers: Map<NodeId, ReadonlySet<Incarnation>>;
   readonly requests: Map<NodeId, Request>;
   readonly wanted: Map<string, Want>;
   /** Views in which this node has sent a barrier, by group. */
@@ -272,6 +280,8 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     sightings: new Map(),
     domainHeardAt: now,
     offers: new Map(),
+    excludedFrom: new Set(),
+    strangers: new Map(),
     requests: new Map(),
     wanted: new Map(),
     barriers: new Map(),
@@ -333,7 +343,16 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
     const times = { heardAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
     const signals = { ...times, silence: never, lag: 0 };
     const said = { address: from.address, tag: 0, number: 0 };
-    peer = { ...signals, ...said, pushAt: null, pushFrom: now, brokeAt: null, probes: 0, probeAt: Infinity };
+    peer = {
+      ...signals,
+      ...said,
+      pushAt: null,
+      pushFrom: now,
+      brokeAt: null,
+      reportedAt: -Infinity,
+      probes: 0,
+      probeAt: Infinity,
+    };
     m.peers.set(from.incarnation, peer);
   }
   return peer;

@@ -18,6 +18,7 @@ import { nodesMax, sightingsMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation, nodeOf } from './state.js';
 import type { DomainState } from './state.js';
+import { membersHeard } from './probation.js';
 import { draw } from './random.js';
 
 /** A seeker's turn: says hello, founds, or offers itself. */
@@ -91,7 +92,9 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
     if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
-    const offer = { kind: 'offer', domain: phase.domain, incarnation, name, address, seen: phase.seen } as const;
+    const { domain, seen } = phase;
+    const hears = membersHeard(m, domain, now);
+    const offer = { kind: 'offer', domain, incarnation, name, address, seen, hears } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
   }
@@ -199,10 +202,13 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
   noteClaim(m, m.state, message.incarnation, message.address, now);
   const proposer = believedProposer(m, m.state);
   const known = m.offers.get(message.incarnation);
-  if (known !== undefined) known.lastAt = now;
-  else if (m.offers.size < nodesMax) {
+  const hears = new Set(message.hears);
+  if (known !== undefined) {
+    known.lastAt = now;
+    known.hears = hears;
+  } else if (m.offers.size < nodesMax) {
     const { incarnation, name, address, seen } = message;
-    m.offers.set(incarnation, { incarnation, name, address, seen, firstAt: now, lastAt: now });
+    m.offers.set(incarnation, { incarnation, name, address, seen, hears, firstAt: now, lastAt: now });
   }
   if (proposer.id !== m.id) {
     unicast(proposer, message, out);

@@ -12,13 +12,15 @@ import { lagOf } from './detector.js';
 import { isQuorate } from './judging.js';
 import { lagMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
+import { strangersHeard } from './probation.js';
 
 /** A heartbeat as of now. */
 export function heartbeatOf(m: Membership, now: Millis): ControlMessageOf<'heartbeat'> {
   const state = must(m.state, 'a state to tell of');
   const suspected = state.nodes.filter((node) => m.suspects.has(node.id)).map((node) => node.incarnation);
   const lag = Math.min(lagMax, lagOf(m.detector, now));
-  return { kind: 'heartbeat', domain: state.id, number: state.number, size: strengthOf(m), suspected, lag };
+  const strangers = strangersHeard(m, now);
+  return { kind: 'heartbeat', domain: state.id, number: state.number, size: strengthOf(m), suspected, lag, strangers };
 }
 
 /** The size of the domain as long as it is going on here, else 0. */

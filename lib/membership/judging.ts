@@ -52,13 +52,24 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
     const peer = signalsOf(m, node);
     const due = suspectAt(m.detector, peer);
     if (due > now) wake(m, due);
-    else suspect(m, node, peer, now, out);
+    else suspect(m, node, reasonToSuspect(peer, now), out);
   }
   sayWhetherQuorate(m, m.state, now, out);
 }
 
-function suspect(m: Membership, node: NodeInfo, peer: Peer, now: Millis, out: Outputs): void {
-  const why = reasonToSuspect(peer, now);
+/**
+ * Whether a node has reported for a timeout that it does not hear so many that the rest are no quorum. It lives, and can be
+ * heard, but cannot decide anything; were it the proposer, all would wait for it. It is not suspected for that: were that
+ * reported in turn, nodes could come to hold each other for deaf.
+ */
+function isDeaf(m: Membership, state: DomainState, node: NodeInfo): boolean {
+  const report = m.reports.get(node.id);
+  if (report === undefined || node.id === m.id) return false;
+  const long = signalsOf(m, node).reportedAt - m.options.timeout;
+  return !isQuorum(state.nodes, (other) => (report.get(other) ?? Infinity) > long);
+}
+
+function suspect(m: Membership, node: NodeInfo, why: string, out: Outputs): void {
   m.suspects.add(node.id);
   m.news = true;
   out.push({ kind: 'suspect', who: node.id, why, address: node.address });
@@ -105,6 +116,7 @@ export function takeReport(m: Membership, reporter: NodeInfo, suspected: readonl
     if (node !== undefined && node.id !== reporter.id) report.set(node.id, before?.get(node.id) ?? now);
   }
   m.reports.set(reporter.id, report);
+  signalsOf(m, reporter).reportedAt = now;
   const news = m.state.nodes.filter((node) => report.get(node.id) === now);
   for (const node of news) if (node.id !== m.id && !m.suspects.has(node.id)) lookAt(m, node, now);
   return news.length > 0;
@@ -116,6 +128,7 @@ export function takeReport(m: Membership, reporter: NodeInfo, suspected: readonl
  */
 export function mayPropose(m: Membership, state: DomainState, now: Millis): boolean {
   return state.nodes.slice(0, ageRank(state, m.id)).every((older) => {
+    if (isDeaf(m, state, older)) return true;
     if (!m.suspects.has(older.id)) return false;
     const heard = heardBy(m, state, older.id);
     if (2 * (reportersOf(m, heard, older.id) + 1) > heard.length) return true;
@@ -127,7 +140,9 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
 export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
   const dead = state.nodes.filter((node) => m.suspects.has(node.id));
   if (m.reports.size === 0) return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }));
-  const outvoted = state.nodes.filter((node) => node.id !== m.id && !dead.includes(node) && isOutvoted(m, state, node));
+  const outvoted = state.nodes.filter(
+    (node) => node.id !== m.id && !dead.includes(node) && (isDeaf(m, state, node) || isOutvoted(m, state, node)),
+  );
   const unlucky = losers(
     m,
     state.nodes.filter((node) => !dead.includes(node) && !outvoted.includes(node)),

@@ -9,6 +9,7 @@ import type { Membership, Outputs } from './control.js';
 import { append } from './decree-log.js';
 import { applyDecree } from './decree.js';
 import { heartbeatOf } from './heartbeat.js';
+import { noteExclusions } from './probation.js';
 import { reconsider } from './requesting.js';
 import { nodeOf } from './state.js';
 import type { Decree, DomainState, NodeInfo } from './state.js';
@@ -34,6 +35,7 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
   const state = applyDecree(before, decree);
   append(m.log, decree);
   moveTo(m, state, joinersOf(state), now);
+  noteExclusions(m, before, decree);
   forgetTheGone(m, before, state);
   if (nodeOf(state, m.id) === undefined) {
     depart(m, state, decree, now, out);
@@ -81,6 +83,7 @@ function forgetTheGone(m: Membership, before: DomainState, state: DomainState): 
     if (nodeOf(state, id) !== undefined) continue;
     m.suspects.delete(id);
     m.reports.delete(id);
+    m.strangers.delete(id);
     m.requests.delete(id);
     for (const report of m.reports.values()) report.delete(id);
   }

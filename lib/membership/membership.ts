@@ -153,7 +153,11 @@ function onHeartbeat(m: Membership, from: Sender, message: ControlMessageOf<'hea
     return false;
   }
   const node = nodeByIncarnation(m.state, from.incarnation);
-  if (node !== undefined) peerOf(m, node, now).lag = message.lag;
+  if (node !== undefined) {
+    peerOf(m, node, now).lag = message.lag;
+    if (message.strangers.length === 0) m.strangers.delete(node.id);
+    else m.strangers.set(node.id, new Set(message.strangers));
+  }
   return node !== undefined && takeReport(m, node, message.suspected, now);
 }
 

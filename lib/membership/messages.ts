@@ -115,7 +115,7 @@ const outward = {
   welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }),
   /**
    * To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. `lag`: by how
-   * many milliseconds its event loop came late, at worst, lately.
+   * many milliseconds its event loop came late, at worst, lately. `strangers`: those of no domain that it hears.
    */
   heartbeat: struct({
     domain,
@@ -123,13 +123,17 @@ const outward = {
     size: uint(nodesMax),
     suspected: list(incarnation, nodesMax),
     lag: uint(lagMax),
+    strangers: list(incarnation, nodesMax),
   }),
 } as const;
 
 /** To the nodes of the domain that is named. */
 const inward = {
-  /** To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it. */
-  offer: struct({ domain, incarnation, name, address, seen: number }),
+  /**
+   * To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it; `hears` are
+   * the nodes of the domain that the joiner hears.
+   */
+  offer: struct({ domain, incarnation, name, address, seen: number, hears: list(incarnation, nodesMax) }),
   /** To the proposer: changes that concern me; `at` is the state that I see. */
   request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
   /** Phase one. Like `accept` it brings the decree before: an acceptor learns it before it votes. */

@@ -18,9 +18,9 @@ function domainOf(count: number, seed: number, settings = {}): World {
   return w;
 }
 
-/** Five minutes, in which each process stands still for half a second every few seconds. */
+/** Two minutes, in which each process stands still for half a second every few seconds. */
 function standStill(w: World): void {
-  const end = w.now + 300_000;
+  const end = w.now + 120_000;
   for (const name of w.processes.keys()) {
     const again = (): void => {
       if (w.now >= end) return;
@@ -29,10 +29,11 @@ function standStill(w: World): void {
     };
     w.at(w.now + w.below(8000), again);
   }
-  w.run(300_000);
+  w.run(120_000);
 }
 
-test('5 % loss, 50 ms of jitter and collections of 500 ms exclude nobody in five minutes', (t) => {
+test('5 % loss, 50 ms of jitter and collections of 500 ms exclude nobody in two minutes', (t) => {
+  t.timeout(120_000);
   for (let seed = 1; seed <= 3; seed++) {
     const w = domainOf(5, seed);
     const before = w.get('a').membership.state?.number;
@@ -43,23 +44,25 @@ test('5 % loss, 50 ms of jitter and collections of 500 ms exclude nobody in five
 });
 
 test('a timeout that is too short for its network grows, and excludes hardly anybody any more', (t) => {
+  t.timeout(120_000);
   const decrees = (timeoutMax: number): number => {
     let count = 0;
     for (let seed = 1; seed <= 5; seed++) {
       const w = domainOf(5, seed, { heartbeat: 20, timeout: 80, timeoutMax });
       const before = w.get('a').membership.state?.number ?? 0;
-      w.run(300_000);
+      w.run(120_000);
       count += (w.get('a').membership.state?.number ?? 0) - before;
     }
     return count;
   };
   const [fixed, adaptive] = [decrees(80), decrees(1000)];
   t.log(`${fixed} decrees with a fixed timeout, ${adaptive} with one that adapts`);
-  t.true(fixed > 100);
+  t.true(fixed > 50);
   t.true(5 * adaptive <= fixed);
 });
 
 test('a process that stands still for good is out soon after the timeout, also after a lossy hour', (t) => {
+  t.timeout(120_000);
   const w = domainOf(5, 9);
   w.restarts = false;
   w.run(60_000);
