@@ -278,6 +278,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
         break;
       case 'domain':
         state = effect.state;
+        transport.setNodes(state.nodes.map(({ address }) => address));
         host.domain.next(state);
         break;
       case 'joined':

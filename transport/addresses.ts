@@ -3,7 +3,7 @@
  * that nodes which agree on nothing but the name find each other.
  */
 import { createHash } from 'node:crypto';
-import { isIP, isIPv4 } from 'node:net';
+import { isIP, isIPv4, SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { TransportError } from './errors.js';
 
@@ -31,7 +31,7 @@ export function formatAddress(host: string, port: number): string {
 }
 
 /** Takes "host:port" apart; the host may be a name. Throws a {@link TransportError} that says what is wrong. */
-export function parseHostPort(text: string): { readonly host: string; readonly port: number } {
+export function parseHostPort(text: string, portMin = 1): { readonly host: string; readonly port: number } {
   const parts = /^(?:\[([^[\]]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
   const host = parts?.[1] ?? parts?.[2];
   if (host === undefined) {
@@ -41,18 +41,45 @@ export function parseHostPort(text: string): { readonly host: string; readonly p
     throw new TransportError(`'${text}' is not an address: brackets are for IPv6 only`);
   }
   const port = Number(parts?.[3]);
-  if (port < 1 || port > 65_535) throw new TransportError(`'${text}': a port is a number from 1 to 65535`);
+  if (port < portMin || port > 65_535) {
+    throw new TransportError(`'${text}': a port is a number from ${portMin} to 65535`);
+  }
   return { host, port };
 }
 
 /** Takes a numeric "host:port" apart. Throws a {@link TransportError}: names are not looked up where packets are sent. */
-export function parseAddress(text: string): Endpoint {
-  const { host, port } = parseHostPort(text);
+export function parseAddress(text: string, portMin = 1): Endpoint {
+  const { host, port } = parseHostPort(text, portMin);
   const family = isIP(host);
   if (family !== 4 && family !== 6) {
     throw new TransportError(`'${text}': '${host}' is not a numeric IPv4 or IPv6 address; resolve names before`);
   }
-  return { host, port, family };
+  return { host: family === 6 ? shortIPv6(host) : host, port, family };
+}
+
+/** IPv6 addresses can be written in many ways; this is the one. */
+function shortIPv6(host: string): string {
+  return new SocketAddress({ address: host, family: 'ipv6' }).address;
+}
+
+/** How a numeric address is written: a peer is known by its text, so there must be one for each. */
+export function canonicalAddress({ host, port, family }: Endpoint): string {
+  return formatAddress(family === 6 ? shortIPv6(host) : host, port);
+}
+
+/** Why a text is no address of a peer, or null. */
+export function addressFault(address: string): string | null {
+  try {
+    if (canonicalAddress(parseAddress(address)) === address) return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : 'bad address';
+  }
+  return `'${address}' is not how an address is written`;
+}
+
+/** Whether a numeric host is this machine, for processes on it only. */
+export function isLoopback(host: string): boolean {
+  return host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function domainHash(domain: string): Buffer {

@@ -1,8 +1,9 @@
 /**
- * What goes over a stream connection: first a greeting, in one direction only, then messages, each behind its length.
+ * What goes over a connection: first a greeting, then messages, each behind its kind and length. The streams beside
+ * multicast greet in one direction only and have one kind of message, 0; a mesh greets in both and has several.
  *
  * greeting = magic (4) · version (1) · domain tag (8) · length of the address (1) · the sender's address
- * message  = length (u32, big-endian) · bytes
+ * message  = kind (1) · length (3, big-endian) · bytes
  *
  * Messages have no checksum of their own, unlike datagrams (`seal.ts`): TCP has sequence numbers and a sum for each segment,
  * and what the protocol decides by travels in datagrams wherever it fits. A damaged length or header is hung up on.
@@ -20,52 +21,73 @@ export const backlogBytesMax = 64 * 1024 * 1024;
 /** Bytes before each message. */
 export const messageHeaderBytes = 4;
 
-/** Speaks no known protocol's first four bytes: "\x8bNGS" is no text and no TLS record. */
-const magic = [0x8b, 0x4e, 0x47, 0x53] as const;
+/** Where the kind is in them. */
+const kindShift = 24;
+const lengthMask = 0xff_ffff;
+
+/** The first four bytes of a connection; "\x8bNG" opens no known protocol, is no text and no TLS record. */
+export type Magic = readonly [number, number, number, number];
+
+/** Opens the streams beside multicast: "\x8bNGS". */
+export const streamsMagic: Magic = [0x8b, 0x4e, 0x47, 0x53];
+
+/** Opens a connection of a mesh: "\x8bNGM". */
+export const meshMagic: Magic = [0x8b, 0x4e, 0x47, 0x4d];
+
+const magicBytes = 4;
 const version = 1;
 const tagBytes = 8;
-const greetingFixedBytes = magic.length + 1 + tagBytes + 1;
+const greetingFixedBytes = magicBytes + 1 + tagBytes + 1;
 
 /** The bytes that open a connection. The address must have 1 to 255 ASCII characters. */
-export function encodeGreeting(tag: Uint8Array, address: string): Uint8Array {
+export function encodeGreeting(tag: Uint8Array, address: string, magic = streamsMagic): Uint8Array {
   const text = Buffer.from(address, 'latin1');
   if (tag.length !== tagBytes || text.length < 1 || text.length > 255) throw new RangeError(`bad greeting: ${address}`);
   return new Uint8Array(Buffer.concat([Buffer.from([...magic, version]), tag, Buffer.from([text.length]), text]));
 }
 
-/** What a greeting reader has to say about the bytes so far. `rest` are the bytes after the greeting. */
+/**
+ * What a greeting reader has to say about the bytes so far. `rest` are the bytes after the greeting; a stranger is one
+ * who does not even speak this protocol.
+ */
 export type Greeting =
   | { readonly kind: 'more' }
-  | { readonly kind: 'bad'; readonly reason: string }
+  | { readonly kind: 'bad'; readonly reason: string; readonly isStranger: boolean }
   | { readonly kind: 'hello'; readonly address: string; readonly rest: Uint8Array };
 
 /** Reads a greeting. Takes at most one chunk more than the greeting's 269 bytes. */
 export class GreetingReader {
   #bytes: Buffer = Buffer.alloc(0);
   readonly #tag: Uint8Array;
+  readonly #magic: Magic;
 
-  constructor(tag: Uint8Array) {
+  constructor(tag: Uint8Array, magic = streamsMagic) {
     this.#tag = tag;
+    this.#magic = magic;
   }
 
   /** Takes in what has arrived. */
   push(chunk: Uint8Array): Greeting {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
     const bytes = this.#bytes;
-    for (let i = 0; i < Math.min(magic.length, bytes.length); i++) {
-      if (bytes[i] !== magic[i]) return { kind: 'bad', reason: 'it does not speak this protocol' };
+    for (let i = 0; i < Math.min(magicBytes, bytes.length); i++) {
+      if (bytes[i] !== this.#magic[i]) return bad('it does not speak this protocol', true);
     }
     if (bytes.length < greetingFixedBytes) return { kind: 'more' };
-    const theirs = bytes.readUInt8(magic.length);
-    if (theirs !== version) return { kind: 'bad', reason: `it speaks version ${theirs}, this node ${version}` };
-    if (bytes.compare(this.#tag, 0, tagBytes, magic.length + 1, magic.length + 1 + tagBytes) !== 0) {
-      return { kind: 'bad', reason: 'it belongs to another domain' };
+    const theirs = bytes.readUInt8(magicBytes);
+    if (theirs !== version) return bad(`it speaks version ${theirs}, this node ${version}`);
+    if (bytes.compare(this.#tag, 0, tagBytes, magicBytes + 1, magicBytes + 1 + tagBytes) !== 0) {
+      return bad('it belongs to another domain');
     }
     const end = greetingFixedBytes + bytes.readUInt8(greetingFixedBytes - 1);
-    if (end === greetingFixedBytes) return { kind: 'bad', reason: 'it gives no address' };
+    if (end === greetingFixedBytes) return bad('it gives no address');
     if (bytes.length < end) return { kind: 'more' };
     return { kind: 'hello', address: bytes.toString('latin1', greetingFixedBytes, end), rest: bytes.subarray(end) };
   }
+}
+
+function bad(reason: string, isStranger = false): Greeting {
+  return { kind: 'bad', reason, isStranger };
 }
 
 /**
@@ -78,18 +100,30 @@ export class MessageReader {
   #headerFilled = 0;
   #body: Uint8Array | null = null;
   #bodyFilled = 0;
+  #kind = 0;
+  readonly #kindMax: number;
+
+  /** `kindMax`: the largest kind of message that is known. */
+  constructor(kindMax = 0) {
+    this.#kindMax = kindMax;
+  }
+
+  /** Whether a message has begun and not ended. */
+  get isMidway(): boolean {
+    return this.#body !== null || this.#headerFilled > 0;
+  }
 
   /** Takes in a chunk that nobody will write to again; returns why to hang up, or null. */
-  push(chunk: Uint8Array, take: (message: Uint8Array) => void): string | null {
+  push(chunk: Uint8Array, take: (message: Uint8Array, kind: number) => void): string | null {
     let at = 0;
     while (at < chunk.length) {
       if (this.#body !== null) {
         at = this.#fill(chunk, at, this.#body, take);
         continue;
       }
-      let length: number;
+      let word: number;
       if (this.#headerFilled === 0 && chunk.length - at >= messageHeaderBytes) {
-        length = lengthAt(chunk, at);
+        word = wordAt(chunk, at);
         at += messageHeaderBytes;
       } else {
         while (this.#headerFilled < messageHeaderBytes && at < chunk.length) {
@@ -97,35 +131,39 @@ export class MessageReader {
         }
         if (this.#headerFilled < messageHeaderBytes) return null;
         this.#headerFilled = 0;
-        length = lengthAt(this.#header, 0);
+        word = wordAt(this.#header, 0);
       }
+      // a kind that is not known is taken for a part of the length: garbage more likely than a later version
+      const kind = word >>> kindShift;
+      const length = kind <= this.#kindMax ? word & lengthMask : word;
       if (length > messageBytesMax) return `it announced a message of ${length} bytes; the limit is ${messageBytesMax}`;
       const end = at + length;
       if (end > chunk.length) {
         // its memory is touched, and so really taken, only as bytes arrive
         this.#body = new Uint8Array(length);
+        this.#kind = kind;
       } else {
-        take(length * 4 >= chunk.length ? view(chunk, at, length) : copy(chunk, at, length));
+        take(length * 4 >= chunk.length ? view(chunk, at, length) : copy(chunk, at, length), kind);
         at = end;
       }
     }
     return null;
   }
 
-  #fill(chunk: Uint8Array, at: number, body: Uint8Array, take: (message: Uint8Array) => void): number {
+  #fill(chunk: Uint8Array, at: number, body: Uint8Array, take: (message: Uint8Array, kind: number) => void): number {
     const end = Math.min(chunk.length, at + body.length - this.#bodyFilled);
     body.set(chunk.subarray(at, end), this.#bodyFilled);
     this.#bodyFilled += end - at;
     if (this.#bodyFilled === body.length) {
       this.#body = null;
       this.#bodyFilled = 0;
-      take(body);
+      take(body, this.#kind);
     }
     return end;
   }
 }
 
-function lengthAt(bytes: Uint8Array, at: number): number {
+function wordAt(bytes: Uint8Array, at: number): number {
   const high = bytes[at] ?? 0;
   return high * 0x100_0000 + (((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0));
 }
@@ -148,7 +186,8 @@ const packedMessageBytesMax = 8 * 1024;
 const packBytesMax = 64 * 1024;
 
 /** Hands the messages with their headers to `write` in few pieces: small ones packed, large ones as they are. */
-export function writeMessages(messages: readonly Uint8Array[], write: (bytes: Uint8Array) => void): void {
+export function writeMessages(messages: readonly Uint8Array[], write: (bytes: Uint8Array) => void, kind = 0): void {
+  const kindBits = kind * 2 ** kindShift;
   let from = 0;
   while (from < messages.length) {
     let size = 0;
@@ -166,11 +205,11 @@ export function writeMessages(messages: readonly Uint8Array[], write: (bytes: Ui
     for (; from < to; from++) {
       const message = messages[from];
       if (message === undefined) continue;
-      pack.writeUInt32BE(message.length, at);
+      pack.writeUInt32BE(kindBits + message.length, at);
       pack.set(message, at + messageHeaderBytes);
       at += messageHeaderBytes + message.length;
     }
-    if (isLarge) pack.writeUInt32BE(large.length, at);
+    if (isLarge) pack.writeUInt32BE(kindBits + large.length, at);
     if (pack.length > 0) write(pack);
     if (isLarge) {
       write(large);

@@ -167,6 +167,8 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
     },
     probe: (to) => new Promise((resolve) => hub.later(() => resolve(hub.endpoints.has(to) ? 'somebody' : 'nobody'))),
     streamBacklog: (to) => own.streams.get(to)?.backlog ?? 0,
+    // a multicast reaches them wherever they are
+    setNodes: () => {},
     datagramsPending: 0,
     close: () => close(hub, own),
   };

@@ -17,13 +17,14 @@
 import { connect } from 'node:net';
 import type { Server, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Found } from '../lib/events.js';
-import { formatAddress, domainTag, parseAddress } from './addresses.js';
+import { addressFault, domainTag, parseAddress } from './addresses.js';
 import type { Endpoint } from './addresses.js';
-import { codeOf } from './errors.js';
+import { openDoor } from './door.js';
+import { codeOf, reasonOf } from './errors.js';
 import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
 import { MessageReader, writeMessages } from './framing.js';
 import { afterAwake } from './patience.js';
-import type { Patience } from './patience.js';
+import { isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -34,15 +35,6 @@ const connectMillisMax = 2000;
 const tetherMillis = 100;
 /** and after twice as long each time, up to this. */
 const tetherMillisMax = 5000;
-
-/** A connection that has not said whose it is by then is closed. */
-const greetingMillisMax = 5000;
-
-/** Connections that have not yet said whose they are: the oldest makes room, so that idle ones keep nobody out. */
-const strangersMax = 256;
-
-/** Incoming connections in all: several times the size of any domain, well below the usual limit of open files. */
-const incomingMax = 768;
 
 /**
  * A connection that takes none of its backlog for so long is given up. Else the system would hold the bytes for a
@@ -118,23 +110,6 @@ interface Tether {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** The system's reasons in words. */
-function reasonOf(error: Error): string {
-  const code = codeOf(error);
-  const words: Readonly<Record<string, string>> = {
-    ECONNREFUSED: 'nobody listens there',
-    ECONNRESET: 'reset by the peer',
-    EPIPE: 'reset by the peer',
-    ETIMEDOUT: 'timed out',
-    EHOSTUNREACH: 'host unreachable',
-    ENETUNREACH: 'network unreachable',
-    EADDRNOTAVAIL: 'no local address or port left',
-    EMFILE: 'too many open files',
-  };
-  const known = words[code];
-  return known === undefined ? error.message : `${known} (${code})`;
-}
-
 function sameHost(host: string, remote: string | undefined): boolean {
   return remote !== undefined && (remote === host || remote === `::ffff:${host}`);
 }
@@ -146,11 +121,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const greeting = encodeGreeting(tag, options.address);
   const outgoing = new Map<string, Outgoing>();
   const incoming = new Map<string, Incoming>();
-  /** Insertion order is age. */
-  const strangers = new Map<Socket, Patience>();
   const sockets = new Set<Socket>();
   const tethers = new Map<string, Tether>();
-  let acceptedCount = 0;
   let dirty: Outgoing[] = [];
   let closing = false;
   let closed: Promise<void> | undefined;
@@ -197,37 +169,9 @@ export function createStreams(options: StreamsOptions): Streams {
     }, delay);
   }
 
-  function probe(to: string): Promise<Found> {
-    return new Promise((resolve) => {
-      let endpoint: Endpoint;
-      try {
-        endpoint = parseAddress(to);
-      } catch {
-        return resolve('silence');
-      }
-      const socket = connect(connectTo(endpoint));
-      const patience = afterAwake(connectMillisMax, () => end('silence'));
-      const end = (found: Found): void => {
-        patience.clear();
-        sockets.delete(socket);
-        socket.destroy();
-        resolve(found);
-      };
-      sockets.add(socket);
-      socket.once('connect', () => end(isToItself(socket) ? 'nobody' : 'somebody'));
-      socket.on('error', (error) => end(codeOf(error) === 'ECONNREFUSED' ? 'nobody' : 'silence'));
-      socket.once('close', () => end('silence'));
-    });
-  }
-
   function connectTo({ host, port }: Endpoint): TcpNetConnectOpts {
     const { localAddress } = options;
     return { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
-  }
-
-  /** With nobody there, the system may pick the very port it connects to for this end: it then talks to itself. */
-  function isToItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
-    return localPort === remotePort && localAddress === remoteAddress;
   }
 
   /** For breaks found inside a call: handlers are only called from the event loop. */
@@ -357,74 +301,15 @@ export function createStreams(options: StreamsOptions): Streams {
     return out.queuedBytes + out.socket.writableLength;
   }
 
-  function hangUp(socket: Socket, kind: string, why: string): void {
-    if (!closing) {
-      const remote = formatAddress(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
-      reporter.report(kind, `connection from ${remote} to ${options.address} closed: ${why}`);
-    }
-    socket.destroy();
-  }
-
-  function accept(socket: Socket): void {
-    // a socket without a listener would end the process with its error
-    socket.on('error', () => socket.destroy());
-    if (closing) {
-      socket.destroy();
-      return;
-    }
-    if (acceptedCount >= incomingMax) {
-      hangUp(socket, 'incoming-max', `there are ${incomingMax} already`);
-      return;
-    }
-    if (strangers.size >= strangersMax) {
-      for (const oldest of strangers.keys()) {
-        strangers.get(oldest)?.clear();
-        strangers.delete(oldest);
-        hangUp(oldest, 'strangers', `${strangersMax} others are waiting to say whose they are`);
-        break;
-      }
-    }
-    acceptedCount += 1;
-    sockets.add(socket);
-    strangers.set(
-      socket,
-      afterAwake(greetingMillisMax, () => hangUp(socket, 'greeting-late', 'it did not say whose it is')),
-    );
-    const greetingReader = new GreetingReader(tag);
-    const readGreeting = (chunk: Buffer): void => {
-      const result = greetingReader.push(chunk);
-      if (result.kind === 'more') return;
-      socket.off('data', readGreeting);
-      const reason = result.kind === 'bad' ? result.reason : objection(socket, result.address);
-      if (result.kind === 'bad' || reason !== null) hangUp(socket, 'greeting-bad', reason ?? 'bad greeting');
-      else greeted(socket, result.address, result.rest);
-    };
-    socket.on('data', readGreeting);
-    socket.once('close', () => {
-      acceptedCount -= 1;
-      sockets.delete(socket);
-      strangers.get(socket)?.clear();
-      strangers.delete(socket);
-    });
-  }
-
   /** Why a peer with this address is not let in, or null. */
   function objection(socket: Socket, address: string): string | null {
-    let endpoint: Endpoint;
-    try {
-      endpoint = parseAddress(address);
-    } catch (error) {
-      return error instanceof Error ? error.message : 'bad address';
-    }
-    if (formatAddress(endpoint.host, endpoint.port) !== address) return `'${address}' is not how an address is written`;
-    if (options.peersAreWhereTheySay && !sameHost(endpoint.host, socket.remoteAddress))
-      return `it says it is ${address}`;
-    return null;
+    const fault = addressFault(address);
+    if (fault !== null) return fault;
+    const isThere = !options.peersAreWhereTheySay || sameHost(parseAddress(address).host, socket.remoteAddress);
+    return isThere ? null : `it says it is ${address}`;
   }
 
   function greeted(socket: Socket, from: string, rest: Uint8Array): void {
-    strangers.get(socket)?.clear();
-    strangers.delete(socket);
     const peer: Incoming = { from, socket, told: false, toldUp: false };
     // the peer opens a second one only when it knows that its first is broken
     const former = incoming.get(from);
@@ -445,7 +330,7 @@ export function createStreams(options: StreamsOptions): Streams {
       if (reason === null) return;
       why = `it broke the protocol: ${reason}`;
       socket.off('data', read);
-      hangUp(socket, 'message-bad', reason);
+      door.hangUp(socket, 'message-bad', reason);
     };
     socket.on('data', read);
     socket.on('error', (error) => {
@@ -466,7 +351,7 @@ export function createStreams(options: StreamsOptions): Streams {
     flushAll();
     closing = true;
     tether([]);
-    const serverClosed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const serverClosed = door.close();
     const finishing: Promise<void>[] = [];
     for (const { socket } of outgoing.values()) {
       if (socket === null || socket.destroyed) continue;
@@ -475,14 +360,26 @@ export function createStreams(options: StreamsOptions): Streams {
     }
     const deadline = afterAwake(closeMillisMax, () => sockets.forEach((socket) => socket.destroy()));
     await Promise.all(finishing);
-    for (const socket of sockets) socket.destroy();
+    for (const socket of [...sockets, ...door.sockets]) socket.destroy();
     await serverClosed;
     deadline.clear();
     outgoing.clear();
     incoming.clear();
   }
 
-  server.on('connection', accept);
-  server.on('error', (error) => reporter.report(`server-${codeOf(error)}`, `accepting connections: ${error.message}`));
-  return { write, tether, probe, backlog, close: () => (closed ??= closeAll()) };
+  const door = openDoor({
+    server,
+    address: options.address,
+    reporter,
+    reader: () => new GreetingReader(tag),
+    objection,
+    greeted,
+  });
+  return {
+    write,
+    tether,
+    probe: (to) => probeAt(to, options.localAddress, sockets),
+    backlog,
+    close: () => (closed ??= closeAll()),
+  };
 }

@@ -47,6 +47,11 @@ export interface Transport {
   probe(to: string): Promise<Found>;
   /** Bytes given to `stream` for this address and not yet taken by the system. */
   streamBacklog(to: string): number;
+  /**
+   * Who is in the domain, by address, as of its latest state. A transport without multicast has to reach them all; what it
+   * finds by itself it goes on reaching too.
+   */
+  setNodes(addresses: readonly string[]): void;
   /** Datagrams that were given away and are not yet with the system. */
   readonly datagramsPending: number;
   /** Resolves when everything is closed and what was written has been given to the system. */

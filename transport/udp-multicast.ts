@@ -15,10 +15,11 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { checkMulticastAddress, domainMulticast, formatAddress, parseAddress, resolveInterface } from './addresses.js';
 import type { Endpoint, Interface } from './addresses.js';
-import { codeOf, TransportError } from './errors.js';
+import { codeOf, failedTo, TransportError } from './errors.js';
 import { afterAwake } from './patience.js';
 import { createReporter } from './reporter.js';
 import { sealBytes, sealOf, unseal } from './seal.js';
+import { listen } from './door.js';
 import { createStreams } from './streams.js';
 import type { Transport, TransportFactory, TransportHandlers } from './transport.js';
 
@@ -72,12 +73,6 @@ const lookup = (
   done: (error: null, address: string, family: number) => void,
 ): void => done(null, address, 4);
 
-/** What opening a socket failed with, and what to do about it. */
-function failed(what: string, error: unknown, remedy: string): TransportError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new TransportError(`${what}: ${reason}; ${remedy}`, { cause: error });
-}
-
 function checkNumber(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new TransportError(`udpMulticast({ ${name}: ${value} }): give a whole number from ${min} to ${max}`);
@@ -90,16 +85,6 @@ function bind(socket: Socket, address: string, port: number): Promise<void> {
     socket.once('error', reject);
     socket.bind({ address, port, exclusive: true }, () => {
       socket.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => {
-      server.off('error', reject);
       resolve();
     });
   });
@@ -126,7 +111,7 @@ async function openPair(host: string): Promise<{ unicast: Socket; server: Server
       if (codeOf(error) !== 'EADDRINUSE') break;
     }
   }
-  throw failed(`cannot open a UDP and a TCP port on ${host}`, last, 'choose another interface, or free some ports');
+  throw failedTo(`cannot open a UDP and a TCP port on ${host}`, last, 'choose another interface, or free some ports');
 }
 
 /** The shared socket. */
@@ -146,7 +131,7 @@ async function openGroup(address: string, port: number, on: Interface): Promise<
       codeOf(error) === 'EADDRINUSE' || codeOf(error) === 'EACCES'
         ? 'choose another port: udpMulticast({ port })'
         : 'choose another interface or multicast address: udpMulticast({ interface, address })';
-    throw failed(`cannot receive multicasts to ${where}`, error, remedy);
+    throw failedTo(`cannot receive multicasts to ${where}`, error, remedy);
   }
 }
 
@@ -195,7 +180,7 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
         pair.unicast.setMulticastTTL(ttl);
       } catch (error) {
         await Promise.all([closeSocket(pair.unicast), new Promise((resolve) => pair.server.close(resolve))]);
-        throw failed(`cannot send multicasts from ${on.address}`, error, 'choose another interface or ttl');
+        throw failedTo(`cannot send multicasts from ${on.address}`, error, 'choose another interface or ttl');
       }
       return run({
         domain,
@@ -359,6 +344,8 @@ function run(opened: Opened): Transport {
     tether: (to) => streams.tether(to),
     probe: (to) => streams.probe(to),
     streamBacklog: (to) => streams.backlog(to),
+    // a multicast reaches them wherever they are
+    setNodes: () => {},
     get datagramsPending() {
       return closing ? 0 : unicast.getSendQueueCount();
     },

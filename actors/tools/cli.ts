@@ -8,6 +8,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { propertyNames, runCheck } from './check.js';
 import { runDemo } from './demo.js';
 import { runMember } from './member.js';
+import { misplacedFlag } from './transport-flags.js';
 
 const misunderstood = 2;
 const failed = 1;
@@ -73,15 +74,30 @@ function program(done: (code: number) => void): Command {
     .requiredOption('--domain <NAME>', 'the domain to join')
     .requiredOption('--group <NAME>', 'the group to join')
     .option('--name <NAME>', "this node's name (default: host name and process id)")
-    .addOption(new Option('--transport <KIND>', 'how nodes reach each other').choices(['udp']).default('udp'))
-    .option('--interface <IP>', 'network interface, by address or name (default: loopback)')
+    .addOption(
+      new Option('--transport <KIND>', 'how nodes reach each other: UDP multicast, or a mesh of TCP connections')
+        .choices(['udp', 'tcp'])
+        .default('udp'),
+    )
     .option('--insecure', 'trust the network: needed for any interface but loopback')
-    .addOption(new Option('--multicast <ADDR:PORT>', "default: from the domain's name").argParser(endpoint))
+    .option('--interface <IP>', 'udp: network interface, by address or name (default: loopback)')
+    .addOption(new Option('--multicast <ADDR:PORT>', "udp: default: from the domain's name").argParser(endpoint))
+    .option('--listen <HOST:PORT>', 'tcp: what to bind to (default: a port of 127.0.0.1)')
+    .option('--advertise <HOST:PORT>', 'tcp: where others reach this node (default: where it listens)')
+    .addOption(
+      new Option('--seeds <HOST:PORT,...>', 'tcp: nodes that may be running').argParser((text) => text.split(',')),
+    )
+    .option('--dns <NAME[:PORT]>', 'tcp: a name whose A and AAAA records, or without a port SRV records, are the nodes')
+    .option('--seeds-file <FILE>', 'tcp: a file with a HOST:PORT a line, read again when it changes')
     .addOption(new Option('--minimum-nodes <N>', 'no group before so many').argParser(wholeNumber(1, 1024)).default(1))
     .option('--trace <FILE>', 'write the protocol trace')
     .option('--json', 'one JSON object a line')
     .addHelpText('after', memberHelp)
-    .action(async (options: Parameters<typeof runMember>[0]) => done(await runMember(options)));
+    .action(async (options: Parameters<typeof runMember>[0], command: Command) => {
+      const misplaced = misplacedFlag(options);
+      if (misplaced !== null) command.error(`error: ${misplaced}`);
+      done(await runMember(options));
+    });
 
   cli
     .command('check')

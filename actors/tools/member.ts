@@ -17,7 +17,6 @@ import {
   ready,
   spawnReplicated,
   status,
-  udpMulticast,
   views,
   type GroupRef,
   type Order,
@@ -31,16 +30,15 @@ import {
   type MemberState,
 } from './member-state.js';
 import { parseAsk, runAsk, type AskResult } from './member-ask.js';
+import { transportOf, type TransportFlags } from './transport-flags.js';
 import { parseSend, runSend, type SendResult } from './member-send.js';
 
 /** Options of the command. */
-export interface MemberCommand {
+export interface MemberCommand extends TransportFlags {
   readonly domain: string;
   readonly group: string;
   readonly name?: string;
-  readonly interface?: string;
   readonly insecure?: boolean;
-  readonly multicast?: { readonly address: string; readonly port: number };
   readonly minimumNodes: number;
   readonly trace?: string;
   readonly json?: boolean;
@@ -69,10 +67,7 @@ export async function runMember(options: MemberCommand): Promise<number> {
     groups({
       domain: options.domain,
       ...(options.name === undefined ? {} : { name: options.name }),
-      transport: udpMulticast({
-        ...(options.interface === undefined ? {} : { interface: options.interface }),
-        ...(options.multicast ?? {}),
-      }),
+      transport: transportOf(options),
       insecure: options.insecure ?? false,
       minimumNodes: options.minimumNodes,
       ...(options.trace === undefined ? {} : { trace: options.trace }),

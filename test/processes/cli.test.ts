@@ -174,6 +174,22 @@ test.serial('a member: bad commands, messages that are too large, garbage datagr
   t.is(await b.exited, 0);
 });
 
+test.serial('a member: flags of a transport that do not belong together or make no sense are refused', async (t) => {
+  const member = (...flags: string[]) => runCli('member', '--domain', 'd', '--group', 'g', ...flags);
+  for (const [flags, status, words] of [
+    [['--seeds', '127.0.0.1:7000'], 2, /--seeds is for --transport tcp/],
+    [['--transport', 'tcp', '--interface', '127.0.0.1'], 2, /--interface is for --transport udp/],
+    [['--transport', 'sctp'], 2, /udp, tcp/],
+    [['--transport', 'tcp', '--listen', '7000'], 1, /'7000' is not an address: write host:port/],
+    [['--transport', 'tcp', '--seeds', '127.0.0.1:1,10.0.0.1'], 1, /'10\.0\.0\.1' is not an address/],
+    [['--transport', 'tcp', '--listen', '0.0.0.0:0', '--advertise', '10.0.0.1'], 1, /--insecure/],
+  ] as const) {
+    const { code, stderr } = await member(...flags);
+    t.is(code, status, flags.join(' '));
+    t.regex(stderr, words);
+  }
+});
+
 test.serial('a name that is taken: the second process says so and exits', async (t) => {
   const domain = freshDomain();
   const one = startMember(t, 'twin', domain);

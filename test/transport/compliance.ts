@@ -211,8 +211,9 @@ function streamTests({ name, network }: Spec): void {
   });
 
   test(`${name}: a peer that is not there is told as down, once per attempt`, async (t) => {
-    const open = network();
-    const [a, b] = await nodes(t, open, 2, freshDomain());
+    const [a] = await nodes(t, network(), 1, freshDomain());
+    // of another network: a was never connected to it. The second, for the first may have the address that a has
+    const [, b] = await nodes(t, network(), 2, freshDomain());
     await b.transport.close();
     for (let i = 1; i <= 3; i++) {
       a.transport.stream(b.address, bytesOf('hello?'));
@@ -236,13 +237,15 @@ function streamTests({ name, network }: Spec): void {
     t.is(await a.transport.probe(b.address), 'nobody');
     a.transport.tether([c.address]);
     await a.transport.close();
-    await c.until(() => c.downs.length === 1);
-    t.like(c.downs[0], { to: a.address, wasUp: true });
+    // c may have had a connection to b as well
+    await c.until(() => c.downs.some(({ to }) => to === a.address));
+    t.like(c.downs.at(-1), { to: a.address, wasUp: true });
     t.is(a.downs.length, 1);
   });
 
   test(`${name}: a tether to where nobody is stays untold, and is there once something is written`, async (t) => {
-    const [a, b] = await nodes(t, network(), 2, freshDomain());
+    const [a] = await nodes(t, network(), 1, freshDomain());
+    const [, b] = await nodes(t, network(), 2, freshDomain());
     await b.transport.close();
     a.transport.tether([b.address]);
     for (let i = 0; i < 3; i++) t.is(await a.transport.probe(b.address), 'nobody');

@@ -1,0 +1,188 @@
+/** Peers are found by DNS records and by files, which change; what cannot be read just now is what it was. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { formatAddress, type Endpoint } from '../../transport/addresses.js';
+import { startFinding, type FindingOptions } from '../../transport/finding.js';
+
+/** Answers from a table; `dead`: not at all. */
+interface NameServer {
+  readonly address: string;
+  readonly a: Map<string, string[]>;
+  readonly aaaa: Map<string, string[]>;
+  readonly srv: Map<string, { readonly port: number; readonly name: string }[]>;
+  dead: boolean;
+}
+
+const types = { a: 1, aaaa: 28, srv: 33 } as const;
+
+function nameBytes(name: string): Buffer {
+  const labels = name.split('.').map((label) => Buffer.concat([Buffer.of(label.length), Buffer.from(label)]));
+  return Buffer.concat([...labels, Buffer.of(0)]);
+}
+
+function sixBytes(host: string): Buffer {
+  const [head = '', tail = ''] = host.split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':').map((each) => Number.parseInt(each, 16)));
+  const [front, back] = [groups(head), groups(tail)];
+  const all = [...front, ...Array.from({ length: 8 - front.length - back.length }, () => 0), ...back];
+  return Buffer.concat(all.map((each) => Buffer.of(each >> 8, each & 0xff)));
+}
+
+/** A name server on loopback, as small as one can be. */
+async function nameServer(t: ExecutionContext): Promise<NameServer> {
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  socket.on('message', (query, from) => {
+    if (server.dead) return;
+    let at = 12;
+    const labels: string[] = [];
+    for (let length = query.readUInt8(at); length > 0; length = query.readUInt8(at)) {
+      labels.push(query.toString('latin1', at + 1, at + 1 + length));
+      at += 1 + length;
+    }
+    const end = at + 5;
+    const type = query.readUInt16BE(at + 1);
+    const name = labels.join('.');
+    const data =
+      type === types.a
+        ? (server.a.get(name) ?? []).map((host) => Buffer.from(host.split('.').map(Number)))
+        : type === types.aaaa
+          ? (server.aaaa.get(name) ?? []).map(sixBytes)
+          : (server.srv.get(name) ?? []).map((each) =>
+              Buffer.concat([Buffer.of(0, 0, 0, 0, each.port >> 8, each.port & 0xff), nameBytes(each.name)]),
+            );
+    const isKnown = server.a.has(name) || server.aaaa.has(name) || server.srv.has(name);
+    const header = Buffer.alloc(12);
+    query.copy(header, 0, 0, 2);
+    header.writeUInt16BE(0x8180 | (isKnown ? 0 : 3), 2);
+    header.writeUInt16BE(1, 4);
+    header.writeUInt16BE(data.length, 6);
+    const answers = data.map((each) =>
+      Buffer.concat([Buffer.of(0xc0, 12, 0, type, 0, 1, 0, 0, 0, 1, each.length >> 8, each.length & 0xff), each]),
+    );
+    socket.send(Buffer.concat([header, query.subarray(12, end), ...answers]), from.port, from.address);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const server: NameServer = {
+    address: `127.0.0.1:${socket.address().port}`,
+    a: new Map(),
+    aaaa: new Map(),
+    srv: new Map(),
+    dead: false,
+  };
+  return server;
+}
+
+/** Looks, and waits for what is found or complained about. */
+function follow(t: ExecutionContext, options: Partial<FindingOptions>) {
+  let last: string[] = [];
+  const faults: string[] = [];
+  let waiting: (() => void)[] = [];
+  const told = (): void => {
+    const now = waiting;
+    waiting = [];
+    for (const wake of now) wake();
+  };
+  const finding = startFinding({
+    seeds: [],
+    dns: undefined,
+    file: undefined,
+    refreshMillis: 100,
+    reporter: {
+      report(_, message) {
+        faults.push(message);
+        told();
+      },
+      close: () => {},
+    },
+    found(endpoints: readonly Endpoint[]) {
+      last = endpoints.map(({ host, port }) => formatAddress(host, port)).sort();
+      told();
+    },
+    ...options,
+  });
+  t.teardown(() => finding.stop());
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  return {
+    first: finding.first,
+    faults,
+    fault: (words: RegExp) => until(() => faults.some((each) => words.test(each))),
+    found: (...expected: string[]) => until(() => last.join() === expected.sort().join()),
+  };
+}
+
+test('A and AAAA records are asked for again, and what goes is forgotten', async (t) => {
+  const server = await nameServer(t);
+  const name = 'groups.example.internal';
+  const found = follow(t, { dns: { name, port: 7000, servers: [server.address] } });
+  await found.first;
+  server.a.set(name, ['10.0.0.1', '10.0.0.2']);
+  server.aaaa.set(name, ['fd00::7']);
+  await found.found('10.0.0.1:7000', '10.0.0.2:7000', '[fd00::7]:7000');
+  server.a.set(name, ['10.0.0.2', '10.0.0.3']);
+  server.aaaa.delete(name);
+  await found.found('10.0.0.2:7000', '10.0.0.3:7000');
+  server.a.delete(name);
+  await found.found();
+  t.deepEqual(found.faults, []);
+});
+
+test('SRV records tell hosts and ports', async (t) => {
+  const server = await nameServer(t);
+  const name = '_groups._tcp.example.internal';
+  server.srv.set(name, [
+    { port: 7001, name: 'one.example.internal' },
+    { port: 7002, name: 'two.example.internal' },
+  ]);
+  server.a.set('one.example.internal', ['10.0.0.1']);
+  server.aaaa.set('two.example.internal', ['fd00::2']);
+  await follow(t, { dns: { name, servers: [server.address] } }).found('10.0.0.1:7001', '[fd00::2]:7002');
+  t.pass();
+});
+
+test('while a name server does not answer, what was known before holds', async (t) => {
+  t.timeout(30_000);
+  const server = await nameServer(t);
+  const name = 'groups.example.internal';
+  server.a.set(name, ['10.0.0.1']);
+  const found = follow(t, { dns: { name, port: 7000, servers: [server.address] } });
+  await found.found('10.0.0.1:7000');
+  server.dead = true;
+  await found.fault(/^DNS groups\.example\.internal: .*; what was known before holds$/);
+  await found.found('10.0.0.1:7000');
+  server.a.set(name, ['10.0.0.9']);
+  server.dead = false;
+  await found.found('10.0.0.9:7000');
+  t.is(found.faults.length, 1);
+});
+
+test('a file is read again when it has changed; what is wrong in it is told by line, once', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, 'nodes');
+  const found = follow(t, { file });
+  await found.fault(/^file .*nodes: ENOENT.*what was known before holds$/);
+  writeFileSync(file, '# ours\n10.0.0.1:7000\r\n\n[fd00::1]:7000   # the second\n');
+  await found.found('10.0.0.1:7000', '[fd00::1]:7000');
+  writeFileSync(file, '10.0.0.1:7000\n10.0.0.2\n10.0.0.3:7000');
+  await found.found('10.0.0.1:7000', '10.0.0.3:7000');
+  await found.fault(/nodes:2: '10\.0\.0\.2' is not an address: write host:port.*; left out$/);
+  writeFileSync(file, '10.0.0.4:7000');
+  await found.found('10.0.0.4:7000');
+  t.is(found.faults.length, 2);
+});
+
+test('names of seeds are looked up; one that cannot be is told, the others are found', async (t) => {
+  const found = follow(t, { seeds: ['localhost:7000', 'nobody.invalid:7000', '10.0.0.1:7000'] });
+  await found.fault(/^seed nobody\.invalid:7000: .*; what was known before holds$/);
+  await found.first;
+  t.is(found.faults.length, 1);
+});

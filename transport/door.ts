@@ -1,0 +1,141 @@
+/**
+ * Where connections come in: each says whose it is before anything else is taken from it. Idle, silent and foreign ones
+ * keep nobody out.
+ */
+import type { Server, Socket } from 'node:net';
+import { formatAddress } from './addresses.js';
+import { codeOf } from './errors.js';
+import type { GreetingReader } from './framing.js';
+import { afterAwake } from './patience.js';
+import type { Patience } from './patience.js';
+import type { Reporter } from './reporter.js';
+
+/** A connection that has not said whose it is by then is closed. */
+const greetingMillisMax = 5000;
+
+/** Connections that have not yet said whose they are: the oldest makes room, so that idle ones keep nobody out. */
+const strangersMax = 256;
+
+/** Incoming connections in all: several times the size of any domain, well below the usual limit of open files. */
+const incomingMax = 768;
+
+/** What a door needs to know. */
+export interface DoorOptions {
+  /** Listens; the door takes its connections and closes it. */
+  readonly server: Server;
+  /** What it listens on, for the log. */
+  readonly address: string;
+  readonly reporter: Reporter;
+  /** A reader for one connection's greeting. */
+  readonly reader: () => GreetingReader;
+  /** Said to those that speak the protocol and are not let in, so that they can tell why. */
+  readonly farewell?: Uint8Array;
+  /** Why a peer that gives this address is not let in, or null. */
+  readonly objection: (socket: Socket, address: string) => string | null;
+  /** Takes over a connection; `rest` is what came with the greeting. */
+  readonly greeted: (socket: Socket, address: string, rest: Uint8Array) => void;
+}
+
+/** An open door. */
+export interface Door {
+  /** All connections that came in and are not closed. */
+  readonly sockets: ReadonlySet<Socket>;
+  /** Closes a connection and reports why. */
+  hangUp(socket: Socket, kind: string, why: string): void;
+  /** Lets nobody in any more; resolves when all that came in are closed, which is left to others. */
+  close(): Promise<void>;
+}
+
+/** Listens. `exclusive`: a cluster's primary would otherwise listen for all its workers. */
+export function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Takes the connections of a server that listens. */
+export function openDoor(options: DoorOptions): Door {
+  const { server, reporter } = options;
+  /** Insertion order is age. */
+  const strangers = new Map<Socket, Patience>();
+  const sockets = new Set<Socket>();
+  let closing = false;
+
+  function hangUp(socket: Socket, kind: string, why: string, farewell?: Uint8Array): void {
+    if (!closing) {
+      const remote = formatAddress(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
+      reporter.report(kind, `connection from ${remote} to ${options.address} closed: ${why}`);
+    }
+    if (farewell === undefined) socket.destroy();
+    else socket.end(farewell, () => socket.destroy());
+  }
+
+  function forget(socket: Socket): void {
+    strangers.get(socket)?.clear();
+    strangers.delete(socket);
+  }
+
+  function makeRoom(): void {
+    for (const oldest of strangers.keys()) {
+      forget(oldest);
+      hangUp(oldest, 'strangers', `${strangersMax} others are waiting to say whose they are`);
+      return;
+    }
+  }
+
+  function accept(socket: Socket): void {
+    // a socket without a listener would end the process with its error
+    socket.on('error', () => socket.destroy());
+    if (closing) {
+      socket.destroy();
+      return;
+    }
+    if (sockets.size >= incomingMax) {
+      hangUp(socket, 'incoming-max', `there are ${incomingMax} already`);
+      return;
+    }
+    if (strangers.size >= strangersMax) makeRoom();
+    sockets.add(socket);
+    strangers.set(
+      socket,
+      afterAwake(greetingMillisMax, () => hangUp(socket, 'greeting-late', 'it did not say whose it is')),
+    );
+    const reader = options.reader();
+    const readGreeting = (chunk: Buffer): void => {
+      const result = reader.push(chunk);
+      if (result.kind === 'more') return;
+      socket.off('data', readGreeting);
+      if (result.kind === 'bad') {
+        hangUp(socket, 'greeting-bad', result.reason, result.isStranger ? undefined : options.farewell);
+        return;
+      }
+      const reason = options.objection(socket, result.address);
+      if (reason !== null) {
+        hangUp(socket, 'greeting-bad', reason, options.farewell);
+        return;
+      }
+      forget(socket);
+      options.greeted(socket, result.address, result.rest);
+    };
+    socket.on('data', readGreeting);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      forget(socket);
+    });
+  }
+
+  server.on('connection', accept);
+  server.on('error', (error) => reporter.report(`server-${codeOf(error)}`, `accepting connections: ${error.message}`));
+  return {
+    sockets,
+    hangUp,
+    close() {
+      closing = true;
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
