@@ -6,7 +6,7 @@
  * later, so that flow control always has something to let in and no promise is made per message.
  */
 import { start } from 'nact';
-import { domain as domainOf, groups, multicast, ready, spawnMember, udpMulticast } from '../actors/index.js';
+import { domain as domainOf, groups, multicast, ready, spawnMember, tcp, udpMulticast } from '../actors/index.js';
 import type { GroupRef, Receipt } from '../actors/index.js';
 import type { Load } from './child.js';
 import { serve } from './child.js';
@@ -26,7 +26,12 @@ const quietMillis = 5000;
 
 async function open({ contender, point, index, domain, address, port }: Assignment): Promise<Load> {
   const order = contender.kind === 'groups' ? contender.order : 'total';
-  const transport = udpMulticast({ address, port });
+  const isTcp = contender.kind === 'groups' && contender.transport === 'tcp';
+  // the first process is ready before the others start, and is their seed
+  const seeds = [`127.0.0.1:${port}`];
+  const transport = isTcp
+    ? tcp({ listen: index === 0 ? `127.0.0.1:${port}` : '127.0.0.1:0', seeds })
+    : udpMulticast({ address, port });
   const system = start({ name: `bench-${index}` }, groups({ domain, name: `member-${index}`, transport }));
   await ready(system);
   // a member delivers its own messages, too
@@ -53,7 +58,7 @@ async function open({ contender, point, index, domain, address, port }: Assignme
   const sender = createSender(ref, order, point.bytes, index);
   const isSender = sendersOf(point).includes(index);
   return {
-    description: `multicast ${address}:${port}`,
+    description: isTcp ? `TCP from 127.0.0.1:${port}` : `multicast ${address}:${port}`,
     tally,
     quietMillis,
     full: whenFull,

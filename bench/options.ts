@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs } from 'node:util';
 import { messageBytesMin } from './payload.js';
-import { contendersOf, orders, pointsOf, senderChoices } from './plan.js';
+import { contendersOf, orders, pointsOf, senderChoices, transports } from './plan.js';
 import type { Plan } from './plan.js';
 
 /** A command line that makes no sense; the message says what would. */
@@ -16,6 +16,7 @@ npm run bench -- [options]
 
   --sizes 100,1k,10k     bytes of a message (k: 1024, m: 1024 k)
   --orders total         any of ${orders.join(', ')}
+  --transports udp       any of ${transports.join(', ')}
   --senders one          any of ${senderChoices.join(', ')}: the oldest member, one that is not, every member
   --members 4            processes
   --rounds 3             each figure is the median of so many
@@ -39,6 +40,7 @@ export type Options =
 const spec = {
   sizes: { type: 'string' },
   orders: { type: 'string' },
+  transports: { type: 'string' },
   senders: { type: 'string' },
   members: { type: 'string' },
   rounds: { type: 'string' },
@@ -65,6 +67,7 @@ export function readOptions(args: readonly string[]): Options {
     sizes: list('sizes', values.sizes ?? '100,1k,10k', size),
     orders: list('orders', values.orders ?? 'total', (item) => oneOf('orders', item, orders)),
     senders: list('senders', values.senders ?? 'one', (item) => oneOf('senders', item, senderChoices)),
+    transports: list('transports', values.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
     members,
     limit: values.limit ?? false,
   };

@@ -10,6 +10,10 @@
 export const orders = ['fifo', 'causal', 'total', 'uniform'] as const;
 export type OrderChoice = (typeof orders)[number];
 
+/** What the library runs over, between processes of one machine. */
+export const transports = ['udp', 'tcp'] as const;
+export type TransportChoice = (typeof transports)[number];
+
 /** Who sends: the oldest member (it sequences the total order), one that is not the oldest, or all members. */
 export const senderChoices = ['one', 'other', 'all'] as const;
 export type SenderChoice = (typeof senderChoices)[number];
@@ -29,7 +33,7 @@ export type Contender =
   /** As many messages as fit into one datagram, packed by hand, no protocol: what cannot be beaten. */
   | { readonly kind: 'packed' }
   /** This library. */
-  | { readonly kind: 'groups'; readonly order: OrderChoice };
+  | { readonly kind: 'groups'; readonly order: OrderChoice; readonly transport: TransportChoice };
 
 /** How long and how often. */
 export interface Effort {
@@ -59,6 +63,7 @@ export interface Choices {
   readonly senders: readonly SenderChoice[];
   readonly members: number;
   readonly orders: readonly OrderChoice[];
+  readonly transports: readonly TransportChoice[];
   /** Whether the packed baseline is wanted too. */
   readonly limit: boolean;
 }
@@ -72,7 +77,10 @@ export function pointsOf(choices: Choices): Point[] {
 /** The contenders at every point; the baseline is first. */
 export function contendersOf(choices: Choices): Contender[] {
   const baselines: Contender[] = choices.limit ? [{ kind: 'raw' }, { kind: 'packed' }] : [{ kind: 'raw' }];
-  return [...baselines, ...choices.orders.map((order) => ({ kind: 'groups' as const, order }))];
+  const ours = choices.orders.flatMap((order) =>
+    choices.transports.map((transport) => ({ kind: 'groups' as const, order, transport })),
+  );
+  return [...baselines, ...ours];
 }
 
 /** Which processes send, by index; process 0 is the oldest member. */
@@ -89,5 +97,6 @@ export function sendersOf(point: Point): number[] {
 
 /** A contender's name in tables. */
 export function nameOf(contender: Contender): string {
-  return contender.kind === 'groups' ? contender.order : contender.kind;
+  if (contender.kind !== 'groups') return contender.kind;
+  return contender.transport === 'udp' ? contender.order : `${contender.order}-${contender.transport}`;
 }
