@@ -197,6 +197,31 @@ test('a joiner forgets the clients that are gone in the same place as the others
   for (const name of ['a', 'c', 'd']) t.is(at(net, name).node.groups.get('g')?.served.size, 0, name);
 });
 
+test('a request of a client that is gone takes no effect, though its second contact has it in hand', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  for (const name of ['k', 'x']) start(net, name);
+  runUntil(net, () => [...net.members.values()].every(({ node }) => node.domain?.nodes.length === 5), 'all are in');
+  net.rule = ({ holds, to }) => (holds.includes('link') && to === 'at-k' ? 'drop' : 'pass');
+  ask(net, 'k', 'how', { replies: 1, timeout: 60_000 });
+  const contact = contactOf(net);
+  const rest = ['a', 'b', 'c'].filter((name) => name !== contact);
+  runUntil(net, () => rest.every((name) => texts(actorOf(at(net, name))).length === 1), 'all have delivered it');
+  // the view without the contact never comes about, only one from which the client is gone
+  net.rule = ({ holds, to }) =>
+    holds.includes('report') || (holds.includes('link') && to === 'at-k') ? 'drop' : 'pass';
+  crash(net, contact);
+  const isQueued = () => rest.some((name) => (at(net, name).node.groups.get('g')?.queue.length ?? 0) > 0);
+  runUntil(net, isQueued, 'another has it in hand');
+  crash(net, 'k');
+  runUntil(net, () => at(net, rest[0] as string).node.domain?.nodes.length === 3, 'the client is out');
+  join(net, 'x');
+  const targets = (name: string) => at(net, name).node.groups.get('g')?.targets.length ?? 0;
+  runUntil(net, () => rest.every((name) => targets(name) === 2), 'there is a later view to come');
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net), 'all is quiet', 8000);
+  for (const name of rest) t.is(actorOf(at(net, name)).state?.length, 1, name);
+});
+
 test('a contact that left and came back before the client knew has nothing in hand: the request goes there again', (t) => {
   const net = served();
   for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = 'later';

@@ -580,6 +580,9 @@ const requests: readonly Mutant[] = [
     file: 'group/transmit.js',
     find: `        makeVoid(next.payload);`,
     replace: `        hit();`,
+    survives:
+      'a contact and then its client have to go while the next contact has the request in hand and a view is being ' +
+      'changed; test/lib/asking.test.ts has them so',
   },
   {
     name: 'members that reply twice count twice',

@@ -21,7 +21,7 @@ import { clog, damage, forgery, replay, startRecording } from './packet-faults.j
 import type { FaultKind, RareFault } from './plan.js';
 import { jumpClock, kill, killTwo, pauseFor, stall } from './process-faults.js';
 import { type Random, between, chance, pick } from './random.js';
-import { delayBallot, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
+import { delayBallot, holdInstall, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
 import { strikeTransfer } from './transfer-faults.js';
 import { after, start } from './world.js';
 
@@ -131,7 +131,7 @@ function happen(faults: Faults, kind: FaultKind): boolean {
 
 /** Lets faults happen until the world heals. */
 export function startFaults(faults: Faults): void {
-  const { kinds, lostPast, eaten, calm } = faults.plan;
+  const { kinds, lostPast, eaten, lateInstall, calm } = faults.plan;
   if (kinds.includes('replayed datagrams') || kinds.includes('forged datagrams')) startRecording(faults);
   const next = (): void => {
     if (faults.healed) return;
@@ -143,6 +143,7 @@ export function startFaults(faults: Faults): void {
   after(faults.world, calm, next);
   if (lostPast !== null) startRare(faults, 'lost past of a barrier', lostPast, losePastOfBarrier);
   if (eaten !== null) startRare(faults, 'large datagrams eaten', eaten, eatLarge);
+  if (lateInstall !== null) startRare(faults, 'late install', lateInstall, holdInstall);
 }
 
 function startRare(

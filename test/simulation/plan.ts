@@ -100,6 +100,8 @@ export interface Plan {
   /** When a barrier loses its past, and when a way begins to eat large datagrams; drawn apart, so that all else stays as it is. */
   readonly lostPast: RareFault | null;
   readonly eaten: RareFault | null;
+  /** When an install comes late; likewise. */
+  readonly lateInstall: RareFault | null;
   /** When the faults begin, and for how long they go on. */
   readonly calm: number;
   readonly duration: number;
@@ -236,5 +238,6 @@ export function drawPlan(random: Random): Plan {
     revive: chance(random, 0.5),
     lostPast: drawRare(random),
     eaten: drawRare(random),
+    lateInstall: drawRare(random),
   };
 }

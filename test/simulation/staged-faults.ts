@@ -183,3 +183,45 @@ export function losePastOfBarrier(faults: Faults, random: Random): boolean {
   multicast(world, sender, name, settings.kind === 'replicated' ? 'total' : 'causal', false, 16);
   return true;
 }
+
+/**
+ * The coordinator of a view change leaves its groups as it installs the view; of its installs one alone arrives, when its
+ * receiver has reported for the next target.
+ */
+export function holdInstall(faults: Faults, random: Random): boolean {
+  const { world, plan } = faults;
+  const { describePacket } = world.core;
+  const late = pick(random, living(world));
+  const held: Packet[] = [];
+  const stateOf = (process: Process): number => process.views.get('$domain')?.k ?? 0;
+  let coordinator: Process | undefined;
+  let before = Infinity;
+  const rule: Rule = (packet) => {
+    if (packet.kind === 'stream' || !describePacket(packet.bytes).includes('install')) return undefined;
+    const sender = world.processes.find(({ address }) => address === packet.from);
+    if (coordinator === undefined && sender !== undefined && sender !== late) {
+      coordinator = sender;
+      before = stateOf(late);
+      after(world, 0, () => {
+        if (faults.healed) return;
+        for (const group of sender.replicas.keys()) leaveGroup(world, sender, group);
+      });
+    }
+    if (sender !== coordinator) return undefined;
+    if (packet.to !== late.address) return { kind: 'drop' };
+    held.push(packet);
+    return { kind: 'hold' };
+  };
+  const listener = (process: Process, bytes: Uint8Array): void => {
+    if (process !== late || stateOf(late) <= before || !describePacket(bytes).includes('report')) return;
+    world.onSend.delete(listener);
+    after(world, between(random, 0, 1), () => {
+      if (!faults.healed) held.forEach((packet) => deliverHeld(world, packet));
+    });
+  };
+  world.onSend.add(listener);
+  const millis = 4 * plan.world.node.timeout;
+  ruleFor(faults, rule, millis);
+  after(world, millis, () => world.onSend.delete(listener));
+  return causeChange(faults);
+}
