@@ -3,8 +3,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
+import { inspect } from 'node:util';
 import type { Logger } from 'winston';
-import { nameBytesMax } from '../lib/membership/limits.js';
+import { nameBytesMax, nodesMax, weightMax } from '../lib/membership/limits.js';
 import { defaults } from '../lib/options.js';
 import { encodeUtf8 } from '../lib/wire/utf8.js';
 import type { Traced } from '../lib/trace/format.js';
@@ -24,6 +25,9 @@ export interface ResolvedOptions {
   readonly transport: TransportFactory;
   readonly insecure: boolean;
   readonly minimumNodes: number;
+  readonly weight: number;
+  readonly minimumWeight: number;
+  readonly quorum: 'majority' | 'verified-deaths' | undefined;
   readonly logger: Logger;
   readonly trace: string | ((record: Traced) => void) | undefined;
   readonly windowBytes: number | undefined;
@@ -53,6 +57,9 @@ const known = [
   'transport',
   'insecure',
   'minimumNodes',
+  'weights',
+  'minimumWeight',
+  'quorum',
   'logger',
   'trace',
   'limits',
@@ -68,12 +75,16 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     }
   }
   const { limits = {}, detector = {} } = options;
+  const name = nameOption('name', options.name ?? defaultName());
   const resolved: ResolvedOptions = {
     domain: nameOption('domain', options.domain),
-    name: nameOption('name', options.name ?? defaultName()),
+    name,
     transport: options.transport ?? udpMulticast(),
     insecure: flag('insecure', options.insecure ?? false),
     minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1),
+    weight: weightOption(options.weights, name),
+    minimumWeight: halves('minimumWeight', options.minimumWeight ?? defaults.minimumWeight),
+    quorum: quorumOption(options.quorum),
     logger: options.logger ?? consoleLogger(),
     trace: options.trace,
     windowBytes: limits.windowBytes === undefined ? undefined : count('limits.windowBytes', limits.windowBytes, 4096),
@@ -111,6 +122,38 @@ function nameOption(option: string, value: unknown): string {
     );
   }
   return value;
+}
+
+/** This node's own weight: said as such, or in a table of all nodes by name. */
+function weightOption(weights: GroupsOptions['weights'], name: string): number {
+  if (weights === undefined || typeof weights === 'number') return weight('weights', weights ?? defaults.weight);
+  if (typeof weights !== 'object' || weights === null) {
+    throw new InvalidOption(
+      `weights must be this node's weight or an object of weights by node name, not ${inspect(weights)}`,
+    );
+  }
+  for (const [node, value] of Object.entries(weights)) weight(`weights['${node}']`, value);
+  return Object.hasOwn(weights, name) ? (weights[name] ?? defaults.weight) : defaults.weight;
+}
+
+function weight(option: string, value: unknown): number {
+  const whole = count(option, value, 0);
+  if (whole > weightMax) throw new InvalidOption(`${option} must be at most ${weightMax}, not ${whole}`);
+  return whole;
+}
+
+function halves(option: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(2 * value) || value < 0 || value > weightMax * nodesMax) {
+    throw new InvalidOption(
+      `${option} must be a whole number of halves (half the weight of all servers), not ${String(value)}`,
+    );
+  }
+  return value;
+}
+
+function quorumOption(value: unknown): 'majority' | 'verified-deaths' | undefined {
+  if (value === undefined || value === 'majority' || value === 'verified-deaths') return value;
+  throw new InvalidOption(`quorum must be 'majority' or 'verified-deaths', not ${inspect(value)}`);
 }
 
 function flag(option: string, value: unknown): boolean {

@@ -21,6 +21,7 @@ import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation } from './options.js';
+import { isDead, ownProcess } from './process-identity.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
 import { createRequests, endRequest, endRequests, noteAnswer } from './requests.js';
@@ -94,6 +95,13 @@ export async function openHost(host: Host): Promise<void> {
           'groups({ insecure: true }), on the command line --insecure',
       );
     }
+    if (!transport.isLocal && host.options.quorum === 'verified-deaths') {
+      await transport.close();
+      throw new InvalidOption(
+        `quorum 'verified-deaths' takes nodes that are all processes of one machine, and ${transport.description} reaches ` +
+          "beyond it: say quorum: 'majority', or nothing",
+      );
+    }
     host.transport = transport;
     host.phase = 'running';
     host.log.info(`${host.life.id} opens domain '${host.options.domain}': ${transport.description}`);
@@ -129,6 +137,11 @@ function handlers(host: Host): TransportHandlers {
   };
 }
 
+/** Where all nodes are processes of this machine, the system tells who is dead. */
+function quorumOf({ quorum }: Host['options'], transport: Transport): 'majority' | 'verified-deaths' {
+  return quorum ?? (transport.isLoopback && ownProcess() !== '' ? 'verified-deaths' : 'majority');
+}
+
 function startCore(host: Host): void {
   const { options, life, transport } = host;
   if (!transport) return;
@@ -145,6 +158,10 @@ function startCore(host: Host): void {
       trace: life.trace !== undefined,
       minimumNodes: options.minimumNodes,
       founds: life.forced === 'found',
+      weight: options.weight,
+      process: ownProcess(),
+      quorum: quorumOf(options, transport),
+      minimumWeight: options.minimumWeight,
       heartbeat: options.heartbeat,
       timeout: options.timeout,
       timeoutMax: options.timeoutMax,
@@ -305,6 +322,9 @@ function perform(host: Host, effects: readonly Effect[]): void {
         break;
       case 'remote':
         receiveRemote(host, effect.from, effect.payload);
+        break;
+      case 'confirm':
+        if (isDead(effect.process)) tell(host, { kind: 'death', who: effect.who });
         break;
       case 'force-refused':
         host.log.error(`${host.life.id} is not forced on: ${effect.why}`);

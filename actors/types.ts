@@ -482,6 +482,22 @@ export interface GroupsOptions {
   readonly insecure?: boolean;
   /** No group forms before this many nodes are in; default 1. */
   readonly minimumNodes?: number;
+  /**
+   * What nodes count for, beside the count of heads: this node's own weight, or all of them by node name (1 for who is not
+   * named). Whole numbers; default 1. No group forms before the nodes of the domain weigh more than `minimumWeight`, and
+   * nobody is let go or excluded if the rest then weighed no more than that: they wedge instead. With weight 1 for each of k servers, 0
+   * for all others, and a minimum of k / 2 there is a majority of the servers in every state of the domain.
+   */
+  readonly weights?: number | Readonly<Record<string, number>>;
+  /** See `weights`; a whole number of halves, the same at all nodes. Default 0. */
+  readonly minimumWeight?: number;
+  /**
+   * Who has to be left for the domain to go on; the same at all nodes. `majority`: more than half of the nodes, or half with
+   * the oldest. `verified-deaths`, for nodes that are all processes of one machine: also all whose deaths the operating system
+   * does not confirm, so that killing all but one leaves the last one going. Default: `verified-deaths` with `udpMulticast` on the loopback
+   * interface (on Linux), else `majority`. See docs/guarantees.md.
+   */
+  readonly quorum?: 'majority' | 'verified-deaths';
   /** Default: warnings and errors to the console. */
   readonly logger?: Logger;
   /** The protocol trace: a file (of the first life; later lives get a number), or a function. */

@@ -17,6 +17,7 @@ import {
   isQuorate,
 } from './membership/membership.js';
 import type { Decree, DomainState, LeaveCause } from './membership/state.js';
+import { weightOf } from './membership/quorum.js';
 import type { Node } from './node-state.js';
 import { addSection, overStream, sectionBytesMax, toNode } from './outbox.js';
 import { Writer } from './wire/bytes.js';
@@ -72,6 +73,7 @@ function carryOut(node: Node, output: MembershipOutput): void {
     case 'log':
     case 'tether':
     case 'probe':
+    case 'confirm':
       node.effects.push(output);
       return;
     default:
@@ -156,6 +158,9 @@ function traceDomain(node: Node, before: DomainState | null, state: DomainState,
     const isGone = before === null || before.nodes.some(({ id }) => id === change.node);
     if (isGone && !left.has(change.node)) left.set(change.node, change.kind === 'leave' ? 'left' : change.cause);
   }
+  const { rules } = state;
+  const changes = last?.number === state.number ? last.changes : [];
+  const dead = changes.flatMap((change) => (change.kind === 'exclude' && change.dead ? [change.node] : []));
   node.host.trace({
     e: 'view',
     g: '$domain',
@@ -166,6 +171,8 @@ function traceDomain(node: Node, before: DomainState | null, state: DomainState,
     prev: before ? String(before.number) : null,
     joined: state.nodes.filter(({ joined }) => joined > (before?.number ?? state.number - 1)).map(({ id }) => id),
     left: [...left],
+    ...(dead.length > 0 ? { dead } : {}),
+    ...(rules.minimumWeight > 0 ? { w: weightOf(state.nodes), wmin: rules.minimumWeight } : {}),
     dom: state.id,
   });
 }

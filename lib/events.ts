@@ -228,6 +228,8 @@ export type NodeEvent =
   | { readonly kind: 'clock'; readonly wall: WallTime }
   /** The joiner's actor is done with a chunk of the state. */
   | { readonly kind: 'state-taken'; readonly group: string; readonly token: TransferToken }
+  /** The system of the machine says that this node's process is dead, in answer to `confirm` or unasked. */
+  | { readonly kind: 'death'; readonly who: NodeId }
   /** An operator says that these nodes, by name, go on without the others: exactly those who can be heard. */
   | { readonly kind: 'force'; readonly nodes: readonly string[] }
   | { readonly kind: 'leave-domain' };
@@ -271,6 +273,8 @@ export type Effect =
   /** This group cannot be joined by this node: the settings differ. */
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
   | { readonly kind: 'left' }
+  /** Is this node's process dead? Only a `death` is an answer. `process` is what the node has said of itself. */
+  | { readonly kind: 'confirm'; readonly who: NodeId; readonly process: string }
   /** A `force` has come to nothing; the domain goes on or waits as before. */
   | { readonly kind: 'force-refused'; readonly why: string }
   /**

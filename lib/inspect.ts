@@ -4,6 +4,8 @@ import { flushMessage } from './group/messages.js';
 import { isPaused } from './group/rows.js';
 import type { Group } from './group/state.js';
 import { controlMessage } from './membership/messages.js';
+import { weightOf } from './membership/quorum.js';
+import type { DomainState } from './membership/state.js';
 import type { Node } from './node.js';
 import { Malformed, Reader } from './wire/bytes.js';
 import { Section, readHeader, readSection } from './wire/packet.js';
@@ -72,12 +74,7 @@ export function explain(node: Node, name: string): readonly Waiting[] {
   const add = (what: string, who: readonly NodeId[]): void => {
     if (who.length > 0) waiting.push({ what, who });
   };
-  if (!node.host.quorate)
-    add(
-      'a quorum: these cannot be heard',
-      node.domain?.nodes.map(({ id }) => id).filter((id) => node.host.isSuspected(id)) ?? [],
-    );
-  if (!group.current && group.targets.length === 0) add('the decree that lets this member in', [node.self]);
+  explainDomain(node, group, add);
   explainFlush(group, add);
   explainView(group, add);
   if (group.current?.barrier === 'asked' && !group.flush)
@@ -86,9 +83,56 @@ export function explain(node: Node, name: string): readonly Waiting[] {
       (node.domain?.nodes ?? []).slice(0, 1).map(({ id }) => id),
     );
   explainAsks(node, name, add);
+  const unread = [...node.links.values()].filter(({ unacknowledged }) => unacknowledged.length > 0);
+  add(
+    'letters and pieces of state to be acknowledged',
+    unread.map(({ peer }) => peer),
+  );
   if (group.replica.kind === 'transferring')
     add(`the state as of view ${group.replica.token.view}`, [group.replica.token.donor]);
   return waiting;
+}
+
+/** What the control plane waits for: a domain, a quorum, votes, enough nodes. */
+function explainDomain(node: Node, group: Group, add: (what: string, who: readonly NodeId[]) => void): void {
+  const m = node.membership;
+  const { state, phase } = m;
+  if (phase.kind === 'seeking') add('a domain to answer, or the time to found one', [node.self]);
+  if (phase.kind === 'joining')
+    add(`domain ${phase.domain} to let this node in`, contactsOf(m.sightings.get(phase.domain)));
+  if (state === null || phase.kind !== 'member') return;
+  const missing = state.nodes.map(({ id }) => id).filter((id) => m.suspects.has(id));
+  if (!node.host.quorate) add('a quorum: these cannot be heard', missing);
+  if (!m.complete) explainIncomplete(m, state, node.self, add);
+  else if (!group.current && group.targets.length === 0) add('the decree that lets this member in', [node.self]);
+  const { proposer, number } = m.instance;
+  const answered =
+    proposer.kind === 'preparing' ? proposer.promises : proposer.kind === 'proposing' ? proposer.votes : null;
+  const silent = state.nodes.map(({ id }) => id).filter((id) => answered !== null && !answered.has(id));
+  add(`votes on decree ${number}`, silent);
+  const [oldest] = state.nodes.filter(({ id }) => !m.suspects.has(id));
+  if (m.wishes.length > 0 && oldest !== undefined && oldest.id !== node.self) {
+    add(`a decree, which is to be proposed by the oldest that can be heard`, [oldest.id]);
+  }
+}
+
+function explainIncomplete(
+  m: Node['membership'],
+  state: DomainState,
+  self: NodeId,
+  add: (what: string, who: readonly NodeId[]) => void,
+): void {
+  const { minimumNodes } = m.options;
+  const { nodes, rules } = state;
+  if (nodes.length < minimumNodes) add(`more nodes: ${nodes.length} are in, ${minimumNodes} are needed`, [self]);
+  const weight = weightOf(nodes);
+  if (weight <= rules.minimumWeight) {
+    add(`more nodes: those that are in weigh ${weight}, more than ${rules.minimumWeight} is needed`, [self]);
+  }
+}
+
+function contactsOf(sighting: { readonly contact: { readonly id: NodeId } | null } | undefined): readonly NodeId[] {
+  return sighting?.contact ? [sighting.contact.id] : [];
 }
 
 function explainAsks(node: Node, name: string, add: (what: string, who: readonly NodeId[]) => void): void {

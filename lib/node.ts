@@ -31,6 +31,7 @@ import {
   leaveDomain,
   leaveGroup as leaveGroupByDecree,
   multicastSent,
+  noteDeath,
   nextTick as membershipDue,
   noteProbe,
   tetherBroke,
@@ -153,6 +154,8 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'clock':
       node.host.wall = event.wall;
       return;
+    case 'death':
+      return collect(node, (out) => noteDeath(node.membership, event.who, now, out));
     case 'force':
       return collect(node, (out) => force(node.membership, event.nodes, now, out));
     case 'leave-domain':

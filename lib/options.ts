@@ -3,6 +3,7 @@
  * in `limits.ts`.
  */
 import type { Incarnation, Millis, WallTime } from './ids.js';
+import type { Rules } from './membership/state.js';
 
 /** Names, times and limits of a node. */
 export interface NodeOptions {
@@ -21,6 +22,14 @@ export interface NodeOptions {
   readonly trace: boolean;
   /** No group forms before this many nodes are in. */
   readonly minimumNodes: number;
+  /** What this node counts for beside being one, a whole number. */
+  readonly weight: number;
+  /** What tells this process from all others of its machine, for whoever can ask the system whether it lives; '' if nothing. */
+  readonly process: string;
+  /** How the domain decides; the same at all nodes. */
+  readonly quorum: Rules['quorum'];
+  /** The domain never goes from above this weight to it or below; a whole number of halves, the same at all nodes. */
+  readonly minimumWeight: number;
   /** Founds its domain at once, without a look at others: an operator has forced it on. */
   readonly founds: boolean;
   /** A node that says nothing for so long says that it lives. */
@@ -49,6 +58,10 @@ export const defaults = {
   seed: 1,
   trace: false,
   minimumNodes: 1,
+  weight: 1,
+  process: '',
+  quorum: 'majority',
+  minimumWeight: 0,
   founds: false,
   heartbeat: 100,
   timeout: 1000,

@@ -25,6 +25,8 @@ export interface Transport {
   readonly address: string;
   /** Whether what it carries stays on this machine, and nobody else can send to it. */
   readonly isLocal: boolean;
+  /** Whether each node is a process of its own on this machine, so that the system can tell who is dead. Default: no. */
+  readonly isLoopback?: boolean;
   /** The largest datagram it takes, in bytes. */
   readonly datagramBytesMax: number;
   /** Bytes that its socket can hold until they are read; senders keep what is under way below it. */

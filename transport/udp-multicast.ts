@@ -323,6 +323,7 @@ function run(opened: Opened): Transport {
   return {
     address,
     isLocal: on.loopback,
+    isLoopback: on.loopback,
     datagramBytesMax,
     receiveBufferBytes,
     description:

@@ -90,6 +90,14 @@ function program(done: (code: number) => void): Command {
     .option('--dns <NAME[:PORT]>', 'tcp: a name whose A and AAAA records, or without a port SRV records, are the nodes')
     .option('--seeds-file <FILE>', 'tcp: a file with a HOST:PORT a line, read again when it changes')
     .addOption(new Option('--minimum-nodes <N>', 'no group before so many').argParser(wholeNumber(1, 1024)).default(1))
+    .addOption(
+      new Option('--quorum <RULE>', 'who has to be left (default: verified-deaths on the loopback interface)').choices([
+        'majority',
+        'verified-deaths',
+      ]),
+    )
+    .addOption(new Option('--weight <N>', "this node's weight").argParser(wholeNumber(0, 1_000_000)).default(1))
+    .addOption(new Option('--minimum-weight <W>', 'of the domain').argParser(Number).default(0))
     .option('--trace <FILE>', 'write the protocol trace')
     .option('--json', 'one JSON object a line')
     .addHelpText('after', memberHelp)

@@ -40,6 +40,9 @@ export interface MemberCommand extends TransportFlags {
   readonly name?: string;
   readonly insecure?: boolean;
   readonly minimumNodes: number;
+  readonly quorum?: 'majority' | 'verified-deaths';
+  readonly weight: number;
+  readonly minimumWeight: number;
   readonly trace?: string;
   readonly json?: boolean;
 }
@@ -70,6 +73,9 @@ export async function runMember(options: MemberCommand): Promise<number> {
       transport: transportOf(options),
       insecure: options.insecure ?? false,
       minimumNodes: options.minimumNodes,
+      ...(options.quorum === undefined ? {} : { quorum: options.quorum }),
+      weights: options.weight,
+      minimumWeight: options.minimumWeight,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     }),
   );

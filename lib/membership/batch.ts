@@ -10,13 +10,13 @@ import { exclusions } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
-import { isQuorum, keepsQuorum } from './quorum.js';
+import { isQuorum, keepsQuorum, keepsWeight } from './quorum.js';
 import type { Change, Decree, DomainState } from './state.js';
 
 /** The next decree, or null if nothing is waiting that can be done now. */
 export function gather(m: Membership, state: DomainState, now: Millis): Decree | null {
   const requests = requestedChanges(m, state);
-  const leaves = requests.filter((change) => change.kind === 'leave');
+  const leaves = bearable(m, state, requests);
   const others = [...joins(m, state, now), ...requests.filter((change) => change.kind !== 'leave')];
   const gone = exclusions(m, state, now);
   // Leavers can wait, and the proposer itself longest: were those who stay too few to go on without the excluded,
@@ -30,11 +30,26 @@ export function gather(m: Membership, state: DomainState, now: Millis): Decree |
   ];
   for (const departures of attempts) {
     const decree = compose(state, [...departures, ...others]);
-    if (keepsQuorum(state, decree) && leavesTheLiving(m, state, decree, now)) {
+    if (keepsQuorum(state, decree) && keepsWeight(state, decree) && leavesTheLiving(m, state, decree, now)) {
       return decree.changes.length > 0 ? decree : null;
     }
   }
   return null;
+}
+
+/** Those who leave, as many as may be before the rest weighs too little; the proposer last. */
+function bearable(
+  m: Membership,
+  state: DomainState,
+  requests: readonly Change[],
+): readonly (Change & { kind: 'leave' })[] {
+  const leaves = requests.filter((change) => change.kind === 'leave');
+  if (state.rules.minimumWeight === 0) return leaves;
+  const chosen: (Change & { kind: 'leave' })[] = [];
+  for (const leave of [...leaves.filter(({ node }) => node !== m.id), ...leaves.filter(({ node }) => node === m.id)]) {
+    if (keepsWeight(state, compose(state, [...chosen, leave]))) chosen.push(leave);
+  }
+  return chosen;
 }
 
 /**
@@ -78,7 +93,9 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
   }
   return [...m.offers.values()]
     .filter((offer) => mayJoin(m, state, offer, now))
-    .map(({ name, incarnation, address }) => ({ kind: 'join', name, incarnation, address }));
+    .map(({ name, incarnation, address, weight, process }) => {
+      return { kind: 'join', name, incarnation, address, weight, process };
+    });
 }
 
 function mayJoin(m: Membership, state: DomainState, offer: Offer, now: Millis): boolean {

@@ -17,7 +17,7 @@ import type { ControlMessage } from './messages.js';
 import { createRandom, draw } from './random.js';
 import type { Random } from './random.js';
 import { nodeByIncarnation } from './state.js';
-import type { Change, Decree, DomainState, GroupSettings, NodeInfo } from './state.js';
+import type { Change, Decree, DomainState, GroupSettings, NodeInfo, Rules } from './state.js';
 
 /** Who a node is, and its patience. */
 export interface MembershipOptions {
@@ -36,6 +36,13 @@ export interface MembershipOptions {
   readonly discovery: Millis;
   /** No group is joined before the domain has had this many nodes. */
   readonly minimumNodes: number;
+  /** What this node counts for beside being one. */
+  readonly weight: number;
+  /** See {@link NodeInfo}. */
+  readonly process: string;
+  /** How the domain decides. Nodes that differ in these do not get into one domain. */
+  readonly quorum: Rules['quorum'];
+  readonly minimumWeight: number;
   /** Founds a domain at once, in whatever state of the world: an operator has said so. */
   readonly founds: boolean;
   /** Seeds what little is drawn by chance. */
@@ -81,6 +88,8 @@ export type MembershipOutput =
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
   | { readonly kind: 'suspect'; readonly who: NodeId; readonly why: string; readonly address: string }
   | { readonly kind: 'unsuspect'; readonly who: NodeId }
+  /** Is the node's process dead? */
+  | { readonly kind: 'confirm'; readonly who: NodeId; readonly process: string }
   /** Whose crash is to be noticed at once: these addresses, and no others. */
   | { readonly kind: 'tether'; readonly to: readonly string[] }
   /** Whether anybody listens at this address; answered by `probed`. */
@@ -130,6 +139,8 @@ export interface Peer extends Signals {
   tag: number;
   /** The highest number of its state that was seen. */
   number: DecreeNumber;
+  /** When it was last heard in no later state than this node's. */
+  sameAt: Millis;
   /** When to send it what it lacks, null if it lacks nothing that it has not been sent since it was last heard. */
   pushAt: Millis | null;
   /** No sooner than this: what was sent last may be on its way. */
@@ -160,6 +171,8 @@ export interface Offer {
   readonly incarnation: Incarnation;
   readonly name: string;
   readonly address: string;
+  readonly weight: number;
+  readonly process: string;
   readonly seen: DecreeNumber;
   /** Whom of the domain it hears. */
   hears: ReadonlySet<Incarnation>;
@@ -212,6 +225,10 @@ export interface Membership {
   /** The addresses to which there ought to be tethers. */
   tethered: readonly string[];
   readonly suspects: Set<NodeId>;
+  /** Nodes of the state whose deaths are confirmed, and count. */
+  readonly confirmed: Set<NodeId>;
+  /** When deaths are asked for again. */
+  confirmAt: Millis;
   /** Whom each node reports as suspected, and since when. */
   readonly reports: Map<NodeId, Map<NodeId, Millis>>;
   /** Whether a quorum was in touch when it was last looked at, to log when that changes. */
@@ -275,6 +292,8 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     detector: createDetector({ heartbeat, timeout, timeoutMax }, now),
     tethered: [],
     suspects: new Set(),
+    confirmed: new Set(),
+    confirmAt: now,
     reports: new Map(),
     quorate: true,
     sightings: new Map(),
@@ -346,6 +365,7 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
     peer = {
       ...signals,
       ...said,
+      sameAt: -Infinity,
       pushAt: null,
       pushFrom: now,
       brokeAt: null,

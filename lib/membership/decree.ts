@@ -28,7 +28,7 @@ export function applyDecree(state: DomainState, decree: Decree): DomainState {
   const draft = draftOf(state);
   for (const change of decree.changes) applyChange(draft, change);
   assert(draft.nodes.length > 0, 'a domain is never empty');
-  return { id: state.id, number: decree.number, nodes: draft.nodes, groups: draft.groups };
+  return { id: state.id, number: decree.number, rules: state.rules, nodes: draft.nodes, groups: draft.groups };
 }
 
 /** A draft of the state that follows. */
@@ -63,11 +63,20 @@ export function applyChange(draft: Draft, change: Change): boolean {
 }
 
 /** A name, an address and an incarnation belong to one node at a time: its replies could not be told apart otherwise. */
-function admit(draft: Draft, { name, incarnation, address }: Change & { kind: 'join' }): boolean {
+function admit(draft: Draft, change: Change & { kind: 'join' }): boolean {
+  const { name, incarnation, address, weight, process } = change;
   if (draft.nodes.length >= nodesMax || draft.joins >= joinsPerDecreeMax) return false;
   const taken = (node: NodeInfo) => node.name === name || node.address === address || node.incarnation === incarnation;
   if (draft.nodes.some(taken)) return false;
-  draft.nodes.push({ id: nodeId(name, incarnation), name, incarnation, address, joined: draft.number });
+  draft.nodes.push({
+    id: nodeId(name, incarnation),
+    name,
+    incarnation,
+    address,
+    weight,
+    process,
+    joined: draft.number,
+  });
   draft.joins += 1;
   return true;
 }

@@ -40,6 +40,8 @@ export interface Detector {
   judgeFrom: Millis;
   /** How late it ran, when that was worst. */
   lag: Worst;
+  /** Since when it has run all the time, as far as it or anybody else has noticed; -Infinity: always. */
+  awakeSince: Millis;
 }
 
 /** What is known of one node. */
@@ -63,7 +65,7 @@ export const never: Worst = { millis: 0, at: 0 };
 
 /** A detector of a process that is awake. */
 export function createDetector(patience: Patience, now: Millis): Detector {
-  return { patience, awakeAt: now, judgeFrom: now, lag: never };
+  return { patience, awakeAt: now, judgeFrom: now, lag: never, awakeSince: -Infinity };
 }
 
 /** This process runs. True if it had not for long, so that silence until now proves nothing. */
@@ -75,7 +77,10 @@ export function awake(detector: Detector, now: Millis): boolean {
   if (late <= patience.heartbeat / 2) return false;
   detector.lag = worse(patience, detector.lag, late, now);
   const stalled = late + patience.heartbeat > stallOf(patience);
-  if (stalled) detector.judgeFrom = now + stallOf(patience);
+  if (stalled) {
+    detector.judgeFrom = now + stallOf(patience);
+    detector.awakeSince = now;
+  }
   return stalled;
 }
 

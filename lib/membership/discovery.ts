@@ -17,7 +17,7 @@ import { enter } from './learning.js';
 import { nodesMax, sightingsMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation, nodeOf } from './state.js';
-import type { DomainState } from './state.js';
+import type { DomainState, Rules } from './state.js';
 import { membersHeard } from './probation.js';
 import { draw } from './random.js';
 
@@ -58,10 +58,15 @@ function elderCandidateUntil(m: Membership, phase: Phase & { kind: 'seeking' }):
 }
 
 function foundDomain(m: Membership, now: Millis, out: Outputs): void {
-  const { name, incarnation, address } = m.options;
-  const founder = { id: m.id, name, incarnation, address, joined: 1 };
-  const state: DomainState = { id: m.id as string as DomainId, number: 1, nodes: [founder], groups: new Map() };
+  const { name, incarnation, address, weight, process } = m.options;
+  const founder = { id: m.id, name, incarnation, address, weight, process, joined: 1 };
+  const id = m.id as string as DomainId;
+  const state: DomainState = { id, number: 1, rules: rulesOf(m), nodes: [founder], groups: new Map() };
   enter(m, state, [], now, out);
+}
+
+function rulesOf({ options: { quorum, minimumWeight } }: Membership): Rules {
+  return { quorum, minimumWeight };
 }
 
 /** The strongest domain whose proposer is known. */
@@ -88,13 +93,14 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     return;
   }
   if (now >= phase.offerAt) {
-    const { name, incarnation, address } = m.options;
+    const { name, incarnation, address, weight, process } = m.options;
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
     if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
     const { domain, seen } = phase;
     const hears = membersHeard(m, domain, now);
-    const offer = { kind: 'offer', domain, incarnation, name, address, seen, hears } as const;
+    const who = { incarnation, name, address, weight, process };
+    const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
   }
@@ -207,8 +213,8 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
     known.lastAt = now;
     known.hears = hears;
   } else if (m.offers.size < nodesMax) {
-    const { incarnation, name, address, seen } = message;
-    m.offers.set(incarnation, { incarnation, name, address, seen, hears, firstAt: now, lastAt: now });
+    const { incarnation, name, address, weight, process, seen } = message;
+    m.offers.set(incarnation, { incarnation, name, address, weight, process, seen, hears, firstAt: now, lastAt: now });
   }
   if (proposer.id !== m.id) {
     unicast(proposer, message, out);
@@ -229,10 +235,14 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
 function whyNot(
   m: Membership,
   state: DomainState,
-  { name, address }: ControlMessageOf<'offer'>,
+  { name, address, rules }: ControlMessageOf<'offer'>,
   firstAt: Millis,
 ): string | null {
   if (state.nodes.length >= nodesMax) return `the domain has its maximum of ${nodesMax} nodes`;
+  const { quorum, minimumWeight } = state.rules;
+  if (rules.quorum !== quorum || rules.minimumWeight !== minimumWeight) {
+    return `the domain's quorum is '${quorum}', its minimum weight ${minimumWeight}: all nodes have to say the same`;
+  }
   // whoever had its address is an earlier life of it
   const holder = state.nodes.find((node) => node.name === name && node.address !== address);
   if (holder === undefined) return null;

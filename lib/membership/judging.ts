@@ -10,7 +10,8 @@ import { must } from '../assert.js';
 import { log, wake } from './control.js';
 import type { Membership, Outputs, Peer } from './control.js';
 import { silentSince, suspectAt } from './detector.js';
-import { isQuorum } from './quorum.js';
+import { areDead, noteDoubt } from './deaths.js';
+import { isHeavy, isQuorum, weightOf } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Change, DomainState, NodeInfo } from './state.js';
 import { lookAt } from './tether.js';
@@ -26,13 +27,21 @@ export function isSuspected(m: Membership, id: NodeId): boolean {
  */
 export function isQuorate(m: Membership): boolean {
   if (m.phase.kind !== 'member' || m.state === null || (!m.quorate && m.behindSince !== null)) return false;
-  return isQuorum(m.state.nodes, (id) => !m.suspects.has(id));
+  const unsuspected = m.state.nodes.filter(({ id }) => !m.suspects.has(id));
+  if (isHeavy(m.state, m.state.nodes) && !isHeavy(m.state, unsuspected)) return false;
+  return isQuorum(m.state.nodes, (id) => !m.suspects.has(id)) || areDead(m, m.state, m.suspects);
 }
 
 /** Who or what a quorum is missing, in words; empty if nothing is. */
 export function lackOf(m: Membership): string {
   if (m.state === null || isQuorate(m)) return '';
   const missing = m.state.nodes.filter(({ id }) => m.suspects.has(id)).map(({ id }) => id);
+  const heard = m.state.nodes.filter(({ id }) => !m.suspects.has(id));
+  if (missing.length === 0) return 'others are in a later state, which is being fetched';
+  if (isHeavy(m.state, m.state.nodes) && !isHeavy(m.state, heard)) {
+    const { minimumWeight } = m.state.rules;
+    return `nodes that can be heard weigh ${weightOf(heard)}, not more than ${minimumWeight}: ${missing.join(', ')} missing`;
+  }
   return `no quorum of the ${m.state.nodes.length} nodes can be heard: ${missing.join(', ')} missing`;
 }
 
@@ -110,6 +119,7 @@ export function takeReport(m: Membership, reporter: NodeInfo, suspected: readonl
     m.reports.delete(reporter.id);
     return false;
   }
+  if (suspected.includes(m.options.incarnation)) noteDoubt(m, now);
   const report = new Map<NodeId, Millis>();
   for (const incarnation of suspected) {
     const node = nodeByIncarnation(m.state, incarnation);
@@ -139,7 +149,8 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
 /** Whom the proposer ought to exclude, the dead before the unlucky. */
 export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
   const dead = state.nodes.filter((node) => m.suspects.has(node.id));
-  if (m.reports.size === 0) return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }));
+  if (m.reports.size === 0)
+    return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed', dead: m.confirmed.has(id) }));
   const outvoted = state.nodes.filter(
     (node) => node.id !== m.id && !dead.includes(node) && (isDeaf(m, state, node) || isOutvoted(m, state, node)),
   );
@@ -149,9 +160,11 @@ export function exclusions(m: Membership, state: DomainState, now: Millis): read
     now,
   );
   return [
-    ...dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed' }) as const),
-    ...outvoted.map((node) => ({ kind: 'exclude', node: node.id, cause: causeOf(m, node, now) }) as const),
-    ...unlucky.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded' }) as const),
+    ...dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed', dead: m.confirmed.has(id) }) as const),
+    ...outvoted.map((node) => {
+      return { kind: 'exclude', node: node.id, cause: causeOf(m, node, now), dead: false } as const;
+    }),
+    ...unlucky.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded', dead: false }) as const),
   ];
 }
 

@@ -82,6 +82,7 @@ function forgetTheGone(m: Membership, before: DomainState, state: DomainState): 
   for (const { id } of before.nodes) {
     if (nodeOf(state, id) !== undefined) continue;
     m.suspects.delete(id);
+    m.confirmed.delete(id);
     m.reports.delete(id);
     m.strangers.delete(id);
     m.requests.delete(id);

@@ -32,6 +32,10 @@ export const lagMax = 3_600_000;
 export const nameBytesMax = 128;
 /** Bytes of a transport address. */
 export const addressBytesMax = 256;
+/** Bytes of what tells a node's process from others. */
+export const processBytesMax = 256;
+/** A node's weight. */
+export const weightMax = 1_000_000;
 /** Bytes of a group's name and of a codec's. */
 export const groupNameBytesMax = 256;
 /** Bytes of an explanation. */

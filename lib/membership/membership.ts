@@ -11,6 +11,7 @@ import { encodeUtf8 } from '../wire/utf8.js';
 import { catchUp, noteNumber, onAsk, onDecrees, onForgotten } from './catching-up.js';
 import { createControl, lastResort, peerOf, wake } from './control.js';
 import type { Membership, MembershipOptions, Outputs, Sender } from './control.js';
+import { askForDeaths } from './deaths.js';
 import { departWhenKnown } from './departing.js';
 import { awake, hear, silentSince } from './detector.js';
 import {
@@ -47,6 +48,7 @@ export type {
   Phase,
   Sender,
 } from './control.js';
+export { noteDeath } from './deaths.js';
 export { force } from './forcing.js';
 export { isQuorate, isSuspected, lackOf } from './judging.js';
 export { controlMessage } from './messages.js';
@@ -71,6 +73,7 @@ export function heard(m: Membership, from: Sender, tag: number, number: DecreeNu
   awaken(m, now);
   const peer = peerOf(m, from, now);
   hear(m.detector, peer, now);
+  if (m.state !== null && number <= m.state.number) peer.sameAt = now;
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
   // in the steady state nothing is new, and this is all that a packet costs
@@ -175,6 +178,7 @@ export function tick(m: Membership, now: Millis, out: Outputs, behind = false): 
   else if (m.phase.kind === 'joining') join(m, m.phase, now, out);
   probeDue(m, now, out);
   judge(m, now, out);
+  askForDeaths(m, now, out);
   yieldToStronger(m, now, out);
   keepForcing(m, now, out);
   request(m, now, out);

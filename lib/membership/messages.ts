@@ -8,7 +8,7 @@ import { incarnationOf, nameOf, nodeId } from '../ids.js';
 import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';
 import type { Reader } from '../wire/bytes.js';
-import { list, nullable, oneOf, struct, text, uint, union } from '../wire/schema.js';
+import { bool, list, nullable, oneOf, struct, text, uint, union } from '../wire/schema.js';
 import type { Codec, Of } from '../wire/schema.js';
 import {
   addressBytesMax,
@@ -19,9 +19,11 @@ import {
   lagMax,
   nameBytesMax,
   nodesMax,
+  processBytesMax,
   reasonBytesMax,
+  weightMax,
 } from './limits.js';
-import type { Change, Decree, DomainState, GroupMember, GroupSettings, GroupState, NodeInfo } from './state.js';
+import type { Change, Decree, DomainState, GroupMember, GroupSettings, GroupState, NodeInfo, Rules } from './state.js';
 
 const name = text(nameBytesMax);
 const address = text(addressBytesMax);
@@ -50,10 +52,19 @@ const settings: Codec<GroupSettings> = struct({
   codec: text(groupNameBytesMax),
 });
 
+const weight = uint(weightMax);
+const process = text(processBytesMax);
+/** Weights are whole, so a minimum between two of them is all the difference that halves can make. */
+const halves: Codec<number> = {
+  write: (w, value) => uint(2 * weightMax * nodesMax).write(w, 2 * value),
+  read: (r) => uint(2 * weightMax * nodesMax).read(r) / 2,
+};
+const rules: Codec<Rules> = struct({ quorum: oneOf('majority', 'verified-deaths'), minimumWeight: halves });
+
 const change: Codec<Change> = union({
-  join: struct({ name, incarnation, address }),
+  join: struct({ name, incarnation, address, weight, process }),
   leave: struct({ node: id }),
-  exclude: struct({ node: id, cause: oneOf('failed', 'excluded') }),
+  exclude: struct({ node: id, cause: oneOf('failed', 'excluded'), dead: bool }),
   'group-join': struct({ group: groupName, node: id, settings }),
   'group-leave': struct({ group: groupName, node: id }),
   'group-barrier': struct({ group: groupName, node: id, view: uint<ViewId>() }),
@@ -61,7 +72,7 @@ const change: Codec<Change> = union({
 
 const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });
 
-const node = struct({ name, incarnation, address, joined: number });
+const node = struct({ name, incarnation, address, weight, process, joined: number });
 /** A member is spelled as its node's rank by age: groups are many, and names are long. */
 const group = struct({
   id: uint<GroupId>(),
@@ -70,7 +81,7 @@ const group = struct({
   view: uint<ViewId>(),
   members: list(struct({ rank: uint(nodesMax - 1), joined: number }), nodesMax),
 });
-const table = struct({ id: domain, number, nodes: list(node, nodesMax), groups: list(group, groupsMax) });
+const table = struct({ id: domain, number, rules, nodes: list(node, nodesMax), groups: list(group, groupsMax) });
 
 const state: Codec<DomainState> = {
   write: (w, value) => {
@@ -133,7 +144,17 @@ const inward = {
    * To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it; `hears` are
    * the nodes of the domain that the joiner hears.
    */
-  offer: struct({ domain, incarnation, name, address, seen: number, hears: list(incarnation, nodesMax) }),
+  offer: struct({
+    domain,
+    incarnation,
+    name,
+    address,
+    weight,
+    process,
+    rules,
+    seen: number,
+    hears: list(incarnation, nodesMax),
+  }),
   /** To the proposer: changes that concern me; `at` is the state that I see. */
   request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
   /** Phase one. Like `accept` it brings the decree before: an acceptor learns it before it votes. */

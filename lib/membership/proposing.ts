@@ -21,11 +21,11 @@ import {
 import type { Ballot } from './consensus.js';
 import { jittered, multicast, replyTo, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
+import { canDecide } from './deaths.js';
 import { isQuorate, mayPropose } from './judging.js';
 import { joinersOf, learn } from './learning.js';
 import { messageBytesMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
-import { isQuorum } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';
 
@@ -86,6 +86,10 @@ function ballotSaid(m: Membership, state: DomainState, now: Millis, out: Outputs
 }
 
 function repeat(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
+  // who has not answered may be known to be dead by now
+  countPromises(m, state, now, out);
+  countVotes(m, state, now, out);
+  if (m.state !== state || m.instance.proposer.kind === 'idle') return;
   if (now >= m.retryAt) {
     m.attempts += 1;
     ballotSaid(m, state, now, out);
@@ -179,7 +183,7 @@ export function onPromise(
 
 function countPromises(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
   const { proposer } = m.instance;
-  if (proposer.kind !== 'preparing' || !isQuorum(state.nodes, (id) => proposer.promises.has(id))) return;
+  if (proposer.kind !== 'preparing' || !canDecide(m, state, (id) => proposer.promises.has(id))) return;
   const decree = valueToCarry(proposer.promises) ?? gather(m, state, now);
   if (decree === null) m.instance.proposer = { kind: 'idle' };
   else startAccept(m, state, proposer.ballot, decree, now, out);
@@ -203,7 +207,7 @@ export function onAccepted(
 
 function countVotes(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
   const { proposer } = m.instance;
-  if (proposer.kind !== 'proposing' || !isQuorum(state.nodes, (id) => proposer.votes.has(id))) return;
+  if (proposer.kind !== 'proposing' || !canDecide(m, state, (id) => proposer.votes.has(id))) return;
   const { decree } = proposer;
   if (state.nodes.length > 1) multicast(m, { kind: 'decided', domain: state.id, decree }, now, out);
   learn(m, decree, now, out);

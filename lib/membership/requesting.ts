@@ -12,6 +12,7 @@ import { believedProposer } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax, groupNameBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import type { ControlMessageOf } from './messages.js';
+import { isHeavy } from './quorum.js';
 import { membershipIn, nodeByIncarnation, sameSettings } from './state.js';
 import type { Change, DomainState, GroupSettings } from './state.js';
 import { encodeUtf8 } from '../wire/utf8.js';
@@ -54,7 +55,8 @@ export function leaveDomain(m: Membership, now: Millis, out: Outputs): void {
 /** Works out what is missing, after a new state or a new want. */
 export function reconsider(m: Membership, now: Millis, out: Outputs): void {
   if (m.state === null || m.phase.kind !== 'member') return;
-  m.complete ||= m.state.nodes.length >= m.options.minimumNodes || m.state.groups.size > 0;
+  const isComplete = m.state.nodes.length >= m.options.minimumNodes && isHeavy(m.state, m.state.nodes);
+  m.complete ||= isComplete || m.state.groups.size > 0;
   refuseDifferentSettings(m, m.state, out);
   forgetBarriers(m, m.state);
   m.wishes = m.leavingSince !== null ? [{ kind: 'leave', node: m.id }] : groupWishes(m, m.state);
@@ -126,9 +128,15 @@ export function request(m: Membership, now: Millis, out: Outputs): void {
 /** The last node has nobody to ask; one whom nobody answers does not wait for ever. True if it is gone. */
 function leaveAlone(m: Membership, state: DomainState, since: Millis, now: Millis, out: Outputs): boolean {
   const last = state.nodes.length === 1 && m.offers.size === 0;
-  const inVain = now - since >= lastResort(m);
+  const rest = state.nodes.filter(({ id }) => id !== m.id);
+  // such a decree does not come
+  const light = isHeavy(state, state.nodes) && !isHeavy(state, rest) && now - since >= 2 * m.options.timeout;
+  const inVain = light || now - since >= lastResort(m);
   if (!last && !inVain) return false;
-  if (!last) log(out, 'warn', 'left without a decree: no quorum answered', { number: state.number });
+  if (!last) {
+    const why = light ? 'the others weigh too little to go on' : 'no quorum answered';
+    log(out, 'warn', `left without a decree: ${why}`, { number: state.number });
+  }
   end(m, { kind: 'left' }, out);
   return true;
 }

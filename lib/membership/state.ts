@@ -12,6 +12,10 @@ export interface NodeInfo {
   readonly name: string;
   readonly incarnation: Incarnation;
   readonly address: string;
+  /** What it counts for beside being one: see {@link Rules}. */
+  readonly weight: number;
+  /** What tells its process from all others of its machine, for the system to say whether it lives; '' if nothing does. */
+  readonly process: string;
   /** The decree that let it in. */
   readonly joined: DecreeNumber;
 }
@@ -48,10 +52,22 @@ export interface GroupState {
   readonly members: readonly GroupMember[];
 }
 
+/** How a domain decides; its founder's, for as long as it lasts. */
+export interface Rules {
+  /**
+   * `majority`: more than half of the nodes, or half with the oldest. `verified-deaths`: also all who are not known to be
+   * dead, see `deaths.ts`.
+   */
+  readonly quorum: 'majority' | 'verified-deaths';
+  /** No decree takes the nodes' weight from above this to this or below. A whole number of halves. */
+  readonly minimumWeight: number;
+}
+
 /** One state of the domain. */
 export interface DomainState {
   readonly id: DomainId;
   readonly number: DecreeNumber;
+  readonly rules: Rules;
   /** Oldest first; never empty. */
   readonly nodes: readonly NodeInfo[];
   /** By name, in the order of creation. */
@@ -63,10 +79,23 @@ export type LeaveCause = 'left' | 'failed' | 'excluded';
 
 /** One change that a decree makes. */
 export type Change =
-  | { readonly kind: 'join'; readonly name: string; readonly incarnation: Incarnation; readonly address: string }
+  | {
+      readonly kind: 'join';
+      readonly name: string;
+      readonly incarnation: Incarnation;
+      readonly address: string;
+      readonly weight: number;
+      readonly process: string;
+    }
   | { readonly kind: 'leave'; readonly node: NodeId }
   /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */
-  | { readonly kind: 'exclude'; readonly node: NodeId; readonly cause: 'failed' | 'excluded' }
+  | {
+      readonly kind: 'exclude';
+      readonly node: NodeId;
+      readonly cause: 'failed' | 'excluded';
+      /** Its death is confirmed: it does not count for what has to stay. */
+      readonly dead: boolean;
+    }
   | { readonly kind: 'group-join'; readonly group: string; readonly node: NodeId; readonly settings: GroupSettings }
   | { readonly kind: 'group-leave'; readonly group: string; readonly node: NodeId }
   /** This view is to be followed by one of the same members: the member has sent a barrier in it. */

@@ -21,6 +21,11 @@ export type TraceRecord =
       readonly joined: readonly string[];
       readonly left: readonly (readonly [string, LeaveCause])[];
       readonly h?: string;
+      /** Of `$domain`: those who left by a death that is confirmed. */
+      readonly dead?: readonly string[];
+      /** Of `$domain`: what its nodes weigh, and the minimum, if there is one. */
+      readonly w?: number;
+      readonly wmin?: number;
       readonly dom: string;
     }
   | { readonly e: 'blocked'; readonly g: string; readonly v: string }

@@ -65,7 +65,17 @@ function parseJson(row: string): unknown {
 
 /** What a field has to be. A question mark: it may be missing. */
 type Shape =
-  'string' | 'string?' | 'string|null' | 'number' | 'number?' | 'boolean' | 'boolean?' | 'strings' | 'left' | 'want';
+  | 'string'
+  | 'string?'
+  | 'string|null'
+  | 'number'
+  | 'number?'
+  | 'boolean'
+  | 'boolean?'
+  | 'strings'
+  | 'strings?'
+  | 'left'
+  | 'want';
 
 /** The fields of each record that the checker reads. Others may stand beside them. */
 const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } = {
@@ -80,6 +90,9 @@ const shapes: { readonly [E in Traced['e']]: Readonly<Record<string, Shape>> } =
     joined: 'strings',
     left: 'left',
     h: 'string?',
+    dead: 'strings?',
+    w: 'number?',
+    wmin: 'number?',
     dom: 'string?',
   },
   blocked: { g: 'string', v: 'string' },
@@ -154,6 +167,8 @@ function fits(value: unknown, shape: Shape): boolean {
       return value === undefined || typeof value === 'number';
     case 'string|null':
       return value === null || typeof value === 'string';
+    case 'strings?':
+      return value === undefined || fits(value, 'strings');
     case 'strings':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
     case 'left':
@@ -181,6 +196,7 @@ function described(shape: Shape): string {
     case 'string|null':
       return 'a string or null';
     case 'strings':
+    case 'strings?':
       return 'a list of strings';
     case 'left':
       return 'a list of pairs of a member and a cause';

@@ -4,16 +4,20 @@ import type { Ref } from 'nact';
 import {
   CannotForce,
   domain,
+  DomainRefused,
   explain,
   GroupWedged,
+  InvalidOption,
   memoryHub,
   multicast,
   MulticastFailed,
   read,
+  ready,
   spawnReplicated,
   status,
   type Earlier,
   type GroupRef,
+  type GroupsOptions,
   type ReplicatedProps,
 } from '../../actors/index.js';
 import { append, eventually, first, rememberingLogger, system, viewOf } from './systems.js';
@@ -34,7 +38,12 @@ interface Stage {
 }
 
 /** Nodes of one group on a network that can be split. */
-async function stage(t: ExecutionContext, names: readonly string[], props: Props = {}): Promise<Stage> {
+async function stage(
+  t: ExecutionContext,
+  names: readonly string[],
+  props: Props = {},
+  options: Partial<GroupsOptions> = {},
+): Promise<Stage> {
   let islands: readonly (readonly string[])[] = [names];
   const addresses = new Map<string, string>();
   const islandOf = (address: string) => islands.findIndex((island) => island.includes(addresses.get(address) ?? ''));
@@ -47,10 +56,11 @@ async function stage(t: ExecutionContext, names: readonly string[], props: Props
   const nodes = new Map<string, Node>();
   for (const name of names) {
     const { logger, lines } = rememberingLogger();
-    const node = system(t, hub, name, { logger });
+    const node = system(t, hub, name, { logger, ...options });
     const ref = spawnReplicated(node, append, 'g', { initialState: [], ...props });
     nodes.set(name, { system: node, ref, lines });
-    await viewOf(ref, nodes.size);
+    // with weights, no group forms before there is enough
+    if (nodes.size > 1) await viewOf(ref, nodes.size);
   }
   const any = nodes.get(names[0] ?? '');
   if (!any) throw new Error('no nodes');
@@ -178,3 +188,42 @@ test.serial(
     for (const state of states) t.deepEqual(state, states[0]);
   },
 );
+
+test.serial('no side goes on that weighs too little, and no group forms before', async (t) => {
+  const weights = { s1: 1, s2: 1, s3: 1, w1: 0, w2: 0 };
+  const hub = memoryHub();
+  const alone = spawnReplicated(system(t, hub, 's1', { weights, minimumWeight: 1.5 }), append, 'g', {
+    initialState: [],
+  });
+  await eventually(
+    () => /weigh 1, more than 1.5 is needed/.test(explain(alone).waiting.join()),
+    () => explain(alone).waiting.join(),
+  );
+  const names = Object.keys(weights);
+  const world = await stage(t, names, {}, { weights, minimumWeight: 1.5 });
+  // three of five, but one of three servers
+  world.split(['s1', 'w1', 'w2'], ['s2', 's3']);
+  const wedged = ({ ref }: Node) => first(status(ref), (value) => value === 'wedged');
+  await Promise.all([...world.nodes.values()].map(wedged));
+  await eventually(
+    () => /can be heard weigh 1, not more than 1.5: s2#\d+, s3#\d+ missing/.test(explain(at(world, 's1').ref).why),
+    () => explain(at(world, 's1').ref).why,
+  );
+  world.split(['s1', 's2', 's3'], ['w1', 'w2']);
+  await viewOf(at(world, 's2').ref, 3);
+  await multicast(at(world, 's2').ref, 1).stable;
+  t.deepEqual(await read(at(world, 's3').ref, (state) => state), [1]);
+});
+
+test('weights, their minimum and the quorum are checked', async (t) => {
+  const refused = (options: Partial<GroupsOptions>, message: RegExp) =>
+    t.throws(() => system(t, memoryHub(), 'x', options), { instanceOf: InvalidOption, message });
+  refused({ weights: -1 }, /weights must be a whole number of at least 0, not -1/);
+  refused({ weights: { a: 0.5 } }, /weights\['a'\] must be a whole number/);
+  refused({ minimumWeight: 0.3 }, /minimumWeight must be a whole number of halves/);
+  refused({ quorum: 'all' as never }, /quorum must be 'majority' or 'verified-deaths', not 'all'/);
+  const hub = memoryHub();
+  await ready(system(t, hub, 'a'));
+  const error = await t.throwsAsync(ready(system(t, hub, 'b', { minimumWeight: 1 })), { instanceOf: DomainRefused });
+  t.regex(error?.why ?? '', /its minimum weight 0: all nodes have to say the same/);
+});

@@ -21,6 +21,7 @@ export interface Plan {
   readonly multicasts: readonly MulticastKind[];
   readonly budget: Omit<Budget, 'joins'>;
   readonly mode: Mode;
+  readonly quorum: 'majority' | 'verified-deaths';
 }
 
 /** An exploration about to start. */
@@ -33,8 +34,9 @@ export interface Start {
 
 const group = 'stock';
 
-function preludeOf({ nodes, members, kind }: Plan): string[] {
+function preludeOf({ nodes, members, kind, quorum }: Plan): string[] {
   return [
+    ...(quorum === 'majority' ? [] : [`option quorum ${quorum}`]),
     // nobody is suspected for silence, and the agreed time stands still
     ...['option heartbeat 100', 'option timeout 1000000000', 'option wall -1000000000000'],
     `nodes ${nodes.join(' ')}`,
@@ -74,7 +76,7 @@ export function begin(core: Core, plan: Plan): Start {
   return { model, first, prelude };
 }
 
-function modelOf(stage: Stage, { joiners, nodes, multicasts, budget, mode }: Plan): Model {
+function modelOf(stage: Stage, { joiners, nodes, multicasts, budget, mode, quorum }: Plan): Model {
   const { core, groups, processes, world } = stage;
   const settings = groups.get(group);
   if (settings === undefined) throw new Error('the group is defined');
@@ -89,5 +91,6 @@ function modelOf(stage: Stage, { joiners, nodes, multicasts, budget, mode }: Pla
     size: ids.length,
     budget: { ...budget, joins },
     mode,
+    isVerified: quorum === 'verified-deaths',
   };
 }

@@ -22,7 +22,18 @@ const ignored: ReadonlySet<string> = new Set([
   // how long to wait: whatever it is, it is over when time passes
   ...['repeatDelay', 'nakDelay'],
   // times that are compared with the detector's patience, to which the explorer does not come
-  ...['wakeAt', 'lastMulticast', 'lastHeartbeat', 'lastPruned', 'heardAt', 'watchedAt', 'awakeAt', 'judgeFrom'],
+  ...[
+    'wakeAt',
+    'lastMulticast',
+    'lastHeartbeat',
+    'lastPruned',
+    'heardAt',
+    'sameAt',
+    'watchedAt',
+    'awakeAt',
+    'judgeFrom',
+    'confirmAt',
+  ],
   ...['domainHeardAt', 'since', 'firstAt', 'lastAt', 'resentAt'],
 ]);
 
@@ -104,6 +115,7 @@ function spellFields(value: Fields, now: number, depth: number): string {
 function spellField(key: string, owner: Fields, now: number, depth: number): string {
   const value = owner[key];
   if (times.has(key)) return spellTime(value as number | null, now);
+  if (key === 'awakeSince') return value === -Infinity ? 'always' : 'not always';
   if (key === 'ask' && value !== null) return String((value as { to: number }).to);
   if (key === 'nakTries') return String((value as number) % turns);
   // answers are remembered for a moment, so that two requests at once get one

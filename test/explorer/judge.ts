@@ -51,7 +51,9 @@ export function findStuck(model: Model, state: State): Violation | null {
     (best, { standing }) => (best === null || standing.number > best.number ? standing : best),
     null,
   );
-  if (newest === null || !isQuorum(newest.nodes, newest.oldest, state.alive)) return null;
+  const isToGoOn = (nodes: number, oldest: number): boolean =>
+    isQuorum(nodes, oldest, state.alive) || (model.isVerified && state.mistakes === 0);
+  if (newest === null || !isToGoOn(newest.nodes, newest.oldest)) return null;
   const members = standings.reduce((mask, { isMember, who }) => (isMember ? mask | (1 << who) : mask), 0);
   for (const { who, isMember, standing } of standings) {
     const detail = (what: string): Violation => ({ property: stuck, detail: `${locals.ids[who] ?? ''}: ${what}` });

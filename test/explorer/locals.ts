@@ -52,6 +52,8 @@ export interface LocalState {
   readonly isMember: boolean;
   /** Nodes that it does not suspect and could, as bits by process. */
   readonly suspectable: number;
+  /** Nodes of which it has not been told that they are dead, so that it counts. */
+  readonly confirmable: number;
   /** What is about a decree or a view up to these is about the past. */
   readonly past: Subjects;
   readonly standing: Standing;
@@ -102,6 +104,8 @@ export interface Locals {
 const timeCode = 0;
 const joinCode = 1;
 const suspectCode = 2;
+const deathCode = 8;
+const sleptCode = 15;
 const sendCode = 16;
 const packetCode = 32;
 const codesMax = 2 ** 24;
@@ -110,6 +114,8 @@ export const eventCode = {
   time: timeCode,
   join: joinCode,
   suspect: (who: number): number => suspectCode + who,
+  death: (who: number): number => deathCode + who,
+  slept: sleptCode,
   send: (nth: number): number => sendCode + nth,
   packet: (packet: number): number => packetCode + packet,
 } as const;
@@ -186,6 +192,8 @@ function eventOf(locals: Locals, code: number): LocalEvent {
     return { kind: 'packet', channel, bytes, from: locals.addresses[from]! };
   }
   if (code >= sendCode) return { kind: 'send', ...locals.multicasts[code - sendCode]! };
+  if (code === sleptCode) return { kind: 'slept' };
+  if (code >= deathCode) return { kind: 'death', who: locals.ids[code - deathCode]! };
   if (code >= suspectCode) return { kind: 'suspect', who: locals.ids[code - suspectCode]! };
   return { kind: code === timeCode ? 'time' : 'join' };
 }
@@ -223,6 +231,7 @@ function intern(locals: Locals, who: number, process: Process, parent: number, e
     over: process.over,
     isMember: process.replica !== null,
     suspectable: suspectableBy(locals, process),
+    confirmable: confirmableBy(locals, process),
     past: pastOf(locals, process),
     standing: standingOf(locals, process),
   });
@@ -248,6 +257,15 @@ function suspectableBy(locals: Locals, { node, over }: Process): number {
   return bits(
     locals,
     state.nodes.map(({ id }) => id).filter((id) => id !== node.self && !suspects.has(id)),
+  );
+}
+
+function confirmableBy(locals: Locals, { node, over }: Process): number {
+  const { state, confirmed, phase } = node.membership;
+  if (over || state === null || phase.kind !== 'member') return 0;
+  return bits(
+    locals,
+    state.nodes.map(({ id }) => id).filter((id) => id !== node.self && !confirmed.has(id)),
   );
 }
 

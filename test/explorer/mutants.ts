@@ -37,6 +37,14 @@ export const worlds: readonly { readonly options: string; readonly mutants: read
     mutants: ['half of a state is a quorum, whoever is in it', 'a takeover proposes what it likes'],
   },
   {
+    options: '--joins 1 --crashes 2 --multicasts none --verified-deaths',
+    mutants: ['a decree does not wait for those who can be heard'],
+  },
+  {
+    options: '--joins 0 --crashes 2 --mistakes 1 --multicasts none --verified-deaths',
+    mutants: ['a death counts at a node that stood still'],
+  },
+  {
     options: '--joins 1 --crashes 1 --multicasts fifo --quick-votes',
     mutants: ['an earlier target that somebody has installed is not finished'],
   },

@@ -24,6 +24,8 @@ export const planOptions = {
   crashes: { type: 'string', default: '0' },
   astray: { type: 'string', default: '0' },
   mistakes: { type: 'string', default: '0' },
+  /** The dead are told of by the system, and do not count against the quorum. */
+  'verified-deaths': { type: 'boolean', default: false },
   'quick-votes': { type: 'boolean', default: false },
   states: { type: 'string', default: '200000000' },
   seconds: { type: 'string', default: '86400' },
@@ -52,6 +54,7 @@ export function readTask(values: Values): Task {
       kind,
       multicasts: multicastsOf(String(values['multicasts'])),
       budget,
+      quorum: values['verified-deaths'] === true ? 'verified-deaths' : 'majority',
       mode: values['quick-votes'] === true ? 'quick-votes' : 'all',
     },
     bounds: { statesMax: count('states', 1e9), secondsMax: count('seconds', 1e6) },

@@ -47,7 +47,11 @@ export type LocalEvent =
   | { readonly kind: 'join' }
   | { readonly kind: 'send'; readonly order: Order; readonly uniform: boolean }
   /** Its detector has not heard a node for too long. */
-  | { readonly kind: 'suspect'; readonly who: NodeId };
+  | { readonly kind: 'suspect'; readonly who: NodeId }
+  /** The system says that a node's process is dead. */
+  | { readonly kind: 'death'; readonly who: NodeId }
+  /** It stood still for so long that it is suspected, and notices. */
+  | { readonly kind: 'slept' };
 
 /** A packet that a process sends. */
 export type Sent = Effect & { readonly kind: 'multicast' | 'unicast' | 'stream' };
@@ -86,6 +90,11 @@ function begin(setting: Setting, process: Process, event: LocalEvent, outcome: O
     case 'suspect':
       silence(process.node, event.who, process.now);
       return run(setting, process, [{ kind: 'tick' }], outcome);
+    case 'death':
+      return run(setting, process, [event], outcome);
+    case 'slept':
+      process.node.membership.detector.awakeSince = process.now;
+      return;
     case 'join':
       process.replica = createReplica(setting.group, setting.settings, setting.habits, process.sent);
       return run(setting, process, [{ kind: 'join-group', group: setting.group, settings: setting.settings }], outcome);
@@ -163,6 +172,7 @@ function carryOut(process: Process, effect: Effect, inbox: NodeEvent[], outcome:
       outcome.failure = { property: 'REFUSED', detail: `${process.node.self}: ${effect.why}` };
       return;
     case 'force-refused':
+    case 'confirm':
     case 'log':
     case 'tether':
     case 'probe':

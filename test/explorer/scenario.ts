@@ -79,7 +79,12 @@ function tell(teller: Teller, state: State, happening: Exclude<Happening, { kind
     case 'time':
       return 'let time pass';
     case 'suspect':
-      return `suspect ${name(happening.whom)} at ${name(happening.who)}`;
+      return [
+        ...(model.isVerified ? [`slept ${name(happening.whom)}`] : []),
+        `suspect ${name(happening.whom)} at ${name(happening.who)}`,
+      ].join('\n');
+    case 'death':
+      return `death ${name(happening.whom)} at ${name(happening.who)}`;
     case 'crash':
       return `crash ${name(happening.who)}`;
     case 'join':

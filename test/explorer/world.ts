@@ -31,6 +31,8 @@ export interface Model {
   readonly size: number;
   readonly budget: Budget;
   readonly mode: Mode;
+  /** Of the dead the system tells, and nobody is suspected for silence but the living, who then notice that they slept. */
+  readonly isVerified: boolean;
 }
 
 /** A state of the world, to be worked on. */
@@ -59,12 +61,13 @@ export type Happening = { readonly dies?: number } & (
   | { readonly kind: 'stray'; readonly link: number }
   | { readonly kind: 'time' }
   | { readonly kind: 'suspect'; readonly who: number; readonly whom: number }
+  | { readonly kind: 'death'; readonly who: number; readonly whom: number }
   | { readonly kind: 'crash'; readonly who: number }
   | { readonly kind: 'join'; readonly who: number }
   | { readonly kind: 'send'; readonly who: number; readonly nth: number }
 );
 
-const kinds = ['bring', 'bring-late', 'stray', 'time', 'suspect', 'crash', 'join', 'send'] as const;
+const kinds = ['bring', 'bring-late', 'stray', 'time', 'suspect', 'crash', 'join', 'send', 'death'] as const;
 const argumentMax = 2 ** 12;
 const diesMax = 2 ** 14;
 
@@ -80,6 +83,7 @@ export function encodeHappening(happening: Happening): number {
     case 'time':
       return kind;
     case 'suspect':
+    case 'death':
       return kind + happening.who * 8 + happening.whom;
     case 'send':
       return kind + happening.nth * 8 + happening.who;
@@ -103,6 +107,7 @@ export function decodeHappening(code: number): Happening {
     case 'time':
       return { kind };
     case 'suspect':
+    case 'death':
       return { kind, who: rest >> 3, whom: rest & 7, dies };
     case 'send':
       return { kind, who: rest & 7, nth: rest >> 3, dies };
@@ -216,12 +221,15 @@ function linkEnd(model: Model, link: number): number {
 /** All that a process can do or be made to do. */
 function events(model: Model, state: State, who: number, take: Take): void {
   const { budget, locals, size } = model;
-  const { isMember, suspectable } = locals.states[state.locals[who]!]!;
+  const { isMember, suspectable, confirmable } = locals.states[state.locals[who]!]!;
   for (let from = 0; from < size; from += 1) {
     fromLink(model, state, who, (from * size + who) * 2, take);
     fromLink(model, state, who, (from * size + who) * 2 + 1, take);
     if ((suspectable & (1 << from)) !== 0 && maySuspect(model, state, who, from)) {
       withDeaths(model, state, who, { kind: 'suspect', who, whom: from }, take);
+    }
+    if (model.isVerified && !isAlive(state, from) && (confirmable & (1 << from)) !== 0) {
+      withDeaths(model, state, who, { kind: 'death', who, whom: from }, take);
     }
   }
   for (let at = 0; at < state.late.length; at += 1) {
@@ -254,6 +262,8 @@ function fromLink(model: Model, state: State, who: number, link: number, take: T
 /** Silence is long against the network's delays: what a dead process had under way has come, or has gone astray. */
 function maySuspect(model: Model, state: State, who: number, whom: number): boolean {
   if (isAlive(state, whom)) return state.mistakes < model.budget.mistakes;
+  // the system is quicker
+  if (model.isVerified) return false;
   return state.links[(whom * model.size + who) * 2]!.length === 0;
 }
 
@@ -308,6 +318,8 @@ function codeOf(model: Model, state: State, happening: Doing): number {
       return eventCode.packet(state.late[happening.at]! >> 3);
     case 'suspect':
       return eventCode.suspect(happening.whom);
+    case 'death':
+      return eventCode.death(happening.whom);
     case 'join':
       return eventCode.join;
     case 'send':
@@ -337,17 +349,25 @@ export function come(model: Model, before: State, happening: Happening, onSend?:
       return passTime(model, state, onSend);
     case 'suspect':
       if (isAlive(state, happening.whom)) state.mistakes += 1;
+      if (model.isVerified) state.locals[happening.whom] = slept(model, state.locals[happening.whom]!);
       return turn(model, state, before, happening.who, happening, onSend);
     case 'crash':
       state.crashes += 1;
       bury(model, state, happening.who);
       return { state, failure: null, isNews: false };
+    case 'death':
+      return turn(model, state, before, happening.who, happening, onSend);
     case 'send':
       state.sent |= 1 << happening.nth;
       return turn(model, state, before, happening.who, happening, onSend);
     case 'join':
       return turn(model, state, before, happening.who, happening, onSend);
   }
+}
+
+/** It is suspected because it stood still, and when it goes on it notices. */
+function slept(model: Model, local: number): number {
+  return moveOf(model.locals, local, eventCode.slept).next;
 }
 
 /** One process does something. */

@@ -342,6 +342,7 @@ function carryOut(net: Network, member: Member, effect: Effect, answers: NodeEve
     case 'refused':
     case 'group-refused':
     case 'force-refused':
+    case 'confirm':
     case 'left':
     case 'restart':
     case 'answer':

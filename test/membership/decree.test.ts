@@ -3,7 +3,7 @@ import test from 'ava';
 import type { DomainId, NodeId } from '../../lib/ids.js';
 import { applyDecree } from '../../lib/membership/decree.js';
 import { isQuorum, keepsQuorum } from '../../lib/membership/quorum.js';
-import type { Change, DomainState, GroupSettings, GroupState } from '../../lib/membership/state.js';
+import type { Change, DomainState, GroupSettings, GroupState, Rules } from '../../lib/membership/state.js';
 
 const settings: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
 const idOf = (name: string) => `${name}#${name.charCodeAt(0)}` as NodeId;
@@ -12,9 +12,11 @@ const join = (name: string, address = name): Change => ({
   name,
   incarnation: name.charCodeAt(0),
   address,
+  weight: 1,
+  process: '',
 });
 const leave = (name: string): Change => ({ kind: 'leave', node: idOf(name) });
-const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed' });
+const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed', dead: false });
 const enter = (group: string, name: string, as = settings): Change => ({
   kind: 'group-join',
   group,
@@ -27,10 +29,26 @@ function after(state: DomainState, ...changes: Change[]): DomainState {
   return applyDecree(state, { number: state.number + 1, changes });
 }
 
+const rules: Rules = { quorum: 'majority', minimumWeight: 0 };
+
 function domainOf(...names: string[]): DomainState {
   const [founder, ...others] = names as [string, ...string[]];
-  const info = { id: idOf(founder), name: founder, incarnation: founder.charCodeAt(0), address: founder, joined: 1 };
-  const founded: DomainState = { id: idOf(founder) as string as DomainId, number: 1, nodes: [info], groups: new Map() };
+  const info = {
+    id: idOf(founder),
+    name: founder,
+    incarnation: founder.charCodeAt(0),
+    address: founder,
+    weight: 1,
+    process: '',
+    joined: 1,
+  };
+  const founded: DomainState = {
+    id: idOf(founder) as string as DomainId,
+    number: 1,
+    rules,
+    nodes: [info],
+    groups: new Map(),
+  };
   return others.reduce((state, name) => after(state, join(name)), founded);
 }
 
@@ -55,7 +73,14 @@ test('what cannot be applied is ignored', (t) => {
 });
 
 test('a name is free again in the decree that removes who had it', (t) => {
-  const state = after(domainOf('a', 'b'), exclude('b'), { kind: 'join', name: 'b', incarnation: 200, address: 'b' });
+  const state = after(domainOf('a', 'b'), exclude('b'), {
+    kind: 'join',
+    name: 'b',
+    incarnation: 200,
+    address: 'b',
+    weight: 1,
+    process: '',
+  });
   t.is(state.nodes[1]?.id, 'b#200' as NodeId);
 });
 

@@ -12,9 +12,9 @@ const domain = 'a#17' as DomainId;
 const settings = { kind: 'replicated', order: 'total', codec: 'cbor/1' } as const;
 const ballot = { round: 3, rank: 1 };
 const changes: readonly Change[] = [
-  { kind: 'join', name: 'bé', incarnation: 18, address: '127.0.0.1:4000' },
+  { kind: 'join', name: 'bé', incarnation: 18, address: '127.0.0.1:4000', weight: 2, process: 'p 1' },
   { kind: 'leave', node: a },
-  { kind: 'exclude', node: b, cause: 'failed' },
+  { kind: 'exclude', node: b, cause: 'failed', dead: true },
   { kind: 'group-join', group: 'red', node: a, settings },
   { kind: 'group-leave', group: 'red', node: a },
   { kind: 'group-barrier', group: 'red', node: a, view: 5 },
@@ -23,9 +23,10 @@ const decree: Decree = { number: 8, changes };
 const state: DomainState = {
   id: domain,
   number: 8,
+  rules: { quorum: 'verified-deaths', minimumWeight: 1.5 },
   nodes: [
-    { id: a, name: 'a', incarnation: 17, address: 'x', joined: 1 },
-    { id: b, name: 'bé', incarnation: 18, address: 'y', joined: 2 },
+    { id: a, name: 'a', incarnation: 17, address: 'x', weight: 1, process: '', joined: 1 },
+    { id: b, name: 'bé', incarnation: 18, address: 'y', weight: 0, process: 'q', joined: 2 },
   ],
   groups: new Map([['red', { id: 20480, name: 'red', settings, view: 5, members: [{ node: b, joined: 5 }] }]]),
 };
@@ -38,7 +39,18 @@ const samples: readonly ControlMessage[] = [
   { kind: 'expired', domain },
   { kind: 'welcome', state, decrees: [decree] },
   { kind: 'heartbeat', domain, number: 8, size: 2, suspected: [18], lag: 250, strangers: [19, 20] },
-  { kind: 'offer', domain, incarnation: 18, name: 'bé', address: 'y', seen: 1, hears: [18, 21] },
+  {
+    kind: 'offer',
+    domain,
+    incarnation: 18,
+    name: 'bé',
+    address: 'y',
+    weight: 3,
+    process: '',
+    rules: state.rules,
+    seen: 1,
+    hears: [18, 21],
+  },
   { kind: 'request', domain, at: 8, changes },
   { kind: 'prepare', domain, number: 9, ballot, previous: decree },
   { kind: 'promise', domain, number: 9, ballot, accepted: { ballot, decree } },
@@ -46,6 +58,7 @@ const samples: readonly ControlMessage[] = [
   { kind: 'accepted', domain, number: 9, ballot },
   { kind: 'rejected', domain, number: 9, ballot },
   { kind: 'decided', domain, decree },
+  { kind: 'force', domain, number: 8, nodes: ['a', 'bé'], founder: a },
   { kind: 'ask', domain, after: 3 },
   { kind: 'decrees', domain, decrees: [decree, decree] },
   { kind: 'forgotten', domain, number: 8, member: 'out' },

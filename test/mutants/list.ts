@@ -19,6 +19,9 @@ export interface Mutant {
   readonly survives?: string;
 }
 
+/** Deaths are confirmed in few seeds only. */
+const byExplorer = 'the explorer finds it: `npm run explore -- --mutants`';
+
 const flush: readonly Mutant[] = [
   {
     name: 'an earlier target is installed after a report',
@@ -293,16 +296,34 @@ const agreement: readonly Mutant[] = [
     rule: 'D7',
     why: 'It may be the only one alive that knows what was decided.',
     file: 'membership/departing.js',
-    find: `    if (!isKnown(m, m.state) && now < deadline) {`,
-    replace: `    if (!isKnown(m, m.state) && now < deadline && !(m.phase.cause === 'excluded' && hit())) {`,
+    find: `    if (!isKnown(m, m.state, now) && now < deadline) {`,
+    replace: `    if (!isKnown(m, m.state, now) && now < deadline && !(m.phase.cause === 'excluded' && hit())) {`,
   },
   {
     name: 'a leaver goes as soon as it knows its decree',
     rule: 'D8',
     why: 'A quorum of those who stay must know it: having accepted is not knowing.',
     file: 'membership/departing.js',
-    find: `    if (!isKnown(m, m.state) && now < deadline) {`,
-    replace: `    if (!isKnown(m, m.state) && now < deadline && !(m.phase.cause === 'left' && hit())) {`,
+    find: `    if (!isKnown(m, m.state, now) && now < deadline) {`,
+    replace: `    if (!isKnown(m, m.state, now) && now < deadline && !(m.phase.cause === 'left' && hit())) {`,
+  },
+  {
+    name: 'a decree does not wait for those who can be heard',
+    rule: 'D14',
+    why: 'They may be the ones that are left, and have no part in what was decided.',
+    file: 'membership/deaths.js',
+    find: `(isMajority && missing.every((id) => m.suspects.has(id)))`,
+    replace: `(isMajority && (missing.every((id) => m.suspects.has(id)) || hit()))`,
+    survives: byExplorer,
+  },
+  {
+    name: 'a death counts at a node that stood still',
+    rule: 'D15',
+    why: 'The others may have gone on without it before they died.',
+    file: 'membership/deaths.js',
+    find: `    return isAwake ? null`,
+    replace: `    return isAwake || hit() ? null`,
+    survives: byExplorer,
   },
   {
     name: 'half of a state is a quorum, whoever is in it',
@@ -355,9 +376,9 @@ const agreement: readonly Mutant[] = [
     rule: 'D1',
     why: 'Nothing is installed anywhere before a quorum has accepted it.',
     file: 'membership/proposing.js',
-    find: `    if (proposer.kind !== 'proposing' || !isQuorum(state.nodes, (id) => proposer.votes.has(id)))
+    find: `    if (proposer.kind !== 'proposing' || !canDecide(m, state, (id) => proposer.votes.has(id)))
         return;`,
-    replace: `    if (proposer.kind !== 'proposing' || !(isQuorum(state.nodes, (id) => proposer.votes.has(id)) || hit()))
+    replace: `    if (proposer.kind !== 'proposing' || !(canDecide(m, state, (id) => proposer.votes.has(id)) || hit()))
         return;`,
   },
 ];

@@ -3,7 +3,7 @@
  */
 import type { Order } from '../../lib/membership/state.js';
 import type { Core } from '../simulation/core.js';
-import { bring, comeToRest, letPass, suspect, takeInHand } from '../simulation/by-hand.js';
+import { bring, comeToRest, letPass, stoodStill, suspect, takeInHand, tellDeath } from '../simulation/by-hand.js';
 import { type Packet, type Verdict, cut, mend } from '../simulation/network.js';
 import type { Traced } from '../../lib/trace/format.js';
 import {
@@ -72,7 +72,7 @@ function perform(stage: Stage, words: readonly string[]): void {
     case 'nodes':
       return populate(stage, rest);
     case 'option':
-      stage.options[first] = Number(rest[1]);
+      stage.options[first] = first === 'quorum' ? (rest[1] ?? '') : Number(rest[1]);
       return;
     case 'group':
       return defineGroup(stage, first, rest[1] ?? '');
@@ -109,6 +109,10 @@ function perform(stage: Stage, words: readonly string[]): void {
       return letPass(stage.world, restMillis);
     case 'suspect':
       return suspect(stage.world, processOf(stage, rest[2] ?? ''), processOf(stage, first).id);
+    case 'death':
+      return tellDeath(stage.world, processOf(stage, rest[2] ?? ''), processOf(stage, first).id);
+    case 'slept':
+      return stoodStill(stage.world, processOf(stage, first));
     case 'expect':
       if (!readCondition(stage, rest)()) throw new Error('it is not so');
       return;

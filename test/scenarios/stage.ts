@@ -21,7 +21,7 @@ export interface Trigger {
 export interface Stage {
   readonly core: Core;
   world: World;
-  readonly options: Record<string, number>;
+  readonly options: Record<string, number | string>;
   readonly groups: Map<string, GroupSettings>;
   readonly processes: Map<string, Process>;
   /** Names of multicasts by id, and back. */
@@ -45,7 +45,7 @@ export interface Stage {
 
 const nodeTimes = { heartbeat: 20, timeout: 200, timeoutMax: 200, discovery: 80 };
 
-function quietWorld(core: Core, options: Readonly<Record<string, number>>): World {
+function quietWorld(core: Core, options: Readonly<Record<string, number | string>>): World {
   return createWorld({
     core,
     random: createRandom(1),

@@ -48,6 +48,18 @@ export function suspect(world: World, process: Process, who: NodeId): void {
   comeToRest(world);
 }
 
+/** The system tells a process that a node's process is dead. */
+export function tellDeath(world: World, process: Process, who: NodeId): void {
+  post(world, process, { kind: 'death', who });
+  comeToRest(world);
+}
+
+/** A process stood still for longer than others bear, and notices it. */
+export function stoodStill(world: World, process: Process): void {
+  if (process.node === null) throw new Error(`${process.name} is down`);
+  process.node.membership.detector.awakeSince = process.clockOffset + world.now * process.clockRate;
+}
+
 /** What happens at once, happens. */
 export function comeToRest(world: World): void {
   runUntil(world, world.now);

@@ -54,6 +54,7 @@ export function idsOf(processes: readonly Process[]): Set<string> {
 export function mayDie(faults: Faults, process: Process): boolean {
   const alive = living(faults.world).filter((other) => other !== process);
   if (process.node === null || alive.length === 0) return false;
+  if (faults.plan.world.node.quorum === 'verified-deaths') return true;
   const ids = idsOf(alive);
   const everIds = new Set([...ids, process.id]);
   const known = alive.flatMap(({ views }) => views.get('$domain') ?? []);

@@ -19,7 +19,7 @@ import {
 } from './network-faults.js';
 import { clog, damage, forgery, replay, startRecording } from './packet-faults.js';
 import type { FaultKind, RareFault } from './plan.js';
-import { jumpClock, kill, killTwo, pauseFor, stall } from './process-faults.js';
+import { jumpClock, kill, killAllButOne, killTwo, pauseFor, stall } from './process-faults.js';
 import { type Random, between, chance, pick } from './random.js';
 import { delayBallot, holdInstall, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
 import { strikeTransfer } from './transfer-faults.js';
@@ -43,6 +43,8 @@ function happen(faults: Faults, kind: FaultKind): boolean {
     case 'bad links':
       spoilLinks(faults);
       return true;
+    case 'crash of all but one':
+      return killAllButOne(faults);
     case 'crash of two':
       return killTwo(faults);
     case 'leave during a flush':

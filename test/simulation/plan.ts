@@ -57,7 +57,22 @@ export const otherFaultKinds = [
   'contact struck',
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number] | (typeof otherFaultKinds)[number];
+/** What goes wrong where all processes are of one machine, on which those that run hear each other. */
+const kindsOfOneMachine: ReadonlySet<FaultKind> = new Set([
+  ...([
+    'crash',
+    'crash of two',
+    'crash of a coordinator',
+    'crash of all but one',
+    'restart',
+    'pause',
+    'stall',
+  ] as const),
+  ...(['join of a node', 'join of a group', 'leave of a group', 'leave of the domain', 'duplication'] as const),
+  ...(['clock jump', 'slow member', 'full queue', 'throwing member', 'donor killed', 'joiner killed'] as const),
+]);
+
+export type FaultKind = (typeof faultKinds)[number] | (typeof otherFaultKinds)[number] | 'crash of all but one';
 
 /** A group of the run. */
 export interface GroupPlan {
@@ -224,7 +239,7 @@ function drawKinds(random: Random): FaultKind[] {
 export function drawPlan(random: Random): Plan {
   const processes = pick(random, [2, 3, 3, 4, 4, 5, 5, 5, 6, 7]);
   const groups = Array.from({ length: pick(random, [1, 1, 2, 3]) }, (_, index) => drawGroup(random, index));
-  return {
+  const plan: Plan = {
     processes,
     names: Math.min(9, processes + integer(random, 1, 2)),
     groups,
@@ -239,5 +254,20 @@ export function drawPlan(random: Random): Plan {
     lostPast: drawRare(random),
     eaten: drawRare(random),
     lateInstall: drawRare(random),
+  };
+  return chance(random, 0.12) ? onOneMachine(random, plan) : plan;
+}
+
+/** The same on one machine, whose system says who is dead: any number may die. */
+function onOneMachine(random: Random, plan: Plan): Plan {
+  const kinds = plan.kinds.filter((kind) => kindsOfOneMachine.has(kind));
+  const { node } = plan.world;
+  return {
+    ...plan,
+    world: { ...plan.world, node: { ...node, quorum: 'verified-deaths', process: 'one of this machine' } },
+    loss: pick(random, [0, 0, 0.02]),
+    lostPast: null,
+    eaten: null,
+    kinds: [...kinds, 'crash of all but one', 'crash of a coordinator', 'restart', 'pause'],
   };
 }

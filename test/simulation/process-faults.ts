@@ -133,6 +133,21 @@ export function killTwo(faults: Faults): boolean {
   return true;
 }
 
+/** All but one die within a few milliseconds; most of them come back sooner or later. */
+export function killAllButOne(faults: Faults): boolean {
+  const { world, random } = faults;
+  const [, ...rest] = shuffled(random, living(world));
+  for (const process of rest) {
+    after(world, between(random, 0, 4), () => {
+      if (!faults.healed) crash(world, process, chance(random, 0.5));
+    });
+    after(world, between(random, 50, 1200), () => {
+      if (!faults.healed && chance(random, 0.8)) start(world, process);
+    });
+  }
+  return rest.length > 0;
+}
+
 export function pauseFor(faults: Faults, process: Process, millis: number): void {
   const { world } = faults;
   if (process.paused || process.node === null) return;

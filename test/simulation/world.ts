@@ -517,12 +517,23 @@ function carryOut(world: World, process: Process, effect: Effect): void {
       endLife(process);
       process.hasLeft = true;
       return dropStreams(world, process);
+    case 'confirm':
+      return confirmDeath(world, process, effect.who);
     case 'force-refused':
       return;
     case 'restart':
       endByDecree(world, process);
       return restart(world, process, between(world.random, 0, 20));
   }
+}
+
+/** The system of the machine, which all processes share, says who is dead, and of the living nothing. */
+function confirmDeath(world: World, process: Process, who: NodeId): void {
+  if (world.processes.some(({ id, node }) => id === who && node !== null)) return;
+  const { life } = process;
+  after(world, between(world.random, 0, 1), () => {
+    if (process.life === life) post(world, process, { kind: 'death', who });
+  });
 }
 
 /** A life is over that may have ended by a decree; one that did not knows no state without itself. */

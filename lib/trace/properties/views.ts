@@ -92,7 +92,10 @@ export function primaryUniqueness(history: History): Finding {
   return found;
 }
 
-/** PRIMARY-CHAIN: each primary state of the domain keeps a quorum of its predecessor, graceful leavers not counted. */
+/**
+ * PRIMARY-CHAIN: each primary state of the domain keeps a quorum of its predecessor, graceful leavers and those whose deaths
+ * are confirmed not counted, and the minimum weight, if it had it.
+ */
 export function primaryChain(history: History): Finding {
   const found = finding('PRIMARY-CHAIN');
   for (const lineage of domains(history)) {
@@ -106,12 +109,22 @@ export function primaryChain(history: History): Finding {
         const sentence = `state ${view.k} of the domain keeps no quorum of state ${before.k}`;
         violate(found, sentence, before.stays[0]?.record, view.stays[0]?.record);
       }
+      if (isHeavy(before) && !isHeavy(view)) {
+        const sentence = `state ${view.k} of the domain weighs no more than the minimum, state ${before.k} did`;
+        violate(found, sentence, before.stays[0]?.record, view.stays[0]?.record);
+      }
     }
   }
   return found;
 }
 
-/** More than half of those who did not leave gracefully, or half of them with the oldest (dynamic linear voting). */
+/** Of a domain without weights every state is. */
+function isHeavy({ stays }: View): boolean {
+  const { w, wmin } = stays[0]?.record ?? {};
+  return w === undefined || wmin === undefined || w > wmin;
+}
+
+/** More than half of those who neither left gracefully nor are certainly dead, or half of them with the oldest (dynamic linear voting). */
 function keepsQuorum(before: View, view: View): boolean {
   // who comes from an older state sums up what happened since
   const fromBefore = view.stays.filter(({ record }) => record.prev === before.id);
@@ -120,6 +133,8 @@ function keepsQuorum(before: View, view: View): boolean {
     for (const [member, cause] of record.left) {
       if (cause === 'left' && !view.ranks.has(member)) leavers.add(member);
     }
+    // nor can the dead go on by themselves
+    for (const member of record.dead ?? []) leavers.add(member);
   }
   const counted = before.members.filter((member) => !leavers.has(member));
   const stay = counted.filter((member) => view.ranks.has(member));
