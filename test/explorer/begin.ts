@@ -38,7 +38,12 @@ function preludeOf({ nodes, members, kind, quorum }: Plan): string[] {
   return [
     ...(quorum === 'majority' ? [] : [`option quorum ${quorum}`]),
     // nobody is suspected for silence, and the agreed time stands still
-    ...['option heartbeat 100', 'option timeout 1000000000', 'option wall -1000000000000'],
+    ...[
+      'option heartbeat 100',
+      'option timeout 1000000000',
+      'option timeoutMax 1000000000',
+      'option wall -1000000000000',
+    ],
     `nodes ${nodes.join(' ')}`,
     `group ${group} ${kind}`,
     `start ${nodes.join(' ')}`,
