@@ -33,6 +33,9 @@ const ignored: ReadonlySet<string> = new Set([
     'awakeAt',
     'judgeFrom',
     'confirmAt',
+    'silence',
+    'lag',
+    'reportedAt',
   ],
   ...['domainHeardAt', 'since', 'firstAt', 'lastAt', 'resentAt'],
 ]);
@@ -50,6 +53,9 @@ const times: ReadonlySet<string> = new Set([
     'claimedAt',
     'due',
     'dueAt',
+    'brokeAt',
+    'goneAt',
+    'probeAt',
   ],
   ...['helloAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
 ]);
