@@ -111,7 +111,9 @@ async function ava(files, concurrency) {
 
 /** Tests between hosts need two Debian packages; where they cannot be had, those tests say so. */
 function provide() {
-  const missing = ['ip', 'nft'].filter((command) => spawnSync(command, ['-V']).error !== undefined);
+  // not npm's path: a package has a command nft
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+  const missing = ['ip', 'nft'].filter((command) => spawnSync(command, ['-V'], { env }).error !== undefined);
   if (missing.length === 0 || process.platform !== 'linux' || process.getuid() !== 0) return;
   console.log(`installing what provides ${missing.join(' and ')}`);
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'iproute2', 'nftables']]) {

@@ -93,5 +93,6 @@ export { tcp } from '../transport/tcp.js';
 export type { TcpOptions } from '../transport/tcp.js';
 export type { DnsOptions } from '../transport/finding.js';
 export type { Transport, TransportFactory, TransportHandlers } from '../transport/transport.js';
+export type { Found } from '../lib/events.js';
 export { udpMulticast } from '../transport/udp-multicast.js';
 export type { UdpMulticastOptions } from '../transport/udp-multicast.js';

@@ -48,20 +48,23 @@ export const traffic = {
   fragments: 'ip frag-off & 0x3fff != 0',
 } as const;
 
+/** The system's own commands: a package of npm's may have a command of the same name in the path. */
+const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+
 /** Why there can be no hosts here; null if there can. */
 export function whyNoHosts(): string | null {
   if (process.platform !== 'linux') return `network namespaces are Linux', and this is ${process.platform}`;
   if (process.getuid?.() !== 0) return 'network namespaces need root';
   const space = `ng${process.pid}-try`;
   try {
-    execFileSync('ip', ['netns', 'add', space], { stdio: 'pipe' });
-    execFileSync('ip', ['-n', space, 'link', 'add', 'br0', 'type', 'bridge'], { stdio: 'pipe' });
+    execFileSync('ip', ['netns', 'add', space], { env, stdio: 'pipe' });
+    execFileSync('ip', ['-n', space, 'link', 'add', 'br0', 'type', 'bridge'], { env, stdio: 'pipe' });
     const chain = 'chain forward { type filter hook forward priority 0; }';
-    execFileSync('ip', ['netns', 'exec', space, 'nft', `add table bridge try { ${chain}; }`], { stdio: 'pipe' });
+    execFileSync('ip', ['netns', 'exec', space, 'nft', `add table bridge try { ${chain}; }`], { env, stdio: 'pipe' });
   } catch (error) {
     return `${(error as Error).message.trim()} (Debian: apt-get install iproute2 nftables)`;
   } finally {
-    spawnSync('ip', ['netns', 'del', space]);
+    spawnSync('ip', ['netns', 'del', space], { env });
   }
   return null;
 }
@@ -97,12 +100,15 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
     ip(['-n', space, 'link', 'set', 'eth0', 'up']);
     return { name, address, port, prefix: ['ip', 'netns', 'exec', space] };
   });
+  let losing = false;
   return {
     hosts,
     lose(losses) {
+      if (losing && count(bridge) === 0) throw new Error('the bridge was to lose packets, and lost none');
+      losing = losses.length > 0;
       const rules = losses.map(({ what, from, to }) => {
         const ends = [...(from ? [`iifname "${from.port}"`] : []), ...(to ? [`oifname "${to.port}"`] : [])];
-        return `${[...ends, what].join(' ')} drop`;
+        return `${[...ends, what].join(' ')} counter drop`;
       });
       const chain = ['type filter hook forward priority 0; policy accept;', ...rules].join('\n');
       const table = `table bridge faults {\nchain forward {\n${chain}\n}\n}\n`;
@@ -118,13 +124,20 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
   };
 }
 
+/** Packets that a bridge has lost since it was last told what to lose. */
+function count(bridge: string): number {
+  const args = ['netns', 'exec', bridge, 'nft', 'list', 'table', 'bridge', 'faults'];
+  const rules = execFileSync('ip', args, { env, encoding: 'utf8' });
+  return [...rules.matchAll(/packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0);
+}
+
 /** Has nftables do what is written, all of it or nothing. */
 function nft([command = '', ...args]: readonly string[], input: string): void {
-  execFileSync(command, [...args, 'nft', '-f', '-'], { input });
+  execFileSync(command, [...args, 'nft', '-f', '-'], { env, input });
 }
 
 function ip(args: readonly string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('ip', args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** What is lost between hosts of different sides. */

@@ -180,6 +180,8 @@ const eaten: Scenario = {
 async function sentOrOut({ ground }: Stand, name: string, suspect: string, at: number): Promise<void> {
   const member = ground.members.get(name) as MemberProcess;
   const from = member.events.length;
+  // replies go over streams
+  member.command('ask all still there?');
   member.command('send 3 --size 40000 --order total');
   // done with it, one way or the other: the loads go on
   const isSent = ({ event, command }: Event) => event === 'done' && command === 'send';
