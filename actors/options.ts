@@ -104,12 +104,23 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
       `detector.timeout (${resolved.timeout} ms) must be at least twice detector.heartbeat (${resolved.heartbeat} ms)`,
     );
   }
+  if (resolved.quorum === 'verified-deaths' && !noticesStalls(resolved.heartbeat, resolved.timeout)) {
+    throw new InvalidOption(
+      `detector.heartbeat (${resolved.heartbeat} ms) must be at most an eighth of detector.timeout (${resolved.timeout} ms) ` +
+        `with the quorum 'verified-deaths': a node has to notice that it stood still before the others give it up`,
+    );
+  }
   if (resolved.timeoutMax < resolved.timeout) {
     throw new InvalidOption(
       `detector.timeoutMax (${resolved.timeoutMax} ms) must be at least detector.timeout (${resolved.timeout} ms)`,
     );
   }
   return resolved;
+}
+
+/** Whether a node notices each stall for which others could exclude it: confirmed deaths rest on that (rule D15). */
+export function noticesStalls(heartbeat: number, timeout: number): boolean {
+  return 8 * heartbeat <= timeout;
 }
 
 function nameOption(option: string, value: unknown): string {

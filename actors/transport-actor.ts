@@ -20,7 +20,7 @@ import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } f
 import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
-import { newIncarnation } from './options.js';
+import { newIncarnation, noticesStalls } from './options.js';
 import { isDead, ownProcess } from './process-identity.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
@@ -138,8 +138,10 @@ function handlers(host: Host): TransportHandlers {
 }
 
 /** Where all nodes are processes of this machine, the system tells who is dead. */
-function quorumOf({ quorum }: Host['options'], transport: Transport): 'majority' | 'verified-deaths' {
-  return quorum ?? (transport.isLoopback && ownProcess() !== '' ? 'verified-deaths' : 'majority');
+function quorumOf(options: Host['options'], transport: Transport): 'majority' | 'verified-deaths' {
+  const { quorum, heartbeat, timeout } = options;
+  const isFit = transport.isLoopback && ownProcess() !== '' && noticesStalls(heartbeat, timeout);
+  return quorum ?? (isFit ? 'verified-deaths' : 'majority');
 }
 
 function startCore(host: Host): void {

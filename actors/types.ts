@@ -493,8 +493,8 @@ export interface GroupsOptions {
   readonly minimumWeight?: number;
   /**
    * Who has to be left for the domain to go on; the same at all nodes. `majority`: more than half of the nodes, or half with
-   * the oldest. `verified-deaths`, for nodes that are all processes of one machine: also all whose deaths the operating system
-   * does not confirm, so that killing all but one leaves the last one going. Default: `verified-deaths` with `udpMulticast` on the loopback
+   * the oldest. `verified-deaths`, for nodes that are all processes of one machine: whoever is left, once the operating system
+   * has confirmed the deaths of all others, so that killing all but one leaves the last one going. Default: `verified-deaths` with `udpMulticast` on the loopback
    * interface (on Linux), else `majority`. See docs/guarantees.md.
    */
   readonly quorum?: 'majority' | 'verified-deaths';

@@ -81,13 +81,16 @@ function carryOut(node: Node, output: MembershipOutput): void {
   }
 }
 
-/** By datagram, or, if it is too large for one, over streams: to all means to all that are known then. */
+/**
+ * By datagram, or, if it is too large for one, over streams: to all means to all that are known then. What seems to get lost
+ * goes both ways.
+ */
 function sendControl(node: Node, to: Destination, body: Uint8Array): void {
   const { out } = node;
   if (body.length <= sectionBytesMax(out)) {
     const packer = to.kind === 'all' ? out.all : toNode(out, incarnationOf(to.id), to.address);
     addSection(out, packer, Section.control, body);
-    return;
+    if (to.kind === 'all' || !to.again) return;
   }
   for (const { id, address } of to.kind === 'node' ? [to] : (node.domain?.nodes ?? [])) {
     if (id !== node.self) addSection(out, overStream(out, incarnationOf(id), address), Section.control, body);

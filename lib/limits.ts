@@ -16,6 +16,8 @@ export const repeatDelay = 40;
 export const repeatDelayMax = 640;
 /** Flush messages are repeated after so long, */
 export const flushRepeat = 40;
+/** over the stream as well from this on, */
+export const flushRepeatOverStream = 4 * flushRepeat;
 /** backing off to this. */
 export const flushRepeatMax = 400;
 /** Requests for a gap that go unanswered before every other one goes, with its answer, over the stream. */

@@ -20,9 +20,9 @@
  */
 import type { NodeId, Rank, Seqno, ViewId } from '../ids.js';
 import { assert, assertNever, must } from '../assert.js';
-import { flushRepeat, flushRepeatMax } from '../limits.js';
+import { flushRepeat, flushRepeatMax, flushRepeatOverStream } from '../limits.js';
 import { groupIdsPerDecree } from '../membership/limits.js';
-import { addSection, toNode } from '../outbox.js';
+import { addSection, overStream, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';
 import { Section } from '../wire/packet.js';
@@ -377,11 +377,14 @@ function sendToCoordinator(host: Host, group: Group, message: FlushMessage): voi
   sendTo(host, group, must(must(group.flush, 'flush').target.members[0], 'coordinator').node, message);
 }
 
+/** By datagram; over the stream as well if that has been in vain, or answers what was sent for want of an answer. */
 function sendTo(host: Host, group: Group, node: NodeId, message: FlushMessage): void {
   const address = host.address(node);
-  if (address !== undefined) {
-    addSection(host.out, toNode(host.out, incarnationOf(node), address), Section.flush, encode(group, message));
-  }
+  if (address === undefined) return;
+  const body = encode(group, message);
+  addSection(host.out, toNode(host.out, incarnationOf(node), address), Section.flush, body);
+  if (group.flush && group.flush.repeatDelay < flushRepeatOverStream) return;
+  addSection(host.out, overStream(host.out, incarnationOf(node), address), Section.flush, body);
 }
 
 function sendToAll(host: Host, group: Group, message: FlushMessage): void {

@@ -52,9 +52,10 @@ export interface MembershipOptions {
 /** An operator has ended a life: the next one founds the domain anew, or joins the one that is; both keep their states. */
 export type Forced = 'found' | 'join';
 
-/** Where a message goes. */
+/** Where a message goes; `again`: a datagram like it seems to have been lost, so it goes over the stream as well. */
 export type Destination =
-  { readonly kind: 'all' } | { readonly kind: 'node'; readonly id: NodeId; readonly address: string };
+  | { readonly kind: 'all' }
+  | { readonly kind: 'node'; readonly id: NodeId; readonly address: string; readonly again: boolean };
 
 /** Who a packet is from, as its header and the transport tell. */
 export interface Sender {
@@ -255,8 +256,9 @@ export interface Membership {
   leavingSince: Millis | null;
   /** What an operator has said, until it has happened. */
   forcing: Forcing | null;
-  /** When its wishes are sent again. */
+  /** When its wishes are sent again, and how often they were. */
   requestAt: Millis;
+  requestTries: number;
   /** Who has shown a higher number and is to be asked for decrees, and when. */
   ask: { to: Incarnation; at: Millis } | null;
   /** Since when it has been behind without getting on, null if it is not. */
@@ -309,6 +311,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     leavingSince: null,
     forcing: null,
     requestAt: now,
+    requestTries: 0,
     ask: null,
     behindSince: null,
     lastMulticast: now,
@@ -344,8 +347,13 @@ export function multicast(m: Membership, message: ControlMessage, now: Millis, o
 }
 
 /** Sends to one node. */
-export function unicast(to: { id: NodeId; address: string }, message: ControlMessage, out: Outputs): void {
-  out.push({ kind: 'send', to: { kind: 'node', id: to.id, address: to.address }, message });
+export function unicast(
+  to: { id: NodeId; address: string },
+  message: ControlMessage,
+  out: Outputs,
+  again: boolean = false,
+): void {
+  out.push({ kind: 'send', to: { kind: 'node', id: to.id, address: to.address, again }, message });
 }
 
 /** The way back to a sender. Of one that is not in the state the name is not known, and not needed. */

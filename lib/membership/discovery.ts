@@ -14,7 +14,7 @@ import type { Membership, Outputs, Phase, Sender, Sighting } from './control.js'
 import { strengthOf } from './heartbeat.js';
 import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
-import { nodesMax, sightingsMax } from './limits.js';
+import { datagramsInVain, nodesMax, sightingsMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation, nodeOf } from './state.js';
 import type { DomainState, Rules } from './state.js';
@@ -65,8 +65,10 @@ function foundDomain(m: Membership, now: Millis, out: Outputs): void {
   enter(m, state, [], now, out);
 }
 
-function rulesOf({ options: { quorum, minimumWeight } }: Membership): Rules {
-  return { quorum, minimumWeight };
+function rulesOf({ options: { quorum, minimumWeight, heartbeat, timeout } }: Membership): Rules {
+  return quorum === 'majority'
+    ? { quorum, minimumWeight, heartbeat: 0, timeout: 0 }
+    : { quorum, minimumWeight, heartbeat: Math.round(heartbeat), timeout: Math.round(timeout) };
 }
 
 /** The strongest domain whose proposer is known. */
@@ -101,7 +103,7 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     const hears = membersHeard(m, domain, now);
     const who = { incarnation, name, address, weight, process };
     const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
-    if (sighting.contact !== null) unicast(sighting.contact, offer, out);
+    if (sighting.contact !== null) unicast(sighting.contact, offer, out, phase.offers > datagramsInVain);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
   }
   wake(m, Math.min(phase.offerAt, deadline));
@@ -147,7 +149,7 @@ export function onInvitation(m: Membership, message: ControlMessageOf<'invitatio
   if (m.phase.kind !== 'seeking' && m.phase.kind !== 'joining') return;
   const sighting = sight(m, message, now);
   if (sighting === null) return;
-  sighting.contact = { kind: 'node', id: message.proposer, address: message.address };
+  sighting.contact = { kind: 'node', id: message.proposer, address: message.address, again: false };
   // a moment for others to answer: there may be a stronger domain
   wake(m, now + m.options.heartbeat / 4);
 }
@@ -242,6 +244,12 @@ function whyNot(
   const { quorum, minimumWeight } = state.rules;
   if (rules.quorum !== quorum || rules.minimumWeight !== minimumWeight) {
     return `the domain's quorum is '${quorum}', its minimum weight ${minimumWeight}: all nodes have to say the same`;
+  }
+  if (rules.heartbeat !== state.rules.heartbeat || rules.timeout !== state.rules.timeout) {
+    return (
+      `the domain's detector has a heartbeat of ${state.rules.heartbeat} ms and a timeout of ${state.rules.timeout} ms: ` +
+      `with the quorum 'verified-deaths' all nodes have to have the same`
+    );
   }
   // whoever had its address is an earlier life of it
   const holder = state.nodes.find((node) => node.name === name && node.address !== address);

@@ -59,7 +59,12 @@ const halves: Codec<number> = {
   write: (w, value) => uint(2 * weightMax * nodesMax).write(w, 2 * value),
   read: (r) => uint(2 * weightMax * nodesMax).read(r) / 2,
 };
-const rules: Codec<Rules> = struct({ quorum: oneOf('majority', 'verified-deaths'), minimumWeight: halves });
+const rules: Codec<Rules> = struct({
+  quorum: oneOf('majority', 'verified-deaths'),
+  minimumWeight: halves,
+  heartbeat: uint(),
+  timeout: uint(),
+});
 
 const change: Codec<Change> = union({
   join: struct({ name, incarnation, address, weight, process }),

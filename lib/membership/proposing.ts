@@ -115,9 +115,11 @@ export function onPrepare(
   if (state === null) return;
   const { number, ballot } = message;
   const reply = { domain: state.id, number };
+  const isAgain = compareBallots(m.instance.acceptor.promised, ballot) === 0;
   if (promise(m.instance, ballot)) {
     giveWay(m, now);
-    unicast(replyTo(m, from), { kind: 'promise', ...reply, ballot, accepted: m.instance.acceptor.accepted }, out);
+    const { accepted } = m.instance.acceptor;
+    unicast(replyTo(m, from), { kind: 'promise', ...reply, ballot, accepted }, out, isAgain);
   } else unicast(replyTo(m, from), { kind: 'rejected', ...reply, ballot: m.instance.acceptor.promised }, out);
 }
 
@@ -133,9 +135,11 @@ export function onAccept(
   if (state === null || message.decree.number !== message.number) return;
   const { number, ballot, decree } = message;
   const reply = { domain: state.id, number };
+  const { accepted } = m.instance.acceptor;
+  const isAgain = accepted !== null && compareBallots(accepted.ballot, ballot) === 0;
   if (accept(m.instance, { ballot, decree })) {
     giveWay(m, now);
-    unicast(replyTo(m, from), { kind: 'accepted', ...reply, ballot }, out);
+    unicast(replyTo(m, from), { kind: 'accepted', ...reply, ballot }, out, isAgain);
   } else unicast(replyTo(m, from), { kind: 'rejected', ...reply, ballot: m.instance.acceptor.promised }, out);
 }
 

@@ -9,7 +9,7 @@ import type { Millis, NodeId, ViewId } from '../ids.js';
 import { end, lastResort, log, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
 import { believedProposer } from './judging.js';
-import { changesPerDecreeMax, decreeBytesMax, groupNameBytesMax } from './limits.js';
+import { changesPerDecreeMax, datagramsInVain, decreeBytesMax, groupNameBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import type { ControlMessageOf } from './messages.js';
 import { isHeavy } from './quorum.js';
@@ -116,10 +116,15 @@ export function request(m: Membership, now: Millis, out: Outputs): void {
   if (m.state === null || m.phase.kind !== 'member') return;
   if (m.leavingSince !== null && leaveAlone(m, m.state, m.leavingSince, now, out)) return;
   const proposer = believedProposer(m, m.state);
-  if (m.wishes.length === 0 || proposer.id === m.id) return;
+  if (m.wishes.length === 0 || proposer.id === m.id) {
+    m.requestTries = 0;
+    return;
+  }
   if (now >= m.requestAt) {
     const changes = fitting(m.wishes);
-    unicast(proposer, { kind: 'request', domain: m.state.id, at: m.state.number, changes }, out);
+    m.requestTries += 1;
+    const isAgain = m.requestTries > datagramsInVain;
+    unicast(proposer, { kind: 'request', domain: m.state.id, at: m.state.number, changes }, out, isAgain);
     m.requestAt = now + m.options.heartbeat;
   }
   wake(m, m.requestAt);

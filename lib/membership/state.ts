@@ -4,7 +4,7 @@
  * Immutable values. Decree *k* turns state *k - 1* into state *k*, the same at every node; a group's views are read
  * off the decrees, so the data plane never has to agree on membership, only on the cut.
  */
-import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
+import type { DecreeNumber, DomainId, GroupId, Incarnation, Millis, NodeId, ViewId } from '../ids.js';
 
 /** A node as the domain knows it. `address` is where its transport takes unicast datagrams and streams. */
 export interface NodeInfo {
@@ -61,6 +61,9 @@ export interface Rules {
   readonly quorum: 'majority' | 'verified-deaths';
   /** No decree takes the nodes' weight from above this to this or below. A whole number of halves. */
   readonly minimumWeight: number;
+  /** What confirmed deaths rest on: the detector's times, the same at all nodes; 0 if deaths do not count. */
+  readonly heartbeat: Millis;
+  readonly timeout: Millis;
 }
 
 /** One state of the domain. */

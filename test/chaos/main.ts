@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--only NAME]... [--short] [--write]`: what goes wrong with real processes on real networks, and what
+ * `npm run chaos -- [--only NAME]... [--short] [--times N] [--write]`: what goes wrong with real processes on real networks, and what
  * comes of it, as a table; `--write` puts it into docs/reliability.md.
  *
  * Exit status: 0 if nothing was violated, 1 if something was, 2 for a command line that makes no sense.
@@ -19,7 +19,7 @@ const page = path.join(root, 'docs/reliability.md');
 const [begin, finish] = ['<!-- the table, by npm run chaos -- --write -->', '<!-- end of the table -->'];
 
 function usage(): string {
-  return `npm run chaos -- [--only NAME]... [--short] [--write]\n${scenarios
+  return `npm run chaos -- [--only NAME]... [--short] [--times N] [--write]\n${scenarios
     .map(({ name, did }) => `  ${name.padEnd(16)}${did}`)
     .join('\n')}`;
 }
@@ -62,11 +62,11 @@ async function playCorosync(times: number, why: string | null): Promise<string |
   }
 }
 
-async function playOne(scenario: Scenario, isShort: boolean): Promise<Row | null> {
+async function playOne(scenario: Scenario, isShort: boolean, timesMax: number): Promise<Row | null> {
   const stage = openStage(`chaos-${scenario.name}`);
   let row: Row | null = null;
   try {
-    row = await play(stage, scenario, !isShort);
+    row = await play(stage, scenario, !isShort, timesMax);
     const { median, most, violations, memory, deliveries, load } = row;
     console.log(
       `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${median.toFixed(0)} / ${most.toFixed(0)} ms, ` +
@@ -83,12 +83,13 @@ async function playOne(scenario: Scenario, isShort: boolean): Promise<Row | null
 }
 
 async function main(): Promise<number> {
-  let options: { only?: string[]; short?: boolean; write?: boolean; help?: boolean };
+  let options: { only?: string[]; short?: boolean; times?: string; write?: boolean; help?: boolean };
   try {
     ({ values: options } = parseArgs({
       options: {
         only: { type: 'string', multiple: true },
         short: { type: 'boolean' },
+        times: { type: 'string' },
         write: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -102,6 +103,11 @@ async function main(): Promise<number> {
     console.log(unknown === undefined ? usage() : `there is no scenario '${unknown}'\n${usage()}`);
     return unknown === undefined ? 0 : 2;
   }
+  const timesMax = Number(options.times ?? Infinity);
+  if (!(timesMax >= 1)) {
+    console.error(`--times: ${options.times ?? ''} is not a number of at least 1\n${usage()}`);
+    return 2;
+  }
   const why = whyNoHosts();
   const chosen = scenarios.filter(({ name }) => options.only?.includes(name) ?? true);
   const rows: Row[] = [];
@@ -112,11 +118,11 @@ async function main(): Promise<number> {
       failed += 1;
       continue;
     }
-    const row = await playOne(scenario, options.short ?? false);
+    const row = await playOne(scenario, options.short ?? false, timesMax);
     if (row) rows.push(row);
     if (row?.violations.length !== 0) failed += 1;
   }
-  const peer = options.only ? null : await playCorosync(options.short ? 1 : 5, why);
+  const peer = options.only ? null : await playCorosync(Math.min(timesMax, options.short ? 1 : 5), why);
   const table = [tableOf(rows), ...(peer === null ? [] : [peer])].join('\n');
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, Linux.`;
   console.log(`\n${table}\n\n${machine}`);

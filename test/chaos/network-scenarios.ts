@@ -151,7 +151,7 @@ function viewsOf({ ground, names }: Stand): number {
 
 const eaten: Scenario = {
   name: 'eaten',
-  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, until what was sent meanwhile is stable or that host is out',
+  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, until what was sent meanwhile is stable or that host is out, and another is killed and missed',
   members: 4,
   onHosts: true,
   times: { short: 10, long: 80 },
@@ -170,9 +170,21 @@ const eaten: Scenario = {
     network?.lose([{ what, ...(isOut ? { from: host } : { to: host }) }]);
     // while it lasts: what needs each kind of traffic is done, or that host is out
     await Promise.all([one, rest[0] as string].map((name) => sentOrOut(stand, name, one, at)));
-    network?.lose([]);
-    await ground.together(names);
     end();
+    const victim = rest[1] as string;
+    const killedAt = monotonic();
+    await ground.kill(victim);
+    const [others, late] = [rest.filter((name) => name !== victim), (event: Event) => event.at >= killedAt];
+    const isWithout = (event: Event) =>
+      late(event) && event.event === 'view' && !(event['members'] as string[]).includes(victim);
+    const told = others.map((name) =>
+      (ground.members.get(name) as MemberProcess).event(isWithout, `view without ${victim}`),
+    );
+    await Promise.all(told);
+    network?.lose([]);
+    ground.start(victim);
+    await ground.together(names);
+    ground.load(victim);
   },
 };
 

@@ -20,9 +20,9 @@ export interface Row {
   readonly load: number;
 }
 
-/** Plays it on members and hosts of its own, at length or for a look. */
-export async function play(stage: Stage, scenario: Scenario, isLong: boolean): Promise<Row> {
-  const times = isLong ? scenario.times.long : scenario.times.short;
+/** Plays it on members and hosts of its own, at length or for a look, at most so many times. */
+export async function play(stage: Stage, scenario: Scenario, isLong: boolean, timesMax = Infinity): Promise<Row> {
+  const times = Math.min(timesMax, isLong ? scenario.times.long : scenario.times.short);
   const names = 'abcdefgh'.slice(0, scenario.members).split('');
   const network = scenario.onHosts ? openNetwork(stage, names) : null;
   const ground = await openGround(stage, names, network ? { hosts: network.hosts } : {});

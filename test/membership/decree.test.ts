@@ -29,7 +29,7 @@ function after(state: DomainState, ...changes: Change[]): DomainState {
   return applyDecree(state, { number: state.number + 1, changes });
 }
 
-const rules: Rules = { quorum: 'majority', minimumWeight: 0 };
+const rules: Rules = { quorum: 'majority', minimumWeight: 0, heartbeat: 0, timeout: 0 };
 
 function domainOf(...names: string[]): DomainState {
   const [founder, ...others] = names as [string, ...string[]];

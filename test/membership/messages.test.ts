@@ -23,7 +23,7 @@ const decree: Decree = { number: 8, changes };
 const state: DomainState = {
   id: domain,
   number: 8,
-  rules: { quorum: 'verified-deaths', minimumWeight: 1.5 },
+  rules: { quorum: 'verified-deaths', minimumWeight: 1.5, heartbeat: 100, timeout: 1000 },
   nodes: [
     { id: a, name: 'a', incarnation: 17, address: 'x', weight: 1, process: '', joined: 1 },
     { id: b, name: 'bé', incarnation: 18, address: 'y', weight: 0, process: 'q', joined: 2 },

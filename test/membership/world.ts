@@ -328,7 +328,7 @@ export class World {
     const w = new Writer();
     controlMessage.write(w, message);
     const target = this.get(to);
-    const destination: Destination = { kind: 'node', id: target.membership.id, address: target.address };
+    const destination: Destination = { kind: 'node', id: target.membership.id, address: target.address, again: false };
     this.arrive({ from: this.get(from), to: destination, tag: 0, number: 0, message, bytes: w.take() }, target);
   }
 
