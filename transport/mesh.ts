@@ -23,7 +23,7 @@ import { openDoor } from './door.js';
 import { backlogBytesMax, encodeGreeting, GreetingReader, meshMagic, messageBytesMax } from './framing.js';
 import { Kind, Outflow, unitsOf } from './outflow.js';
 import { afterAwake, type Patience } from './patience.js';
-import { isToItself, probeAt } from './probe.js';
+import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -36,6 +36,12 @@ const lookMillis = 100;
 /** A peer that cannot be connected to is tried again after this time, then twice as long, and so on. */
 const retryMillisMin = 100;
 const retryMillisMax = 1000;
+
+/**
+ * Where a node with another address answered, the next connection may reach yet another one, if that is an address of many
+ * (a load balancer): it is tried again even though there is a connection, after a time that doubles up to this.
+ */
+const aliasMillisMax = 5000;
 
 /** Datagrams that wait for one peer, in bytes: eight of the core's largest windows. What is beyond is dropped. */
 export const datagramBacklogBytesMax = 8 * 1024 * 1024;
@@ -104,13 +110,17 @@ interface Peer {
 interface Target {
   readonly endpoint: Endpoint;
   readonly key: string;
-  /** Who was there last; until somebody has answered, whoever has this address. */
+  /** Who was there last, maybe this node itself; until somebody has answered, whoever has this address. */
   peer: string;
   dial: Dial | null;
   retryAt: number;
   retryMillis: number;
+  /** When somebody else has answered there, it is tried again after this time. */
+  aliasMillis: number;
   /** What was reported of it last. */
   fault: string;
+  /** It was reported that this node itself is there. */
+  isOwnTold: boolean;
 }
 
 /** An attempt to connect. */
@@ -138,8 +148,6 @@ export function createMesh(options: MeshOptions): Mesh {
   let seeds = new Set<string>();
   let nodes = new Set<string>();
   let tethers = new Set<string>();
-  /** Addresses at which this node has met itself. */
-  const ownAliases = new Set<string>([self]);
   let multicasts: Uint8Array[] = [];
   let isFlushDue = false;
   let droppedCount = 0;
@@ -260,7 +268,8 @@ export function createMesh(options: MeshOptions): Mesh {
     const key = canonicalAddress(endpoint);
     let target = targets.get(key);
     if (target === undefined) {
-      target = { endpoint, key, peer: key, dial: null, retryAt: 0, retryMillis: retryMillisMin, fault: '' };
+      const retry = { retryAt: 0, retryMillis: retryMillisMin, aliasMillis: retryMillisMin };
+      target = { endpoint, key, peer: key, dial: null, ...retry, fault: '', isOwnTold: false };
       targets.set(key, target);
     }
     return target;
@@ -277,11 +286,7 @@ export function createMesh(options: MeshOptions): Mesh {
       return;
     }
     const socket = connect({
-      host: endpoint.host,
-      port: endpoint.port,
-      ...(options.localAddress === undefined || endpoint.family !== parseFamily(options.localAddress)
-        ? {}
-        : { localAddress: options.localAddress }),
+      ...from(endpoint, options.localAddress),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMillis,
@@ -335,13 +340,17 @@ export function createMesh(options: MeshOptions): Mesh {
     }
     attempt.hasAnswered = true;
     const expected = attempt.peer;
+    target.peer = address;
+    if (address !== target.key) {
+      target.retryAt = performance.now() + target.aliasMillis;
+      target.aliasMillis = Math.min(aliasMillisMax, target.aliasMillis * 2);
+    }
     if (address === self) {
-      ownAliases.add(target.key);
       abandon(attempt);
+      tellOwn(target);
       settle(expected, 'this node itself is there');
       return;
     }
-    target.peer = address;
     if (address === expected.address) return;
     expected.dials.delete(attempt);
     attempt.peer = peerAt(address);
@@ -408,6 +417,13 @@ export function createMesh(options: MeshOptions): Mesh {
     reporter.report(`seed-${target.key}`, `seed ${target.key}: ${why}; it is tried again and again`);
   }
 
+  function tellOwn(target: Target): void {
+    if (target.isOwnTold || !seeds.has(target.key)) return;
+    target.isOwnTold = true;
+    const why = 'this node itself answers there; it is tried again now and then, in case that others do, too';
+    reporter.report(`seed-${target.key}`, `seed ${target.key}: ${why}`);
+  }
+
   // --- others connect ---
 
   function onArrival(socket: Socket, address: string, rest: Uint8Array): void {
@@ -444,7 +460,7 @@ export function createMesh(options: MeshOptions): Mesh {
   // --- whom to connect to ---
 
   function isWanted(key: string): boolean {
-    return (seeds.has(key) || nodes.has(key) || tethers.has(key)) && !ownAliases.has(key);
+    return (seeds.has(key) || nodes.has(key) || tethers.has(key)) && key !== self;
   }
 
   /** Connects to whoever ought to be connected and is not. */
@@ -456,7 +472,7 @@ export function createMesh(options: MeshOptions): Mesh {
       if (!isWanted(target.key)) {
         // one that was connected to by the way is remembered until it may be tried again
         if (now >= target.retryAt || target.retryAt === Infinity) targets.delete(target.key);
-      } else if (now >= target.retryAt && !peers.get(target.peer)?.link) dial(target);
+      } else if (now >= target.retryAt && (target.peer !== target.key || !peers.get(target.peer)?.link)) dial(target);
     }
     noteSettled();
   }
@@ -650,7 +666,6 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     setSeeds(endpoints) {
       seeds = new Set(endpoints.map(canonicalAddress));
-      for (const alias of ownAliases) if (alias !== self && !seeds.has(alias)) ownAliases.delete(alias);
       for (const endpoint of endpoints) targetAt(endpoint);
       look();
     },
@@ -670,8 +685,4 @@ export function createMesh(options: MeshOptions): Mesh {
       }),
     close: () => (closed ??= closeAll()),
   };
-}
-
-function parseFamily(host: string): 4 | 6 {
-  return host.includes(':') ? 6 : 4;
 }

@@ -2,8 +2,8 @@
  * Whether anybody listens at an address: a connection that is closed as soon as it stands. It says nothing about who is
  * there, and a machine that is gone cannot be told from one that is cut off.
  */
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, isIP } from 'node:net';
+import type { Socket, TcpNetConnectOpts } from 'node:net';
 import type { Found } from '../lib/events.js';
 import { parseAddress, type Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
@@ -17,6 +17,11 @@ export function isToItself({ localAddress, localPort, remoteAddress, remotePort 
   return localPort === remotePort && localAddress === remoteAddress;
 }
 
+/** How to connect to an endpoint: from this local address, if it is of the same family. */
+export function from({ host, port, family }: Endpoint, localAddress: string | undefined): TcpNetConnectOpts {
+  return localAddress === undefined || isIP(localAddress) !== family ? { host, port } : { host, port, localAddress };
+}
+
 /** Probes an address. The connection is in `sockets` while it is open; who destroys it there ends the probe. */
 export function probeAt(to: string, localAddress: string | undefined, sockets: Set<Socket>): Promise<Found> {
   return new Promise((resolve) => {
@@ -26,8 +31,7 @@ export function probeAt(to: string, localAddress: string | undefined, sockets: S
     } catch {
       return resolve('silence');
     }
-    const { host, port } = endpoint;
-    const socket = connect({ host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) });
+    const socket = connect({ ...from(endpoint, localAddress), noDelay: true });
     const patience = afterAwake(probeMillisMax, () => end('silence'));
     const end = (found: Found): void => {
       patience.clear();

@@ -15,7 +15,7 @@
  *   nothing written after lost messages arrives before the loss is known.
  */
 import { connect } from 'node:net';
-import type { Server, Socket, TcpNetConnectOpts } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Found } from '../lib/events.js';
 import { addressFault, domainTag, parseAddress } from './addresses.js';
 import type { Endpoint } from './addresses.js';
@@ -24,7 +24,7 @@ import { codeOf, reasonOf } from './errors.js';
 import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
 import { MessageReader, writeMessages } from './framing.js';
 import { afterAwake } from './patience.js';
-import { isToItself, probeAt } from './probe.js';
+import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -169,11 +169,6 @@ export function createStreams(options: StreamsOptions): Streams {
     }, delay);
   }
 
-  function connectTo({ host, port }: Endpoint): TcpNetConnectOpts {
-    const { localAddress } = options;
-    return { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
-  }
-
   /** For breaks found inside a call: handlers are only called from the event loop. */
   function doom(out: Outgoing, why: string): void {
     out.doomed = true;
@@ -196,7 +191,8 @@ export function createStreams(options: StreamsOptions): Streams {
       return out;
     }
     const socket = connect({
-      ...connectTo(endpoint),
+      ...from(endpoint, options.localAddress),
+      noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMillis,
     });

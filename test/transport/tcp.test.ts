@@ -403,6 +403,31 @@ test('tcp: a list of seeds may name the node itself, by any name, and one node t
   t.deepEqual([...new Set(b.datagrams.map(({ from }) => from))], [a.address]);
 });
 
+test('tcp: an address of many, of which the first to answer is the node itself, leads to all of them', async (t) => {
+  const domain = freshDomain();
+  const balanced = await openProxy(t);
+  const port = await freePort();
+  balanced.target = `127.0.0.1:${port}`;
+  const a = await node(t, domain, { listen: balanced.target, seeds: [balanced.address] });
+  await a.until(() => a.errors.length === 1);
+  t.is(
+    a.errors[0]?.message,
+    `seed ${balanced.address}: this node itself answers there; it is tried again now and then, in case that others do, too`,
+  );
+  const others = [await node(t, domain), await node(t, domain)];
+  for (const other of others) {
+    // it meets itself again, then somebody new while it is connected to whom it met before
+    balanced.target = a.address;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    balanced.target = other.address;
+    const timer = setInterval(() => a.transport.multicast(bytesOf('hello')), 20);
+    await other.until(() => other.datagrams.length > 0);
+    clearInterval(timer);
+  }
+  t.deepEqual([a, ...others].map(({ downs }) => downs).flat(), []);
+  t.is(a.errors.length, 1);
+});
+
 test('tcp: who can only connect, and not be connected to, is reached over its own connection', async (t) => {
   const domain = freshDomain();
   const a = await node(t, domain);
@@ -499,4 +524,9 @@ test('tcp: over IPv6 it does the same', async (t) => {
   );
   a.transport.stream(b.address, bytesOf('back'));
   await b.until(() => b.messages.length === 1);
+  // of the other family too
+  const other = await node(t, domain);
+  t.is(await a.transport.probe(other.address), 'somebody');
+  t.is(await other.transport.probe(a.address), 'somebody');
+  t.is(await a.transport.probe(`127.0.0.1:${await freePort()}`), 'nobody');
 });
