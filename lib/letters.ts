@@ -64,7 +64,9 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   const payload = body.raw(body.left);
   if (letter.kind === 'state' || letter.kind === 'served' || letter.kind === 'taken') {
     const group = node.groups.get(letter.group);
-    return !group || group.ended || receiveState(node.host, group, link.peer, letter, payload);
+    if (group && !group.ended) return receiveState(node.host, group, link.peer, letter, payload);
+    if (letter.kind !== 'taken') noteLostState(node, letter);
+    return true;
   }
   const { letters } = link;
   if (letters.earlyBytes > lettersEarlyBytesMax) return false;
@@ -84,6 +86,13 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   letters.earlyBytes += early.payload.length + letterOverheadBytes;
   node.writing.add(link);
   return true;
+}
+
+/** A state came, in part or whole, for a member of this node that is not there: whoever joins next must not take it for its own. */
+export function noteLostState(node: Node, { group, view }: LinkMessage & { kind: 'state' | 'served' }): void {
+  // of a group that is not known there will be no member
+  if (!node.domain?.groups.has(group)) return;
+  node.lostStates.set(group, Math.max(view, node.lostStates.get(group) ?? 0));
 }
 
 /** Sends and hands out the letters whose time has come. True if there were any. */

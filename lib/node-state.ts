@@ -1,7 +1,7 @@
 /** What one node holds, in one life: the control plane's state, its groups, and what is to be sent. Plain data. */
 import type { Effect } from './events.js';
 import type { Asks } from './asks.js';
-import type { GroupId, Incarnation, NodeId } from './ids.js';
+import type { DecreeNumber, GroupId, Incarnation, NodeId } from './ids.js';
 import type { Group, Host } from './group/state.js';
 import type { Past } from './letter-box.js';
 import { type Link, createLink } from './link.js';
@@ -24,6 +24,8 @@ export interface Node {
   readonly groupsById: Map<number, Group>;
   /** Last multicast of memberships that ended, by group. */
   readonly lastMessages: Map<string, number>;
+  /** The decree of the last view as of which a state came for a member that was not there any more, by group. */
+  readonly lostStates: Map<string, DecreeNumber>;
   readonly links: Map<NodeId, Link>;
   /** Links with letters that wait. */
   readonly writing: Set<Link>;

@@ -19,7 +19,7 @@ import type { Group, Host } from './group/state.js';
 import { giveChunk, takeChunk } from './group/transfer.js';
 import { nodeId } from './ids.js';
 import { receivePacket, unlessMalformed } from './inbound.js';
-import { keepPast, moveLetters, sendLetter, sendState } from './letters.js';
+import { keepPast, moveLetters, noteLostState, sendLetter, sendState } from './letters.js';
 import { hasRoom, linkBroke, serveLink } from './link.js';
 import {
   createMembership,
@@ -60,6 +60,7 @@ export function createNode(options: NodeOptions, now: Millis): Node {
     groups: new Map(),
     groupsById: new Map(),
     lastMessages: new Map(),
+    lostStates: new Map(),
     links: new Map(),
     writing: new Set(),
     pasts: new Map(),
@@ -227,7 +228,10 @@ function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis
   const group = createGroup(event.group, event.settings, node.lastMessages.get(event.group) ?? 0);
   node.groups.set(event.group, group);
   updateStatus(node.host, group);
-  collect(node, (out) => joinGroup(node.membership, event.group, event.settings, now, out));
+  // it was let in by a decree that it did not wait for, and the state that came with that is gone
+  const lost = node.lostStates.get(event.group) ?? 0;
+  node.lostStates.delete(event.group);
+  collect(node, (out) => joinGroup(node.membership, event.group, event.settings, now, out, lost));
 }
 
 function tick(node: Node, behind: boolean, now: Millis): void {
@@ -288,6 +292,7 @@ function takeItems(group: Group): GroupItem[] {
 }
 
 function retire(node: Node, group: Group): void {
+  for (const { message } of group.early) noteLostState(node, message);
   node.lastMessages.set(group.name, group.lastMessage);
   node.timed.delete(group);
   if (node.groupsById.get(group.id) === group) node.groupsById.delete(group.id);

@@ -5,7 +5,7 @@
  * state shows it. So no request can get lost with a proposer, and none has to be taken back: a membership that is not
  * wanted (any more) is a wish to leave.
  */
-import type { Millis, NodeId, ViewId } from '../ids.js';
+import type { DecreeNumber, Millis, NodeId, ViewId } from '../ids.js';
 import { end, lastResort, log, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
 import { believedProposer } from './judging.js';
@@ -17,8 +17,18 @@ import { membershipIn, nodeByIncarnation, sameSettings } from './state.js';
 import type { Change, DomainState, GroupSettings } from './state.js';
 import { encodeUtf8 } from '../wire/utf8.js';
 
-/** Wants to be in a group. If this node is still in it from a previous life, that life ends first. */
-export function joinGroup(m: Membership, group: string, settings: GroupSettings, now: Millis, out: Outputs): void {
+/**
+ * Wants to be in a group. If this node is still in it from a previous life, that life ends first; so does one that it has not
+ * heard of, by a decree up to `after`.
+ */
+export function joinGroup(
+  m: Membership,
+  group: string,
+  settings: GroupSettings,
+  now: Millis,
+  out: Outputs,
+  after: DecreeNumber = 0,
+): void {
   if (encodeUtf8(group).length > groupNameBytesMax || encodeUtf8(settings.codec).length > groupNameBytesMax) {
     out.push({
       kind: 'group-refused',
@@ -29,7 +39,7 @@ export function joinGroup(m: Membership, group: string, settings: GroupSettings,
   }
   if (m.wanted.has(group)) return;
   const held = membershipIn(m.state?.groups.get(group), m.id);
-  m.wanted.set(group, { settings, after: held?.joined ?? 0 });
+  m.wanted.set(group, { settings, after: Math.max(after, held?.joined ?? 0) });
   reconsider(m, now, out);
 }
 
