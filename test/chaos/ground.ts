@@ -24,8 +24,8 @@ const checkMillisMax = 10 * 60 * 1000;
 export interface Ground {
   readonly stage: Stage;
   readonly members: Map<string, MemberProcess>;
-  /** Starts a member, once more if it was there before. */
-  readonly start: (name: string) => MemberProcess;
+  /** Starts a member, once more if it was there before. What is put before its command says where or how it runs. */
+  readonly start: (name: string, prefix?: readonly string[]) => MemberProcess;
   /** Starts a member's load. */
   readonly load: (name: string) => void;
   /** SIGKILL. */
@@ -70,11 +70,11 @@ export async function openGround(
   const members = new Map<string, MemberProcess>();
   const episodes: Episode[] = [];
   const times: number[] = [];
-  const start = (name: string): MemberProcess => {
+  const start = (name: string, prefix: readonly string[] = []): MemberProcess => {
     const host = where.hosts?.find((each) => each.name === name);
     const flags = ['--trace', path.join(stage.folder, `${name}.jsonl`), ...(where.flags?.(name) ?? [])];
     if (host && !where.flags) flags.push('--interface', host.address, '--insecure');
-    const member = startMember(stage, name, domain, flags, host?.prefix);
+    const member = startMember(stage, name, domain, flags, [...(host?.prefix ?? []), ...prefix]);
     members.set(name, member);
     return member;
   };
@@ -99,7 +99,7 @@ export async function openGround(
       }),
     );
   };
-  names.forEach(start);
+  names.forEach((name) => start(name));
   await together(names);
   const ground: Ground = {
     stage,

@@ -244,7 +244,7 @@ const forced: Scenario = {
     await ground.members.get(rest[0] as string)?.run(`force ${rest.join(' ')}`);
     await ground.together(rest, told);
     ground.took(monotonic() - told);
-    dead.forEach(ground.start);
+    dead.forEach((name) => ground.start(name));
     await ground.together(names);
     dead.forEach(ground.load);
   },
