@@ -464,6 +464,7 @@ const outward = Object.values(networkInterfaces())
   .flatMap((all) => all ?? [])
   .find((each) => each.family === 'IPv4' && !each.internal)?.address;
 
+if (outward === undefined) console.log('tcp: not played off the machine: it has no address but loopback');
 (outward === undefined ? test.skip : test)('tcp: on all interfaces it advertises one that others reach', async (t) => {
   const domain = freshDomain();
   const a = await node(t, domain, { listen: '0.0.0.0:0' });
