@@ -1,6 +1,6 @@
 /** What happens to networks: they part, lose, flap, and carry some traffic and not other. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { split, traffic } from './hosts.js';
+import { split, traffic, type Host } from './hosts.js';
 import type { Event, MemberProcess } from '../trials/member-process.js';
 import { monotonic } from '../trials/stage.js';
 import { hostsOf, type Scenario, type Stand } from './scenario.js';
@@ -202,28 +202,30 @@ async function sentOrOut({ ground }: Stand, name: string, suspect: string, at: n
   await member.event((event) => event.at >= at && (isSent(event) || isOut(event)), `end of what ${name} sends`, from);
 }
 
+/** Breaks one host until it is excluded and a little longer, mends it, and waits until it is back. */
+async function breakOne(stand: Stand, round: number, breakIt: (host: Host, isBroken: boolean) => void): Promise<void> {
+  const { ground, names } = stand;
+  const one = names[round % names.length] as string;
+  const rest = names.filter((name) => name !== one);
+  const [host] = hostsOf(stand, [one]) as [Host];
+  const end = ground.episode(rest);
+  const at = monotonic();
+  breakIt(host, true);
+  await ground.together(rest, at);
+  await sleep(1500);
+  breakIt(host, false);
+  await ground.together(names, at);
+  end();
+}
+
 const unplugged: Scenario = {
   name: 'unplugged',
-  did: 'the link of one of four hosts is down for 3 s: it is excluded, is a member of the multicast group again, and comes back',
+  did: 'the link of one of four hosts is down until it is excluded and 1.5 s longer: it is a member of the multicast group again, and comes back',
   members: 4,
   onHosts: true,
   times: { short: 1, long: 20 },
   silenceMax: 4000,
-  async play(stand, round) {
-    const { ground, network, names } = stand;
-    const one = names[round % names.length] as string;
-    const rest = names.filter((name) => name !== one);
-    const [host] = hostsOf(stand, [one]);
-    if (!host) return;
-    const end = ground.episode(rest);
-    const at = monotonic();
-    network?.plug(host, false);
-    await ground.together(rest, at);
-    await sleep(1500);
-    network?.plug(host, true);
-    await ground.together(names, at);
-    end();
-  },
+  play: (stand, round) => breakOne(stand, round, (host, isBroken) => stand.network?.plug(host, !isBroken)),
 };
 
 const forced: Scenario = {
@@ -252,28 +254,16 @@ const forced: Scenario = {
 
 const refused: Scenario = {
   name: 'refused',
-  did: 'the kernel of one of four hosts refuses to send (EPERM), or has no interface and no route (ENETUNREACH), for 3 s',
+  did: 'the kernel of one of four hosts refuses to send (EPERM), or has no interface and no route (ENETUNREACH), until it is excluded and 1.5 s longer',
   members: 4,
   onHosts: true,
   times: { short: 2, long: 20 },
   silenceMax: 4000,
-  async play(stand, round) {
-    const { ground, network, names } = stand;
-    const one = names[round % names.length] as string;
-    const rest = names.filter((name) => name !== one);
-    const [host] = hostsOf(stand, [one]);
-    if (!host) return;
-    const end = ground.episode(rest);
-    const at = monotonic();
-    const breakIt = (isBroken: boolean) =>
-      round % 2 === 0 ? network?.forbid(host, isBroken) : network?.enable(host, !isBroken);
-    breakIt(true);
-    await ground.together(rest, at);
-    await sleep(1500);
-    breakIt(false);
-    await ground.together(names, at);
-    end();
-  },
+  play: (stand, round) =>
+    breakOne(stand, round, (host, isBroken) => {
+      if (round % 2 === 0) stand.network?.forbid(host, isBroken);
+      else stand.network?.enable(host, !isBroken);
+    }),
 };
 
 /** Scenarios that need hosts. */

@@ -24,8 +24,9 @@ const killed: Scenario = {
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
     const end = ground.episode(rest);
+    const at = monotonic();
     await ground.kill(victim);
-    await ground.together(rest, monotonic());
+    await ground.together(rest, at);
     end();
     ground.start(victim);
     await ground.together(names);
@@ -54,7 +55,7 @@ const restarted: Scenario = {
 
 const stopped: Scenario = {
   name: 'stopped',
-  did: 'SIGSTOP of one of five for 3 s, then SIGCONT: it is excluded, and comes back by itself',
+  did: 'SIGSTOP of one of five until it is excluded and 1.5 s longer, then SIGCONT: it comes back by itself',
   members: 5,
   onHosts: false,
   times: { short: 1, long: 30 },
