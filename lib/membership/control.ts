@@ -154,6 +154,10 @@ export interface Peer extends Signals {
   probes: number;
   /** When the next of these is due. */
   probeAt: Millis;
+  /** Whether a connection to its address has ever stood: only then does it say anything that one is refused. */
+  reached: boolean;
+  /** When the next probe is due that is to find that out; infinite until it is answered. */
+  reachAt: Millis;
 }
 
 /** A domain of this name that was heard of. */
@@ -380,6 +384,8 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
       reportedAt: -Infinity,
       probes: 0,
       probeAt: Infinity,
+      reached: false,
+      reachAt: -Infinity,
     };
     m.peers.set(from.incarnation, peer);
   }

@@ -7,7 +7,11 @@
  * as its system can tell, and of a machine that is gone nothing at all is heard; both are left to the detector's timeout.
  *
  * In a large domain a node has tethers to its neighbours in age only. What they report makes all others probe too, so that
- * each has an opinion of its own. A node to which no connection was ever possible is never held for dead for that.
+ * each has an opinion of its own.
+ *
+ * A node may live that cannot be connected to: behind address translation, all its connections are those that it opened
+ * itself. So each node is probed once when it has come into the domain, and a refusal counts only if a probe was ever
+ * answered, by this life of it, to this node.
  *
  * What a dead node sent last may be read after the probe. So for a timeout nothing that comes from it counts as life.
  */
@@ -29,6 +33,10 @@ const neighbours = 3;
  */
 const probesMax = 16;
 const pausesPerHeartbeat = 64;
+/** In a large domain so many are probed at a time whether they can be connected to: all at once would be a storm. */
+const reachesMax = 8;
+/** One that could not is probed again after so many timeouts: a port may be forwarded later. */
+const reachTimeouts = 5;
 
 /** Has tethers kept to whom they ought to be kept to, now that the domain has a new state. */
 export function tether(m: Membership, out: Outputs): void {
@@ -70,6 +78,7 @@ export function lookAt(m: Membership, node: NodeInfo, now: Millis): void {
 /** Makes the probes that are due. */
 export function probeDue(m: Membership, now: Millis, out: Outputs): void {
   if (m.phase.kind !== 'member' || m.state === null) return;
+  reachDue(m, m.state, now, out);
   for (const { incarnation, address } of m.state.nodes) {
     const peer = m.peers.get(incarnation);
     if (peer === undefined || peer.probes === 0) continue;
@@ -81,14 +90,37 @@ export function probeDue(m: Membership, now: Millis, out: Outputs): void {
   }
 }
 
+/** Probes those of whom it is not known whether they can be connected to. */
+function reachDue(m: Membership, { nodes }: DomainState, now: Millis, out: Outputs): void {
+  const unknown = nodes.flatMap(({ id, incarnation }) => {
+    const peer = id === m.id ? undefined : m.peers.get(incarnation);
+    return peer === undefined || peer.reached ? [] : [peer];
+  });
+  let free = reachesMax - unknown.filter(({ reachAt }) => reachAt === Infinity).length;
+  for (const peer of unknown) {
+    if (peer.reachAt > now) wake(m, peer.reachAt);
+    else if (free > 0) {
+      free -= 1;
+      peer.reachAt = Infinity;
+      out.push({ kind: 'probe', to: peer.address });
+    }
+  }
+}
+
 /** A probe is answered. */
 export function noteProbe(m: Membership, address: string, found: Found, now: Millis): void {
   for (const peer of peersAt(m, address)) {
+    if (found === 'somebody') peer.reached = true;
+    if (peer.reachAt === Infinity) {
+      peer.reachAt = now + reachTimeouts * m.options.timeout;
+      // the next one's turn
+      wake(m, now);
+    }
     if (peer.probes === 0 || peer.probeAt !== Infinity) continue;
     peer.probes -= 1;
     if (found === 'nobody') {
       peer.probes = 0;
-      peer.goneAt ??= now;
+      if (peer.reached) peer.goneAt ??= now;
       wake(m, now);
     } else if (peer.probes > 0) {
       const pause = Math.min(1, 2 ** (probesMax - 1 - peer.probes) / pausesPerHeartbeat);

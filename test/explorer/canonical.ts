@@ -56,6 +56,7 @@ const times: ReadonlySet<string> = new Set([
     'brokeAt',
     'goneAt',
     'probeAt',
+    'reachAt',
   ],
   ...['helloAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
 ]);

@@ -89,10 +89,49 @@ test('silence in answer to probes is left to the timeout', (t) => {
   t.true(took > 800 && took < 1300, `${took}`);
 });
 
+test('a node that cannot be connected to is not held for dead when its tether breaks', (t) => {
+  for (const hidden of ['a', 'c', 'e']) {
+    const find = (w: World, address: string): Found =>
+      address === `at-${hidden}` ? 'nobody' : whatIsThere(w, address);
+    const { w, probes, breakTethers } = tethered(5, find);
+    const before = w.get('a').membership.state?.number;
+    const count = probes.length;
+    breakTethers(hidden);
+    w.run(3000);
+    t.true(probes.length > count);
+    t.is(w.get('a').membership.state?.number, before);
+    t.true([...w.processes.values()].every(({ membership }) => membership.suspects.size === 0));
+    // when it dies, that is left to the timeout
+    w.crash(hidden);
+    breakTethers(hidden);
+    const took = w.until('four', () => w.settled(), 3000);
+    t.true(took > 800 && took < 1300, `${took}`);
+  }
+});
+
+test('a node that can be connected to later is held for dead from then on', (t) => {
+  let isHidden = true;
+  const { w, breakTethers } = tethered(3, (world, address) =>
+    isHidden && address === 'at-c' ? 'nobody' : whatIsThere(world, address),
+  );
+  isHidden = false;
+  w.run(6000);
+  w.crash('c');
+  breakTethers('c');
+  t.true(w.until('two', () => w.settled(), 3000) < 10);
+});
+
+test('each node is probed once by each when it comes', (t) => {
+  const { probes } = tethered(12);
+  t.is(new Set(probes).size, 12 * 11);
+  t.is(probes.length, 12 * 11);
+});
+
 test('an address that is taken for a moment longer is probed again', (t) => {
-  let probed = 0;
+  let probed = -Infinity;
   const { w, breakTethers } = tethered(3, () => ((probed += 1) > 2 ? 'nobody' : 'somebody'));
   w.crash('c');
+  probed = 0;
   breakTethers('c');
   t.true(w.until('two', () => w.settled(), 3000) < 60);
 });

@@ -158,3 +158,28 @@ test.serial('tcp: connections that are reset and that fall silent lose and doubl
   t.deepEqual(await Promise.all(members.map(({ exited }) => exited)), [0, 0, 0, 0]);
   await checked(t, folder);
 });
+
+test.serial('tcp: a node that nobody can connect to is not excluded when its connections are reset', async (t) => {
+  t.timeout(60_000);
+  const domain = freshDomain();
+  const proxies = await Promise.all(['a', 'b'].map(() => openProxy(t)));
+  const seeds = proxies.map(({ address }) => address).join();
+  const start = (name: string, listen: string, advertise: string) =>
+    startMember(t, name, domain, '--transport', 'tcp', '--listen', listen, '--advertise', advertise, '--seeds', seeds);
+  for (const proxy of proxies) proxy.target = `127.0.0.1:${await freePort()}`;
+  const hidden = start('hidden', '127.0.0.1:0', `127.0.0.1:${await freePort()}`);
+  await hidden.view(['hidden']);
+  const others = proxies.map(({ target, address }, i) => start(['a', 'b'][i] ?? '', target, address));
+  const members = [hidden, ...others];
+  await Promise.all(members.map((member) => member.view(['a', 'b', 'hidden'])));
+  const count = (): number[] => members.map(({ lines }) => lines.filter(({ event }) => event === 'view').length);
+  const before = count();
+  for (let round = 0; round < 6; round++) {
+    for (const proxy of proxies) proxy.reset();
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await hidden.run(`set round ${round}`);
+  }
+  t.deepEqual(count(), before);
+  for (const member of members) member.child.kill('SIGTERM');
+  t.deepEqual(await Promise.all(members.map(({ exited }) => exited)), [0, 0, 0]);
+});
