@@ -2,6 +2,7 @@
  * The conditions of the scenario language: questions about the stage that are true or false at any moment.
  */
 import { digest } from '../simulation/application.js';
+import { canGoOn } from '../simulation/chains.js';
 import { missingDeliveries, missingDrain } from '../simulation/liveness.js';
 import { type Stage, processOf } from './stage.js';
 
@@ -87,6 +88,11 @@ export function readCondition(stage: Stage, words: readonly string[]): Condition
       return () => [...processOf(stage, second).replicas.values()].every((replica) => replica.status === 'wedged');
     case 'calm':
       return () => isCalm(stage);
+    case 'can': {
+      const { world } = stage;
+      return () =>
+        canGoOn(world.chains, new Set(world.processes.filter(({ node }) => node !== null).map(({ id }) => id)));
+    }
     default:
       throw new Error(`no such condition: ${words.join(' ')}`);
   }

@@ -29,7 +29,7 @@
  *
  * Conditions: `domain of a b`, `view stock of a b` (at all of them), `delivered m1 at a b`, `blocked stock at a`,
  * `sent install by a`, `state of stock at d`, `equal stock at a b`, `wedged a`, `down a`, `calm` (nothing buffered, and no view
- * is changing).
+ * is changing), `can go on` (those who live, by the rules of agreement).
  */
 
 /** A step as it was read. */
