@@ -326,6 +326,14 @@ const agreement: readonly Mutant[] = [
     survives: byExplorer,
   },
   {
+    name: 'a decree may take the weight below its minimum',
+    rule: 'D17',
+    why: 'Those who go on are then not most of what was to decide, and others of as much weight may go on beside them.',
+    file: 'membership/quorum.js',
+    find: `    return isHeavy(state, applyDecree(state, decree).nodes);`,
+    replace: `    return isHeavy(state, applyDecree(state, decree).nodes) || hit();`,
+  },
+  {
     name: 'half of a state is a quorum, whoever is in it',
     rule: 'D2',
     why: 'Two halves would both go on.',

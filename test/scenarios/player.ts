@@ -14,6 +14,7 @@ import {
   leaveGroup,
   multicast,
   pause,
+  post,
   restart,
   resume,
   resumeStreams,
@@ -111,6 +112,10 @@ function perform(stage: Stage, words: readonly string[]): void {
       return suspect(stage.world, processOf(stage, rest[2] ?? ''), processOf(stage, first).id);
     case 'death':
       return tellDeath(stage.world, processOf(stage, rest[2] ?? ''), processOf(stage, first).id);
+    case 'force': {
+      const at = rest.indexOf('at');
+      return post(stage.world, processOf(stage, rest[at + 1] ?? ''), { kind: 'force', nodes: rest.slice(0, at) });
+    }
     case 'slept':
       return stoodStill(stage.world, processOf(stage, first));
     case 'expect':

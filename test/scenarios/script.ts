@@ -23,6 +23,7 @@
  *   let time pass                      for all; the timers that are due go off
  *   suspect a at b                     b's detector has not heard a for too long
  *   death a at b                       the system tells b that a's process is dead
+ *   force d e at d                     an operator says at d that d and e go on by themselves
  *   slept b                            b stood still for so long that others may have suspected it, and notices
  *   run 50 ms / run until CONDITION    the latter for at most ten simulated seconds
  *   expect CONDITION / expect not CONDITION

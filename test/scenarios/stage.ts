@@ -56,6 +56,7 @@ function quietWorld(core: Core, options: Readonly<Record<string, number | string
     timerLatenessMax: 0,
     batchMax: 64,
     loopback: false,
+    weighing: null,
     clockDrift: 0,
     streamPatience: 1000,
     tethers: false,

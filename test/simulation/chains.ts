@@ -8,7 +8,13 @@
  *
  * One who departs is not needed any more if it stays until a quorum of the state without it knows that state: whoever is
  * missed later has died. Had one who went sooner stayed, the living would know its state: it counts as known to them.
+ *
+ * Where nodes have weights, a state that weighs more than the minimum is not left for one that does not, and without such a state
+ * there are no groups.
  */
+import { nameOf } from '../../lib/ids.js';
+import type { NodeId } from '../../lib/ids.js';
+
 /** One state of a domain. */
 export interface DomainRecord {
   /** The domain, by its founding. */
@@ -18,8 +24,15 @@ export interface DomainRecord {
   readonly m: readonly string[];
 }
 
+/** What nodes weigh, by name, and how much is too little. */
+export interface Weighing {
+  readonly weights: Readonly<Record<string, number>>;
+  readonly minimum: number;
+}
+
 /** The chains of a world. */
 export interface Chains {
+  readonly weighing: Weighing | null;
   /** Each state that anybody has known, by domain and number. */
   readonly states: Map<string, Map<number, DomainRecord>>;
   /** The last state that each node knew, the dead included. */
@@ -28,8 +41,8 @@ export interface Chains {
   readonly early: DomainRecord[];
 }
 
-export function createChains(): Chains {
-  return { states: new Map(), known: new Map(), early: [] };
+export function createChains(weighing: Weighing | null = null): Chains {
+  return { weighing, states: new Map(), known: new Map(), early: [] };
 }
 
 /** A node has learned of a state that it is in. */
@@ -63,6 +76,26 @@ export function isQuorumOf(state: Pick<DomainRecord, 'm'>, alive: ReadonlySet<st
   return 2 * count > state.m.length || (2 * count === state.m.length && alive.has(state.m[0] ?? ''));
 }
 
+/** Whether these, if they are all that live, can go on from a state. */
+export function canLeave({ weighing }: Chains, { m }: Pick<DomainRecord, 'm'>, alive: ReadonlySet<string>): boolean {
+  if (!isQuorumOf({ m }, alive)) return false;
+  return (
+    !isHeavy(weighing, m) ||
+    isHeavy(
+      weighing,
+      m.filter((id) => alive.has(id)),
+    )
+  );
+}
+
+/** Whether nodes weigh enough for groups. */
+export function isHeavy(weighing: Weighing | null, ids: Iterable<string>): boolean {
+  if (weighing === null) return true;
+  let sum = 0;
+  for (const id of ids) sum += weighing.weights[nameOf(id as NodeId)] ?? 1;
+  return sum > weighing.minimum;
+}
+
 /** The last state that anybody has known of each domain. */
 export function lastStates({ states }: Chains): DomainRecord[] {
   return [...states.values()].flatMap((chain) => chain.get(Math.max(...chain.keys())) ?? []);
@@ -70,6 +103,7 @@ export function lastStates({ states }: Chains): DomainRecord[] {
 
 /** Whether those who live can go on in some domain that one of them is in, which the others then join. */
 export function canGoOn(chains: Chains, alive: ReadonlySet<string>): boolean {
+  if (!isHeavy(chains.weighing, alive)) return false;
   const from = new Map<string, number>();
   const raise = ({ dom, k }: DomainRecord): void => void from.set(dom, Math.max(k, from.get(dom) ?? 0));
   for (const id of alive) {
@@ -79,6 +113,6 @@ export function canGoOn(chains: Chains, alive: ReadonlySet<string>): boolean {
   for (const state of chains.early) if (from.has(state.dom)) raise(state);
   if (from.size === 0) return true;
   return [...from].some(([dom, least]) =>
-    [...chainOf(chains, dom).values()].every((state) => state.k < least || isQuorumOf(state, alive)),
+    [...chainOf(chains, dom).values()].every((state) => state.k < least || canLeave(chains, state, alive)),
   );
 }

@@ -4,7 +4,7 @@
  * A fault never takes so many lives that no quorum of the domain's last state is left: a domain that has lost its majority
  * at once waits by design.
  */
-import { isQuorumOf, lastStates } from './chains.js';
+import { canLeave, lastStates } from './chains.js';
 import { type Packet, type Rule, cut, mend } from './network.js';
 import type { Plan } from './plan.js';
 import { type Random, between, chance, pick, shuffled } from './random.js';
@@ -59,7 +59,7 @@ export function mayDie(faults: Faults, process: Process): boolean {
   const everIds = new Set([...ids, process.id]);
   const known = alive.flatMap(({ views }) => views.get('$domain') ?? []);
   const last = lastStates(faults.world.chains).filter((state) => state.m.some((id) => everIds.has(id)));
-  return [...known, ...last].every((state) => isQuorumOf(state, ids));
+  return [...known, ...last].every((state) => canLeave(faults.world.chains, state, ids));
 }
 
 export function victim(faults: Faults): Process | undefined {

@@ -18,6 +18,7 @@ import {
   spoilLinks,
 } from './network-faults.js';
 import { clog, damage, forgery, replay, startRecording } from './packet-faults.js';
+import { loseQuorum } from './operator-faults.js';
 import type { FaultKind, RareFault } from './plan.js';
 import { jumpClock, kill, killAllButOne, killTwo, pauseFor, stall } from './process-faults.js';
 import { type Random, between, chance, pick } from './random.js';
@@ -133,7 +134,7 @@ function happen(faults: Faults, kind: FaultKind): boolean {
 
 /** Lets faults happen until the world heals. */
 export function startFaults(faults: Faults): void {
-  const { kinds, lostPast, eaten, lateInstall, calm } = faults.plan;
+  const { kinds, lostPast, eaten, lateInstall, forced, calm } = faults.plan;
   if (kinds.includes('replayed datagrams') || kinds.includes('forged datagrams')) startRecording(faults);
   const next = (): void => {
     if (faults.healed) return;
@@ -146,6 +147,7 @@ export function startFaults(faults: Faults): void {
   if (lostPast !== null) startRare(faults, 'lost past of a barrier', lostPast, losePastOfBarrier);
   if (eaten !== null) startRare(faults, 'large datagrams eaten', eaten, eatLarge);
   if (lateInstall !== null) startRare(faults, 'late install', lateInstall, holdInstall);
+  if (forced !== null) startRare(faults, 'quorum lost', forced, loseQuorum);
 }
 
 function startRare(

@@ -9,10 +9,12 @@ import { flushMessage } from '../../lib/group/messages.js';
 import type { Group } from '../../lib/group/state.js';
 import type { Ballot } from '../../lib/membership/consensus.js';
 import { type ControlMessage, controlMessage } from '../../lib/membership/membership.js';
+import { isHeavy, isQuorum } from '../../lib/membership/quorum.js';
 import type { Node } from '../../lib/node.js';
 import type { Traced } from '../../lib/trace/format.js';
 import { Malformed, Reader } from '../../lib/wire/bytes.js';
 import { Section, readHeader, readSection } from '../../lib/wire/packet.js';
+import { isRight } from './operator-faults.js';
 import type { Process, World } from './world.js';
 
 /** All marks. */
@@ -49,6 +51,11 @@ export const markNames = [
   'an ask fails',
   'a letter waits for what it follows',
   'a malformed packet is dropped',
+  'an operator forces a domain on',
+  'a domain is forced on while one that is missed lives',
+  'a domain is forced on although others can go on',
+  'an operator is refused',
+  'a quorum weighs too little',
 ] as const;
 
 /** One of them. */
@@ -96,7 +103,7 @@ export function watch(world: World): Marks {
   };
   world.onTrace.add((process, record) => onRecord(marks, process, record));
   world.onSend.add((process, bytes) => onPacket(marks, world, process, bytes));
-  world.onEffect.add((process, effect) => onEffect(marks, process, effect));
+  world.onEffect.add((process, effect) => onEffect(marks, world, process, effect));
   world.onStep.add((process, event) => onStep(marks, world, process, event));
   return marks;
 }
@@ -233,16 +240,28 @@ const ends = {
   failed: 'an ask fails',
 } as const;
 
-function onEffect(marks: Marks, process: Process, effect: Effect): void {
+function onEffect(marks: Marks, world: World, process: Process, effect: Effect): void {
   if (effect.kind === 'log') {
     const mark = logged.get(effect.message);
     if (mark !== undefined) hit(marks, mark);
   } else if (effect.kind === 'answered') hit(marks, ends[effect.outcome]);
+  else if (effect.kind === 'force-refused') hit(marks, 'an operator is refused');
+  else if (effect.kind === 'restart' && effect.forced === 'found') onForced(marks, world, process);
   else if (effect.kind === 'deliver') {
     for (const item of effect.items) {
       if (item.kind === 'found') hit(marks, item.loud ? 'a group is founded anew, loudly' : 'a group is founded');
     }
   }
+}
+
+/** Whoever founds its domain anew has just said so. */
+function onForced(marks: Marks, world: World, process: Process): void {
+  const state = process.node?.membership.state;
+  if (!state) return;
+  const suspected = process.node?.membership.suspects;
+  const isHidden = world.processes.some(({ id, node }) => node !== null && suspected?.has(id));
+  if (!isRight(world, state.id, process)) hit(marks, 'a domain is forced on although others can go on');
+  else hit(marks, isHidden ? 'a domain is forced on while one that is missed lives' : 'an operator forces a domain on');
 }
 
 // What is taken in ------------------------------------------------------------------------------------------------
@@ -292,6 +311,12 @@ function onTick(marks: Marks, world: World, process: Process, node: Node): void 
     const since = seen.departing.get(process.id) ?? world.now;
     seen.departing.set(process.id, since);
     if (world.now - since > node.options.heartbeat) hit(marks, 'one who departs waits for the others to know');
+  }
+  const { state, suspects } = node.membership;
+  if (state && state.rules.minimumWeight > 0 && !node.host.quorate) {
+    const heard = state.nodes.filter(({ id }) => !suspects.has(id));
+    if (isQuorum(state.nodes, (id) => !suspects.has(id)) && !isHeavy(state, heard))
+      hit(marks, 'a quorum weighs too little');
   }
   if (node.dropped.malformed > 0) hit(marks, 'a malformed packet is dropped');
   for (const { letters } of node.links.values()) {

@@ -1,10 +1,9 @@
 /** Changes of membership that somebody wants: nodes and groups are joined and left, at any time. */
 import { type Faults, living, victim } from './fault-state.js';
 import { kill } from './process-faults.js';
+import { nameList } from './plan.js';
 import { between, chance, integer, pick } from './random.js';
 import { type Process, addProcess, after, joinGroup, leaveDomain, leaveGroup, start } from './world.js';
-
-const nameList = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
 
 /** Adds the next process of the run. */
 export function nextProcess(faults: Faults): Process | undefined {

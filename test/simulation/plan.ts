@@ -5,6 +5,7 @@
 import { type GroupSettings, type Order } from '../../lib/membership/state.js';
 import { defaults } from '../../lib/options.js';
 import type { Habits } from './application.js';
+import type { Weighing } from './chains.js';
 import { type Random, between, chance, fork, integer, pick, shuffled } from './random.js';
 import type { WorldOptions } from './world.js';
 
@@ -74,6 +75,9 @@ const kindsOfOneMachine: ReadonlySet<FaultKind> = new Set([
 
 export type FaultKind = (typeof faultKinds)[number] | (typeof otherFaultKinds)[number] | 'crash of all but one';
 
+/** What processes are called, in the order in which they come. */
+export const nameList = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+
 /** A group of the run. */
 export interface GroupPlan {
   readonly name: string;
@@ -115,8 +119,9 @@ export interface Plan {
   /** When a barrier loses its past, and when a way begins to eat large datagrams; drawn apart, so that all else stays as it is. */
   readonly lostPast: RareFault | null;
   readonly eaten: RareFault | null;
-  /** When an install comes late; likewise. */
+  /** When an install comes late, and when an operator has to force the domain on; likewise. */
   readonly lateInstall: RareFault | null;
+  readonly forced: RareFault | null;
   /** When the faults begin, and for how long they go on. */
   readonly calm: number;
   readonly duration: number;
@@ -135,8 +140,8 @@ export interface RareFault {
   readonly random: Random;
 }
 
-function drawRare(random: Random): RareFault | null {
-  return chance(random, 0.15) ? { after: between(random, 100, 1000), random: fork(random) } : null;
+function drawRare(random: Random, share = 0.15): RareFault | null {
+  return chance(random, share) ? { after: between(random, 100, 1000), random: fork(random) } : null;
 }
 
 function drawGroup(random: Random, index: number): GroupPlan {
@@ -218,6 +223,7 @@ function drawWorld(random: Random): Plan['world'] {
     clockDrift: 0.001,
     streamPatience: pick(random, [300, 1000, 3000]),
     tethers: chance(random, 0.5),
+    weighing: null,
     socketBytes: 256 * 1024,
     habits: drawHabits(random),
   };
@@ -254,8 +260,26 @@ export function drawPlan(random: Random): Plan {
     lostPast: drawRare(random),
     eaten: drawRare(random),
     lateInstall: drawRare(random),
+    forced: null,
   };
-  return chance(random, 0.12) ? onOneMachine(random, plan) : plan;
+  if (chance(random, 0.12)) return onOneMachine(random, plan);
+  return {
+    ...plan,
+    forced: drawRare(random, 0.08),
+    world: { ...plan.world, weighing: drawWeighing(random, processes) },
+  };
+}
+
+/** As with servers and others, most of which never decide anything: those who go on weigh more than half of those that were planned. */
+function drawWeighing(random: Random, processes: number): Weighing | null {
+  if (processes < 3 || !chance(random, 0.1)) return null;
+  const weights: Record<string, number> = {};
+  const servers = Math.min(processes, pick(random, [3, 3, 5]));
+  nameList.forEach((name, index) => {
+    weights[name] = index < servers ? pick(random, [1, 1, 2]) : 0;
+  });
+  const sum = Object.values(weights).reduce((total, weight) => total + weight, 0);
+  return { weights, minimum: sum / 2 };
 }
 
 /** The same on one machine, whose system says who is dead: any number may die. */

@@ -75,6 +75,7 @@ function toyWorld(seed: number, names: readonly string[]): { world: World; proce
     timerLatenessMax: 0,
     batchMax: 8,
     loopback: false,
+    weighing: null,
     clockDrift: 0.001,
     streamPatience: 300,
     tethers: true,

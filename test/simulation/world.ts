@@ -26,7 +26,7 @@ import {
   take,
 } from './application.js';
 import { type Caller, createCaller, nextLetter, takeAnswer, takeEnd, takeLetter } from './caller.js';
-import { type Chains, createChains, noteDeparture, noteState } from './chains.js';
+import { type Chains, type Weighing, createChains, noteDeparture, noteState } from './chains.js';
 import type { Core } from './core.js';
 import {
   type Network,
@@ -103,7 +103,9 @@ export interface WorldOptions {
   readonly core: Core;
   readonly random: Random;
   /** What all nodes have in common. */
-  readonly node: Omit<NodeOptions, 'name' | 'incarnation' | 'address' | 'seed' | 'trace'>;
+  readonly node: Omit<NodeOptions, 'name' | 'incarnation' | 'address' | 'seed' | 'trace' | 'weight' | 'minimumWeight'>;
+  /** What nodes weigh, if not one each. */
+  readonly weighing: Weighing | null;
   readonly delayMin: number;
   readonly delayMax: number;
   /** From an event to the turn that takes it in, at most. */
@@ -185,7 +187,7 @@ export function createWorld(options: WorldOptions): World {
     trace: [],
     failures: [],
     counters: { packets: 0, datagrams: 0, streams: 0, bytes: 0, turns: 0, deliveries: 0, refused: 0 },
-    chains: createChains(),
+    chains: createChains(options.weighing),
     onTrace: new Set(),
     onSend: new Set(),
     onEffect: new Set(),
@@ -264,8 +266,8 @@ export function setClock(world: World, process: Process, skew: number): void {
 
 // Lives -----------------------------------------------------------------------------------------------------------
 
-/** Begins a life and asks for the groups that are wanted. */
-export function start(world: World, process: Process): void {
+/** Begins a life and asks for the groups that are wanted; one that `founds` founds its domain at once. */
+export function start(world: World, process: Process, founds = false): void {
   if (process.node !== null) return;
   world.incarnations += 1;
   process.id = nodeId(process.name, world.incarnations);
@@ -295,6 +297,9 @@ export function start(world: World, process: Process): void {
     address: process.address,
     seed: integer(world.random, 1, 0x7fff_ffff),
     trace: true,
+    weight: world.options.weighing?.weights[process.name] ?? 1,
+    minimumWeight: world.options.weighing?.minimum ?? 0,
+    founds,
     wall: wallTime - process.clockOffset + process.clockSkew,
   };
   guarded(world, process, () => {
@@ -366,11 +371,11 @@ function probe(world: World, process: Process, to: string): void {
 }
 
 /** A new life on the same address, after a while. */
-export function restart(world: World, process: Process, millis: number): void {
+export function restart(world: World, process: Process, millis: number, founds = false): void {
   crash(world, process);
   const { life } = process;
   after(world, millis, () => {
-    if (process.life === life) start(world, process);
+    if (process.life === life) start(world, process, founds);
   });
 }
 
@@ -523,7 +528,7 @@ function carryOut(world: World, process: Process, effect: Effect): void {
       return;
     case 'restart':
       endByDecree(world, process);
-      return restart(world, process, between(world.random, 0, 20));
+      return restart(world, process, between(world.random, 0, 20), effect.forced === 'found');
   }
 }
 
