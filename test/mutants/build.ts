@@ -1,5 +1,5 @@
 /** How a mutant is made: the compiled code is copied, and the text of one file changed. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,10 +11,11 @@ const dist = fileURLToPath(new URL('../..', import.meta.url));
 export function prepare(mutant: Mutant | undefined): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
   const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
-  for (const part of ['lib', 'transport', 'test/simulation', 'test/scenarios', 'test/explorer']) {
+  for (const part of ['lib', 'transport', 'test/simulation', 'test/scenarios', 'test/explorer', 'test/membership']) {
     cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
   }
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
+  symlinkSync(path.join(dist, '../node_modules'), path.join(folder, 'node_modules'));
   try {
     if (mutant !== undefined) change(path.join(folder, 'lib', mutant.file), mutant);
   } catch (error) {

@@ -15,6 +15,8 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** The test file below test/ that finds it. If there is none, the simulator has to. */
+  readonly foundBy?: string;
   /** Why the simulator may miss it, and what finds it instead. */
   readonly survives?: string;
 }
@@ -624,8 +626,132 @@ const requests: readonly Mutant[] = [
   },
 ];
 
+/** A detector that is wrong costs exclusions and time, no property of the traces: tests that count these find it. */
+const detection: readonly Mutant[] = [
+  {
+    name: 'a tether that breaks is a death',
+    rule: 'E1',
+    why: 'Networks reset connections of the living.',
+    file: 'membership/tether.js',
+    find: `        peer.probes = probesMax;
+        peer.probeAt = now;
+    }
+    wake(m, now);
+}
+/** Somebody`,
+    replace: `        hit(), (peer.goneAt ??= now);
+    }
+    wake(m, now);
+}
+/** Somebody`,
+    foundBy: 'membership/tether',
+  },
+  {
+    name: 'nobody looks at whom others suspect',
+    rule: 'E2',
+    why: 'In a large domain most have no tether to the dead, and wait for the timeout.',
+    file: 'membership/judging.js',
+    find: `            lookAt(m, node, now);`,
+    replace: `            hit();`,
+    foundBy: 'membership/tether',
+  },
+  {
+    name: 'what the dead have sent is a sign of life',
+    rule: 'E3',
+    why: 'A packet that is read after the probe has the dead live for another timeout.',
+    file: 'membership/tether.js',
+    find: `    return peer.goneAt !== null;`,
+    replace: `    return peer.goneAt !== null && !hit();`,
+    foundBy: 'membership/tether',
+  },
+  {
+    name: 'an address that never took a connection proves a death',
+    rule: 'E4',
+    why: 'A path that refuses streams would exclude the living.',
+    file: 'membership/tether.js',
+    find: `            if (peer.reached)
+                peer.goneAt`,
+    replace: `            if (peer.reached || hit())
+                peer.goneAt`,
+    foundBy: 'membership/tether',
+  },
+  {
+    name: 'patience does not grow with silence',
+    rule: 'E5',
+    why: 'Who is silent for long now and then is excluded each time.',
+    file: 'membership/detector.js',
+    find: `2 * faded(patience, signals.silence, since)`,
+    replace: `hit() ? 0 : 2 * faded(patience, signals.silence, since)`,
+    foundBy: 'membership/patience',
+  },
+  {
+    name: 'patience does not grow with what a node says of its lag',
+    rule: 'E5',
+    why: 'A busy process is excluded although it says that it is busy.',
+    file: 'membership/detector.js',
+    find: `usual + signals.lag + lagOf`,
+    replace: `usual + (hit() ? 0 : signals.lag) + lagOf`,
+    foundBy: 'membership/detector',
+  },
+  {
+    name: 'who stood still judges at once',
+    rule: 'E6',
+    why: 'What the others have sent meanwhile is still to be read: all of them look silent.',
+    file: 'membership/detector.js',
+    find: `        detector.judgeFrom = now + stallOf(patience);`,
+    replace: `        hit();`,
+    foundBy: 'membership/detector',
+  },
+  {
+    name: 'what a process has slept through is silence of the others',
+    rule: 'E6',
+    why: 'Its patience with all of them grows each time that it stands still, and the dead among them are kept for long.',
+    file: 'membership/detector.js',
+    find: `silence > 2 * patience.heartbeat && now >= detector.judgeFrom`,
+    replace: `silence > 2 * patience.heartbeat && (now >= detector.judgeFrom || hit())`,
+    foundBy: 'membership/detector',
+  },
+  {
+    name: 'a proposer that hears nobody is waited for',
+    rule: 'E7',
+    why: 'It is heard, so nobody goes past it, and it can decide nothing.',
+    file: 'membership/judging.js',
+    find: `    return !isQuorum(state.nodes, (other) => (report.get(other) ?? Infinity) > long);`,
+    replace: `    return !isQuorum(state.nodes, (other) => (report.get(other) ?? Infinity) > long) && !hit();`,
+    foundBy: 'membership/topologies',
+  },
+  {
+    name: 'the report of one is enough',
+    rule: 'E7',
+    why: 'Who hears nobody would have everybody excluded.',
+    file: 'membership/judging.js',
+    find: `    return 2 * reportersOf(m, heard, node.id) > heard.length;`,
+    replace: `    return 2 * reportersOf(m, heard, node.id) > heard.length || (hit() && reportersOf(m, heard, node.id) > 0);`,
+    foundBy: 'membership/topologies',
+  },
+  {
+    name: 'two that do not hear each other stay',
+    rule: 'E7',
+    why: 'Their groups wait for each other for ever.',
+    file: 'membership/judging.js',
+    find: `        if (loser === null)`,
+    replace: `        if (loser === null || hit())`,
+    foundBy: 'membership/topologies',
+  },
+  {
+    name: 'whoever was excluded is let in at once',
+    rule: 'E8',
+    why: 'A link that is gone for good has it excluded and let in again for ever.',
+    file: 'membership/probation.js',
+    find: `    if (!m.excludedFrom.has(offer.address))`,
+    replace: `    if (!m.excludedFrom.has(offer.address) || hit())`,
+    foundBy: 'membership/topologies',
+  },
+];
+
 export const mutants: readonly Mutant[] = [
   ...agreement,
+  ...detection,
   ...identities,
   ...flush,
   ...order,

@@ -3,12 +3,14 @@
  * out; it must be found, by a violation or by something that never comes about, within a bounded number of seeds that
  * pass without it. A mutant whose changed line never ran proves nothing and counts as not found.
  *
- * A mutant that says why the simulator may miss it may be missed; the list has few of those.
+ * A mutant that names a test file has to be found by that one: some ideas are no property of a trace, but of how soon a trace comes
+ * about. A mutant that says why the simulator may miss it may be missed; the list has few of those.
  *
  * Words after `--` choose mutants by name; `--seeds N` changes the bound; `--scenarios` tries the mutants on the scenarios
  * instead; `--dry` only looks whether each mutant's text is there.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +36,7 @@ interface Summary {
 
 type Outcome =
   | { readonly kind: 'found'; readonly seed: number; readonly property: string; readonly detail: string }
+  | { readonly kind: 'failed'; readonly file: string }
   | { readonly kind: 'not found'; readonly why: string };
 
 /** Runs the simulator of a folder; undefined if it came to no end or printed nothing that can be read. */
@@ -48,6 +51,31 @@ async function simulate(folder: string, args: readonly string[]): Promise<Summar
     return JSON.parse(text) as Summary;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a test file of a folder passes. */
+async function passes(folder: string, file: string): Promise<boolean> {
+  const ava = path.join(folder, 'node_modules/ava/entrypoints/cli.mjs');
+  const child = spawn(process.execPath, [ava, '--timeout=5m', `test/${file}.test.js`], {
+    cwd: folder,
+    stdio: 'ignore',
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  clearTimeout(timer);
+  return code === 0;
+}
+
+/** Runs the test that is to find it, with and without the mutant. */
+async function tryTest(mutant: Mutant, clean: string, file: string): Promise<Outcome> {
+  const folder = prepare(mutant);
+  try {
+    if (!(await passes(clean, file))) return { kind: 'not found', why: `test/${file} fails without it` };
+    if (await passes(folder, file)) return { kind: 'not found', why: `test/${file} passes` };
+    return { kind: 'failed', file };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -79,6 +107,7 @@ function show(mutant: Mutant, outcome: Outcome): string {
   const name = `${mutant.rule.padEnd(5)} ${mutant.name.padEnd(52)}`;
   if (outcome.kind === 'not found' && mutant.survives !== undefined) return `- ${name} ${mutant.survives}`;
   if (outcome.kind === 'not found') return `✘ ${name} ${outcome.why}`;
+  if (outcome.kind === 'failed') return `✔ ${name} test/${outcome.file}`;
   return `✔ ${name} seed ${String(outcome.seed).padStart(4)}  ${outcome.property}`;
 }
 
@@ -137,10 +166,12 @@ async function main(): Promise<boolean> {
   let explained = 0;
   const lane = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const outcome = await hunt(mutant, clean, Number(values.seeds));
+      const { foundBy } = mutant;
+      const outcome =
+        foundBy === undefined ? await hunt(mutant, clean, Number(values.seeds)) : await tryTest(mutant, clean, foundBy);
       console.log(show(mutant, outcome));
       if (values.verbose && outcome.kind === 'found') console.log(`    ${outcome.detail}`);
-      if (outcome.kind === 'found') found += 1;
+      if (outcome.kind !== 'not found') found += 1;
       else if (mutant.survives !== undefined) explained += 1;
     }
   };
