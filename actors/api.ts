@@ -248,6 +248,7 @@ function statisticsOf(host: Host): Record<string, number> {
   }
   return {
     ...(core ? statistics(core) : {}),
+    ...host.transport?.statistics(),
     mailbox,
     dropped,
     queries,

@@ -134,6 +134,7 @@ function handlers(host: Host): TransportHandlers {
     error(error) {
       host.log.warn(`transport: ${error.message}`, { node: host.life.id });
     },
+    tooLarge: () => tell(host, { kind: 'datagram-too-large' }),
   };
 }
 

@@ -167,6 +167,8 @@ export type NodeEvent =
    * `wasUp`: there was a connection, so that the peer may have crashed; else none could be opened.
    */
   | { readonly kind: 'stream-down'; readonly to: string; readonly wasUp?: boolean }
+  /** The system of this machine refuses datagrams for their size. */
+  | { readonly kind: 'datagram-too-large' }
   /** The answer to a probe. */
   | { readonly kind: 'probed'; readonly to: string; readonly found: Found }
   /** `behind`: what came during a stall may still be queued, so nobody is judged by silence; the rest goes on. */

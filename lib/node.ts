@@ -39,7 +39,7 @@ import {
 } from './membership/membership.js';
 import type { Node } from './node-state.js';
 import type { NodeOptions } from './options.js';
-import { createOutbox, finishAll, growDatagrams } from './outbox.js';
+import { createOutbox, finishAll, growDatagrams, shrinkDatagrams } from './outbox.js';
 import { tagOf } from './wire/packet.js';
 
 export type { Node } from './node-state.js';
@@ -144,6 +144,11 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
     case 'stream-down':
       for (const link of node.links.values()) if (link.address === event.to) linkBroke(link, now);
       if (event.wasUp) tetherBroke(node.membership, event.to, now);
+      return;
+    case 'datagram-too-large':
+      if (shrinkDatagrams(node.out, now)) {
+        node.host.log('warn', 'large datagrams are refused by the system: for a while only small ones are sent', {});
+      }
       return;
     case 'probed':
       noteProbe(node.membership, event.to, event.found, now);

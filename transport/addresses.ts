@@ -18,7 +18,10 @@ export interface Endpoint {
 export interface Interface {
   readonly name: string;
   readonly address: string;
+  readonly family: 4 | 6;
   readonly loopback: boolean;
+  /** How the system is told of the interface where it joins a multicast group or sends to it. */
+  readonly forMulticast: string;
 }
 
 /** The ports a domain's multicasts may be on: below what systems hand out by themselves (from 32768), above the usual services. */
@@ -87,15 +90,25 @@ function domainHash(domain: string): Buffer {
 }
 
 /**
- * The multicast address and port of a domain: 239.192.0.0/14 (RFC 2365: organization-local scope, for private use) and
- * 20000 to 29999. Two domains in 2.6 thousand million pairs of address and port meet by chance; the frames name their
+ * The multicast address and port of a domain. IPv4: 239.192.0.0/14 (RFC 2365: organization-local scope, for private use);
+ * IPv6: ff18::8000:0 to ff18::ffff:ffff (RFC 4291, 3307: a group of organization-local scope that nobody has assigned); and 20000
+ * to 29999. Two domains in 2.6 thousand million pairs of address and port meet by chance; the frames name their
  * domain, so they would only waste each other's time.
  */
-export function domainMulticast(domain: string): { readonly address: string; readonly port: number } {
+export function domainMulticast(
+  domain: string,
+  family: 4 | 6 = 4,
+): { readonly address: string; readonly port: number } {
   const hash = domainHash(domain);
+  const port = multicastPortFirst + (hash.readUInt32BE(4) % multicastPorts);
+  if (family === 6) {
+    // the lowest four bytes are all that Ethernet sees of it
+    const high = (0x8000 | hash.readUInt16BE(0)).toString(16);
+    return { address: shortIPv6(`ff18::${high}:${hash.readUInt16BE(2).toString(16)}`), port };
+  }
   // 1 to 254 in the last part: 0 and 255 look like a network and a broadcast, and some equipment takes them for that
   const address = `239.${192 + (hash.readUInt8(0) % 4)}.${hash.readUInt8(1)}.${1 + (hash.readUInt8(2) % 254)}`;
-  return { address, port: multicastPortFirst + (hash.readUInt32BE(4) % multicastPorts) };
+  return { address, port };
 }
 
 /** Eight bytes that tell domains apart where streams begin. No secret: it keeps mistakes out, not attackers. */
@@ -103,36 +116,66 @@ export function domainTag(domain: string): Uint8Array {
   return new Uint8Array(domainHash(domain).subarray(16, 24));
 }
 
-/** Checks an IPv4 multicast address that a user gave. */
-export function checkMulticastAddress(address: string): void {
-  const first = isIPv4(address) ? Number(address.split('.')[0]) : 0;
-  if (first < 224 || first > 239) {
+const multicastRemedy =
+  "choose one from 239.192.0.0 to 239.195.255.255, for IPv6 one from ff18::/16, or leave it out to have it derived from the domain's name";
+
+/** Checks a multicast address that a user gave, and writes it in the one way. Throws a {@link TransportError}. */
+export function multicastEndpoint(address: string, port: number): Endpoint {
+  const family = isIP(address);
+  const host = family === 6 && !address.includes('%') ? shortIPv6(address) : address;
+  const first = family === 4 ? Number(host.split('.')[0]) : parseInt(host, 16);
+  if (family === 4 ? first < 224 || first > 239 : family !== 6 || first >> 8 !== 0xff) {
+    throw new TransportError(`'${address}' is not a multicast address: ${multicastRemedy}`);
+  }
+  if (family === 4 && host.startsWith('224.0.0.')) {
     throw new TransportError(
-      `'${address}' is not an IPv4 multicast address: choose one from 239.192.0.0 to 239.195.255.255, or leave it out ` +
-        `to have it derived from the domain's name`,
+      `multicast address '${address}' is reserved for the network's own protocols: ${multicastRemedy}`,
     );
   }
-  if (address.startsWith('224.0.0.')) {
+  const scope = first & 0xf;
+  if (family === 6 && (scope < 3 || scope > 14)) {
     throw new TransportError(
-      `multicast address '${address}' is reserved for the network's own protocols: choose one from 239.192.0.0 to ` +
-        `239.195.255.255, or leave it out to have it derived from the domain's name`,
+      `multicast address '${address}' is of scope ${scope}, which is for one interface or link, or reserved: ${multicastRemedy}`,
     );
   }
+  return { host, port, family: family === 4 ? 4 : 6 };
 }
 
-/** The interface with this name ('eth0') or IPv4 address. Throws a {@link TransportError} that lists what there is. */
-export function resolveInterface(nameOrAddress: string): Interface {
+/** Addresses that can be used, of one interface or all, each as it would be resolved. */
+export function usableInterfaces(): readonly Interface[] {
   const found: Interface[] = [];
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    // Windows names interfaces by number there, other systems by name
+    const scope = addresses?.find((each) => each.family === 'IPv6' && each.scopeid > 0);
+    const zone = process.platform === 'win32' && scope?.family === 'IPv6' ? scope.scopeid : name;
     for (const { family, address, internal } of addresses ?? []) {
-      if (family === 'IPv4') found.push({ name, address, loopback: internal && address.startsWith('127.') });
+      const loopback = internal && isLoopback(address);
+      if (family === 'IPv4') found.push({ name, address, family: 4, loopback, forMulticast: address });
+      // others could not tell by a link-local address on which of their links it is
+      else if (!isLinkLocal(address)) found.push({ name, address, family: 6, loopback, forMulticast: `::%${zone}` });
     }
   }
-  const match = found.find((each) => each.address === nameOrAddress || each.name === nameOrAddress);
+  return found;
+}
+
+function isLinkLocal(address: string): boolean {
+  return (parseInt(address, 16) & 0xffc0) === 0xfe80;
+}
+
+/**
+ * The interface with this name ('eth0') or address. By name, an address of this family is taken, if one is asked for, else one of
+ * IPv4 if there is any. Throws a {@link TransportError} that lists what there is.
+ */
+export function resolveInterface(nameOrAddress: string, family?: 4 | 6): Interface {
+  const found = usableInterfaces();
+  const wanted = isIP(nameOrAddress) === 6 && !nameOrAddress.includes('%') ? shortIPv6(nameOrAddress) : nameOrAddress;
+  const named = found.filter((each) => each.name === wanted && each.family === (family ?? each.family));
+  const match = found.find((each) => each.address === wanted) ?? named.find((each) => each.family === 4) ?? named[0];
   if (match !== undefined) return match;
   const available = found.map((each) => `${each.address} (${each.name})`).join(', ') || 'none';
+  const kind = family === undefined ? 'an address that can be used' : `an IPv${family} address that can be used`;
   throw new TransportError(
-    `no interface '${nameOrAddress}' with an IPv4 address on this machine: give a name or an address of one of ` +
-      `${available}`,
+    `no interface '${nameOrAddress}' with ${kind} on this machine: give a name or an address of one of ${available}` +
+      (wanted.startsWith('fe80:') ? '; link-local addresses mean nothing to others' : ''),
   );
 }

@@ -170,6 +170,7 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
     // a multicast reaches them wherever they are
     setNodes: () => {},
     datagramsPending: 0,
+    statistics: () => ({}),
     close: () => close(hub, own),
   };
 }

@@ -79,6 +79,8 @@ export interface Mesh {
   stream(to: string, bytes: Uint8Array): void;
   streamBacklog(to: string): number;
   readonly datagramsPending: number;
+  /** Datagrams that no peer has got. */
+  readonly datagramsDropped: number;
   /** Where peers may be, as known by now: replaces what was said before. */
   setSeeds(seeds: readonly Endpoint[]): void;
   /** Who is in the domain: replaces what was said before. */
@@ -663,6 +665,9 @@ export function createMesh(options: MeshOptions): Mesh {
       let sum = 0;
       for (const peer of peers.values()) sum += peer.flow.datagrams;
       return sum;
+    },
+    get datagramsDropped() {
+      return droppedCount;
     },
     setSeeds(endpoints) {
       seeds = new Set(endpoints.map(canonicalAddress));

@@ -132,6 +132,7 @@ export function tcp(options: TcpOptions = {}): TransportFactory {
       get datagramsPending() {
         return mesh.datagramsPending;
       },
+      statistics: () => ({ datagramsDropped: mesh.datagramsDropped }),
       close: () =>
         (closed ??= (() => {
           finding.stop();

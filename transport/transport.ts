@@ -17,6 +17,8 @@ export interface TransportHandlers {
   streamDown(to: string, why: string, wasUp: boolean): void;
   /** Something failed that no call can report; the transport goes on. */
   error(error: Error): void;
+  /** The system refuses datagrams for their size: smaller ones may pass. Told for each. */
+  tooLarge(): void;
 }
 
 /** An open transport. No method throws for what the network does. */
@@ -56,6 +58,8 @@ export interface Transport {
   setNodes(addresses: readonly string[]): void;
   /** Datagrams that were given away and are not yet with the system. */
   readonly datagramsPending: number;
+  /** What was lost here rather than on the way, and the like, counted since it was opened, by name. */
+  statistics(): Readonly<Record<string, number>>;
   /** Resolves when everything is closed and what was written has been given to the system. */
   close(): Promise<void>;
 }

@@ -9,29 +9,44 @@
  * Those that leave the machine are sealed, so that one that was damaged on its way is lost too. On the loopback interface they
  * never leave its memory, and a checksum would cost about as much as half of the rest (60 KB: 16 microseconds at each end).
  */
-import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
-import { createServer } from 'node:net';
 import type { Server } from 'node:net';
-import { checkMulticastAddress, domainMulticast, formatAddress, parseAddress, resolveInterface } from './addresses.js';
+import {
+  domainMulticast,
+  formatAddress,
+  isLoopback,
+  multicastEndpoint,
+  parseAddress,
+  resolveInterface,
+} from './addresses.js';
 import type { Endpoint, Interface } from './addresses.js';
+import { sendOver } from './datagrams-out.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
-import { afterAwake } from './patience.js';
+import { keepMembership } from './group-membership.js';
 import { createReporter } from './reporter.js';
-import { sealBytes, sealOf, unseal } from './seal.js';
-import { listen } from './door.js';
+import { sealBytes, unseal } from './seal.js';
 import { createStreams } from './streams.js';
 import type { Transport, TransportFactory, TransportHandlers } from './transport.js';
+import { bufferBytesWanted, checkRoute, closeSocket, openGroup, openPair, setBuffer } from './udp-sockets.js';
 
 /** Where and how to multicast. Everything has a default. */
 export interface UdpMulticastOptions {
-  /** The network interface, by name ('eth0') or IPv4 address. Default: the loopback interface, 127.0.0.1. */
+  /**
+   * The network interface, by name ('eth0') or by one of its addresses, IPv4 or IPv6, which is then this node's. By name its first
+   * address is taken that is not link-local, of the multicast address' family or else IPv4 if it has any. Default: the loopback
+   * interface, 127.0.0.1.
+   */
   readonly interface?: string;
-  /** The IPv4 multicast address. Default: derived from the domain's name. */
+  /** The multicast address, IPv4 or IPv6. Default: derived from the domain's name, of the family of the interface's address. */
   readonly address?: string;
   /** The UDP port of the multicasts. Default: derived from the domain's name. */
   readonly port?: number;
-  /** How many routers a multicast may pass, plus one. Default 1: it stays in the local network. */
+  /**
+   * This node's own port, for unicast datagrams by UDP and for streams by TCP; for firewalls. Each node of a machine has its own.
+   * Default: one of the system's choice that is free for both.
+   */
+  readonly unicastPort?: number;
+  /** How many routers a multicast may pass, plus one (IPv6: hop limit). Default 1: it stays in the local network. */
   readonly ttl?: number;
   /**
    * The largest datagram, in bytes, its seal included. Default 60,000. Beyond the network's packet size the system sends a datagram in
@@ -50,104 +65,13 @@ const datagramBytesUdp = 65_507;
 /** Nothing smaller is of use: every IPv4 network passes 576 bytes. */
 const datagramBytesMin = 508;
 
-/**
- * Asked for both directions. Systems grant less (Linux: `net.core.rmem_max`); larger ones only delay the news that a
- * receiver is too slow.
- */
-const bufferBytesWanted = 8 * 1024 * 1024;
-const bufferBytesMin = 64 * 1024;
-
-/** Tries to find a port that is free for both UDP and TCP. Each fails rarely, by chance. */
-const portTriesMax = 32;
-
 /** Addresses whose forms are remembered; beyond it all are forgotten and learnt again. Domains are far smaller. */
 const knownAddressesMax = 4096;
-
-/** How long close waits for datagrams that the system would not take yet. */
-const drainMillisMax = 1000;
-
-/** Addresses are numeric already: this saves each send a trip through the event loop. */
-const lookup = (
-  address: string,
-  _options: unknown,
-  done: (error: null, address: string, family: number) => void,
-): void => done(null, address, 4);
 
 function checkNumber(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new TransportError(`udpMulticast({ ${name}: ${value} }): give a whole number from ${min} to ${max}`);
   }
-}
-
-/** Binds a UDP socket. `exclusive`: a cluster's primary would otherwise bind one socket for all its workers. */
-function bind(socket: Socket, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject);
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function closeSocket(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.close(() => resolve()));
-}
-
-/** A unicast socket and a TCP server on one port of the system's choice. */
-async function openPair(host: string): Promise<{ unicast: Socket; server: Server; port: number }> {
-  let last: unknown;
-  for (let tries = 0; tries < portTriesMax; tries++) {
-    const unicast = createSocket({ type: 'udp4', lookup });
-    const server = createServer({ noDelay: true });
-    try {
-      await bind(unicast, host, 0);
-      const { port } = unicast.address();
-      await listen(server, host, port);
-      return { unicast, server, port };
-    } catch (error) {
-      last = error;
-      await closeSocket(unicast);
-      if (codeOf(error) !== 'EADDRINUSE') break;
-    }
-  }
-  throw failedTo(`cannot open a UDP and a TCP port on ${host}`, last, 'choose another interface, or free some ports');
-}
-
-/** The shared socket. */
-async function openGroup(address: string, port: number, on: Interface): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true, lookup });
-  // Bound to the group's address the socket hears nothing but this group; bound to any, Linux would also give it
-  // what other processes have joined on the same port. Windows does not bind to a multicast address.
-  const local = process.platform === 'win32' ? '0.0.0.0' : address;
-  try {
-    await bind(socket, local, port);
-    socket.addMembership(address, on.address);
-    return socket;
-  } catch (error) {
-    await closeSocket(socket);
-    const where = `${formatAddress(address, port)} on interface ${on.address} (${on.name})`;
-    const remedy =
-      codeOf(error) === 'EADDRINUSE' || codeOf(error) === 'EACCES'
-        ? 'choose another port: udpMulticast({ port })'
-        : 'choose another interface or multicast address: udpMulticast({ interface, address })';
-    throw failedTo(`cannot receive multicasts to ${where}`, error, remedy);
-  }
-}
-
-/** Asks for a buffer and tells what was granted. */
-function setBuffer(socket: Socket, direction: 'Recv' | 'Send'): number {
-  for (let size = bufferBytesWanted; size >= bufferBytesMin; size /= 2) {
-    try {
-      socket[`set${direction}BufferSize`](size);
-      break;
-    } catch {
-      // BSD refuses what is too large where Linux grants less: ask for less
-    }
-  }
-  const size = socket[`get${direction}BufferSize`]();
-  // Linux doubles what it grants, to account for its own overhead per datagram, and reports the double
-  return process.platform === 'linux' ? size / 2 : size;
 }
 
 /**
@@ -162,20 +86,32 @@ function setBuffer(socket: Socket, direction: 'Recv' | 'Send'): number {
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
   return async (domain, handlers): Promise<Transport> => {
-    const derived = domainMulticast(domain);
-    const { address = derived.address, port = derived.port, ttl = 1 } = options;
-    const { datagramBytesMax = datagramBytesDefault } = options;
-    checkMulticastAddress(address);
-    checkNumber('port', port, 1, 65_535);
+    const { ttl = 1, unicastPort = 0, datagramBytesMax = datagramBytesDefault } = options;
+    checkNumber('unicastPort', unicastPort, 0, 65_535);
     checkNumber('ttl', ttl, 0, 255);
     checkNumber('datagramBytesMax', datagramBytesMax, datagramBytesMin, datagramBytesUdp);
-    const on = resolveInterface(options.interface ?? '127.0.0.1');
+    if (options.port !== undefined) checkNumber('port', options.port, 1, 65_535);
+    const given = options.address === undefined ? undefined : multicastEndpoint(options.address, options.port ?? 1);
+    const on = resolveInterface(options.interface ?? '127.0.0.1', given?.family);
+    if (given !== undefined && given.family !== on.family) {
+      throw new TransportError(
+        `multicast address '${given.host}' is IPv${given.family} and interface ${on.address} (${on.name}) IPv${on.family}: ` +
+          'give both of one family, or the interface by its name',
+      );
+    }
+    const derived = domainMulticast(domain, on.family);
+    const multicast: Endpoint = {
+      host: given?.host ?? derived.address,
+      port: options.port ?? derived.port,
+      family: on.family,
+    };
+    await checkRoute(multicast, on);
 
-    const group = await openGroup(address, port, on);
+    const group = await openGroup(multicast, on);
     try {
-      const pair = await openPair(on.address);
+      const pair = await openPair(on, unicastPort);
       try {
-        pair.unicast.setMulticastInterface(on.address);
+        pair.unicast.setMulticastInterface(on.forMulticast);
         pair.unicast.setMulticastLoopback(true);
         pair.unicast.setMulticastTTL(ttl);
       } catch (error) {
@@ -188,7 +124,7 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
         on,
         group,
         ...pair,
-        multicast: { host: address, port, family: 4 },
+        multicast,
         ttl,
         datagramBytesMax,
       });
@@ -223,9 +159,32 @@ function run(opened: Opened): Transport {
   const reporter = createReporter((error) => handlers.error(error));
   const nameOf = createNames();
   const endpoints = new Map<string, Endpoint | null>();
-  const receive = [setBuffer(group, 'Recv'), setBuffer(unicast, 'Recv')] as const;
+  const counts = { damaged: 0, foreign: 0 };
+  const membership = keepMembership(group, {
+    multicast,
+    on,
+    reporter,
+    received: onMulticast,
+    joinedAnew: (anew) => unicast.setMulticastInterface(anew.forMulticast),
+    moved: (from, to) =>
+      reporter.report(
+        'moved',
+        `${from.address} is gone from interface ${from.name}, which has ${to.address} now: others cannot reach this node; start it anew`,
+      ),
+  });
+  const receive = [membership.receiveBufferBytes, setBuffer(unicast, 'Recv')] as const;
   const sendBufferBytes = setBuffer(unicast, 'Send');
   const receiveBufferBytes = Math.min(...receive);
+  const out = sendOver({
+    socket: unicast,
+    address,
+    isSealed,
+    reporter,
+    tooLarge: () => handlers.tooLarge(),
+    refused(host) {
+      if (host === multicast.host) membership.suspect();
+    },
+  });
   const streams = createStreams({
     server: opened.server,
     address,
@@ -237,12 +196,12 @@ function run(opened: Opened): Transport {
   });
   let closing = false;
   let closed: Promise<void> | undefined;
-  let drained: (() => void) | undefined;
 
   function onMulticast(bytes: Buffer, from: RemoteInfo): void {
     if (from.port === ownPort && from.address === ownHost) return;
     // Linux gives a socket what came for its group over any interface on which some process has joined it
-    if (on.loopback && !from.address.startsWith('127.')) {
+    if (on.loopback && from.address !== ownHost && !isLoopback(from.address)) {
+      counts.foreign += 1;
       reporter.report('outside', `multicast from ${from.address}: not from this machine; dropped`);
       return;
     }
@@ -256,20 +215,12 @@ function run(opened: Opened): Transport {
     const all = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const own = isSealed ? unseal(all) : all;
     const source = nameOf(from.address, from.port);
-    if (own !== null) handlers.datagram(own, source);
-    else reporter.report('damaged', `datagram from ${source}: it was damaged on its way, or is not ours; dropped`);
-  }
-
-  function send(bytes: Uint8Array, to: Endpoint): void {
-    unicast.send(isSealed ? [bytes, sealOf(bytes)] : bytes, to.port, to.host, onSent);
-  }
-
-  /** One function for all sends: one made for each would cost more than the rest of what is done here. */
-  function onSent(error: Error | null): void {
-    if (error !== null && error !== undefined) {
-      reporter.report(`send-${codeOf(error)}`, `sending a datagram from ${address}: ${error.message}`);
+    if (own !== null) {
+      handlers.datagram(own, source);
+      return;
     }
-    if (drained !== undefined && unicast.getSendQueueCount() === 0) drained();
+    counts.damaged += 1;
+    reporter.report('damaged', `datagram from ${source}: it was damaged on its way, or is not ours; dropped`);
   }
 
   function checkSize(bytes: Uint8Array): void {
@@ -285,7 +236,7 @@ function run(opened: Opened): Transport {
     let endpoint: Endpoint | null = null;
     try {
       endpoint = parseAddress(to);
-      if (endpoint.family !== 4) endpoint = null;
+      if (endpoint.family !== on.family) endpoint = null;
     } catch {
       // an address may have come over the network: no reason to fail
     }
@@ -293,31 +244,14 @@ function run(opened: Opened): Transport {
     return endpoint;
   }
 
-  /** Resolves when no datagram is left with Node, or after a while. */
-  function drain(): Promise<void> {
-    return new Promise((resolve) => {
-      if (unicast.getSendQueueCount() === 0) {
-        resolve();
-        return;
-      }
-      const patience = afterAwake(drainMillisMax, resolve);
-      drained = () => {
-        patience.clear();
-        resolve();
-      };
-    });
-  }
-
   async function close(): Promise<void> {
     closing = true;
     reporter.close();
-    await Promise.all([drain(), streams.close()]);
-    await Promise.all([closeSocket(group), closeSocket(unicast)]);
+    await Promise.all([out.close(), streams.close()]);
+    await Promise.all([membership.close(), closeSocket(unicast)]);
   }
 
-  group.on('message', onMulticast);
   unicast.on('message', onDatagram);
-  group.on('error', (error) => reporter.report(`multicast-${codeOf(error)}`, `multicast socket: ${error.message}`));
   unicast.on('error', (error) => reporter.report(`unicast-${codeOf(error)}`, `unicast socket: ${error.message}`));
 
   return {
@@ -332,14 +266,14 @@ function run(opened: Opened): Transport {
       `granted: multicast receive ${receive[0]} B, unicast receive ${receive[1]} B, send ${sendBufferBytes} B`,
     multicast(bytes) {
       checkSize(bytes);
-      if (!closing) send(bytes, multicast);
+      if (!closing) out.send(bytes, multicast);
     },
     unicast(to, bytes) {
       checkSize(bytes);
       if (closing) return;
       const endpoint = endpointOf(to);
-      if (endpoint === null) reporter.report('unicast-address', `unicast to '${to}': not an IPv4 address with a port`);
-      else send(bytes, endpoint);
+      if (endpoint !== null) out.send(bytes, endpoint);
+      else reporter.report('unicast-address', `unicast to '${to}': not an IPv${on.family} address with a port`);
     },
     stream: (to, bytes) => streams.write(to, bytes),
     tether: (to) => streams.tether(to),
@@ -348,8 +282,15 @@ function run(opened: Opened): Transport {
     // a multicast reaches them wherever they are
     setNodes: () => {},
     get datagramsPending() {
-      return closing ? 0 : unicast.getSendQueueCount();
+      return closing ? 0 : out.pending;
     },
+    statistics: () => ({
+      datagramsRefused: out.counts.refused,
+      datagramsDropped: out.counts.dropped,
+      datagramsDamaged: counts.damaged,
+      datagramsForeign: counts.foreign,
+      multicastRejoined: membership.rejoined,
+    }),
     close: () => (closed ??= close()),
   };
 }

@@ -32,10 +32,10 @@ function propertiesIn(text: string): ReturnType<typeof propertyNames> {
 }
 
 function endpoint(text: string): { address: string; port: number } {
-  const found = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/.exec(text);
-  if (!found || Number(found[2]) > 65_535)
-    throw new InvalidArgumentError('Must be an IPv4 address and a port, ADDR:PORT.');
-  return { address: found[1] as string, port: Number(found[2]) };
+  const found = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([\da-f:]+)\]):(\d{1,5})$/i.exec(text);
+  if (!found || Number(found[3]) > 65_535)
+    throw new InvalidArgumentError('Must be an address and a port, ADDR:PORT, for IPv6 [ADDR]:PORT.');
+  return { address: (found[1] ?? found[2]) as string, port: Number(found[3]) };
 }
 
 function version(): string {

@@ -1,8 +1,9 @@
 /** The same over sockets: two systems in a process, UDP multicast on the loopback interface. */
 import { networkInterfaces } from 'node:os';
 import test from 'ava';
-import { dispatch } from 'nact';
+import { dispatch, type Ref } from 'nact';
 import {
+  domain,
   InvalidOption,
   memory,
   memoryHub,
@@ -14,6 +15,7 @@ import {
   type GroupRef,
 } from '../../actors/index.js';
 import type { Transport, TransportFactory } from '../../transport/transport.js';
+import { refuseDatagrams } from '../transport/refusals.js';
 import { append, eventually, freshDomain, system, viewOf } from './systems.js';
 
 test.serial('a group over UDP multicast', async (t) => {
@@ -31,6 +33,36 @@ test.serial('a group over UDP multicast', async (t) => {
   await eventually(async () => (await read(a, (state) => state.length)) === 5001, 'everything at a');
   const states = await Promise.all(refs.map((ref) => read(ref, (state) => state)));
   t.deepEqual(states[0], states[1]);
+});
+
+test.serial('a system that takes no large datagrams gets small ones', async (t) => {
+  const detector = { heartbeat: 100, timeout: 10_000, discovery: 200 };
+  const options = { domain: freshDomain(), transport: udpMulticast(), detector };
+  const systems = ['a', 'b'].map((name) => system(t, memoryHub(), name, options));
+  const count = (sum: number, text: string): number => sum + text.length;
+  const [a, b] = systems.map((each) => spawnReplicated(each, count, 'g', { initialState: 0 })) as [
+    GroupRef<string, number>,
+    GroupRef<string, number>,
+  ];
+  await Promise.all([a, b].map((ref) => viewOf(ref, 2)));
+  let [refused, most, isMeasured] = [0, 0, false];
+  refuseDatagrams(t, (bytes) => {
+    if (bytes > 9216) {
+      refused += 1;
+      return 'EMSGSIZE';
+    }
+    if (isMeasured) most = Math.max(most, bytes);
+    return null;
+  });
+  // they share frames, and one is larger than any datagram
+  for (let i = 0; i < 50; i++) dispatch(a, 'x'.repeat(5000));
+  await multicast(a, 'that was all').stable;
+  isMeasured = true;
+  await multicast(a, 'x'.repeat(150_000)).stable;
+  await eventually(async () => (await read(b, (sum) => sum)) === 400_012, 'everything at b');
+  t.true(refused > 0 && most <= 1200, `${refused} refused, then up to ${most} bytes`);
+  const { datagramsRefused } = domain(systems[0] as Ref<never>).statistics();
+  t.is(datagramsRefused, refused);
 });
 
 test.serial('an interface that does not exist is a clear error', async (t) => {

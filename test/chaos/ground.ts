@@ -64,7 +64,11 @@ interface Episode {
 export async function openGround(
   stage: Stage,
   names: readonly string[],
-  where: { readonly hosts?: readonly Host[]; readonly flags?: (name: string) => readonly string[] } = {},
+  where: {
+    readonly hosts?: readonly Host[];
+    readonly isOverIPv6?: boolean;
+    readonly flags?: (name: string) => readonly string[];
+  } = {},
 ): Promise<Ground> {
   const domain = freshDomain();
   const members = new Map<string, MemberProcess>();
@@ -73,7 +77,9 @@ export async function openGround(
   const start = (name: string, prefix: readonly string[] = []): MemberProcess => {
     const host = where.hosts?.find((each) => each.name === name);
     const flags = ['--trace', path.join(stage.folder, `${name}.jsonl`), ...(where.flags?.(name) ?? [])];
-    if (host && !where.flags) flags.push('--interface', host.address, '--insecure');
+    if (host && !where.flags) {
+      flags.push('--interface', where.isOverIPv6 ? host.address6 : host.address, '--insecure');
+    }
     const member = startMember(stage, name, domain, flags, [...(host?.prefix ?? []), ...prefix]);
     members.set(name, member);
     return member;

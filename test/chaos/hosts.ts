@@ -10,8 +10,9 @@ import type { Stage } from '../trials/stage.js';
 /** One host. */
 export interface Host {
   readonly name: string;
-  /** Its address on the network of all hosts. */
+  /** Its addresses on the network of all hosts. */
   readonly address: string;
+  readonly address6: string;
   /** What to put before a command so that it runs there. */
   readonly prefix: readonly string[];
   /** The bridge's port to it. */
@@ -37,6 +38,8 @@ export interface Network {
   forbid(host: Host, isForbidden: boolean): void;
   /** Takes a host's own interface down, and its routes with it (ENETUNREACH), or up again. */
   enable(host: Host, isUp: boolean): void;
+  /** Deletes a host's own interface, or makes one anew with the same name and addresses: to its system it is another one. */
+  equip(host: Host, hasInterface: boolean): void;
 }
 
 /** Kinds of traffic that a path may carry or not. */
@@ -89,16 +92,21 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
   // nobody asks for memberships here: a bridge that snoops would forget them
   ip(['-n', bridge, 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0']);
   ip(['-n', bridge, 'link', 'set', 'br0', 'up']);
-  const hosts = names.map((name, index) => {
-    const space = `${tag}-${name}`;
-    const port = `p${index}`;
-    const address = `10.77.0.${index + 1}`;
-    make(space);
+  const equip = ({ port, address, address6, prefix }: Host) => {
+    const space = prefix.at(-1) as string;
     ip(['link', 'add', 'eth0', 'netns', space, 'type', 'veth', 'peer', 'name', port, 'netns', bridge]);
     ip(['-n', bridge, 'link', 'set', port, 'master', 'br0', 'up']);
     ip(['-n', space, 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+    ip(['-n', space, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad']);
     ip(['-n', space, 'link', 'set', 'eth0', 'up']);
-    return { name, address, port, prefix: ['ip', 'netns', 'exec', space] };
+  };
+  const hosts = names.map((name, index): Host => {
+    const space = `${tag}-${name}`;
+    make(space);
+    const prefix = ['ip', 'netns', 'exec', space];
+    const host = { name, address: `10.77.0.${index + 1}`, address6: `fd77::${index + 1}`, port: `p${index}`, prefix };
+    equip(host);
+    return host;
   });
   let losing = false;
   return {
@@ -120,6 +128,10 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
       nft(host.prefix, `table inet faults\ndelete table inet faults\n${table}`);
     },
     enable: (host, isUp) => ip(['-n', host.prefix.at(-1) as string, 'link', 'set', 'eth0', isUp ? 'up' : 'down']),
+    equip(host, hasInterface) {
+      if (hasInterface) equip(host);
+      else ip(['-n', host.prefix.at(-1) as string, 'link', 'del', 'eth0']);
+    },
     plug: (host, isIn) => ip(['-n', bridge, 'link', 'set', host.port, isIn ? 'up' : 'down']),
   };
 }

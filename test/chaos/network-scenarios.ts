@@ -266,6 +266,31 @@ const refused: Scenario = {
     }),
 };
 
+/** The interface of one of four hosts is another one, with the same name and addresses. */
+const remade = (name: string, isOverIPv6: boolean): Scenario => ({
+  name,
+  did: `${isOverIPv6 ? 'over IPv6, ' : ''}the interface of one of four hosts is deleted, for a moment or until it is excluded and 1.5 s longer, and made anew: it is a member of the multicast group again`,
+  members: 4,
+  onHosts: true,
+  isOverIPv6,
+  times: { short: 2, long: 20 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    if (round % 2 === 1) return breakOne(stand, round, (host, isBroken) => network?.equip(host, !isBroken));
+    const one = names[round % names.length] as string;
+    const [host] = hostsOf(stand, [one]) as [Host];
+    const end = ground.episode(names.filter((name) => name !== one));
+    network?.equip(host, false);
+    network?.equip(host, true);
+    // by then it is back, or is out and comes back
+    await sleep(3000);
+    await ground.together(names);
+    await ground.members.get(one)?.run('ask all still there?');
+    end();
+  },
+});
+
 /** Scenarios that need hosts. */
 export const networkScenarios: readonly Scenario[] = [
   minority,
@@ -277,5 +302,7 @@ export const networkScenarios: readonly Scenario[] = [
   eaten,
   unplugged,
   refused,
+  remade('remade', false),
+  remade('remade-ipv6', true),
   forced,
 ];

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly members: number;
   /** Whether each has a host of its own; else they share this machine's loopback. */
   readonly onHosts: boolean;
+  /** Whether hosts have to do with IPv6. */
+  readonly isOverIPv6?: boolean;
   /** How often it is done, in the test command and at length. */
   readonly times: { readonly short: number; readonly long: number };
   /** No survivor may be without deliveries for longer, in milliseconds. */

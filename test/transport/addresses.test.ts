@@ -1,6 +1,13 @@
 /** Addresses are read and written, refused with what to write instead, and derived from a domain’s name. */
 import test from 'ava';
-import { domainMulticast, domainTag, formatAddress, parseAddress, parseHostPort } from '../../transport/addresses.js';
+import {
+  domainMulticast,
+  domainTag,
+  formatAddress,
+  multicastEndpoint,
+  parseAddress,
+  parseHostPort,
+} from '../../transport/addresses.js';
 import { TransportError } from '../../transport/errors.js';
 
 test('numeric addresses are taken apart and put together', (t) => {
@@ -30,6 +37,19 @@ test('what is no address is refused with what to write instead', (t) => {
     const error = t.throws(() => parseAddress(text), { instanceOf: TransportError, message: words });
     t.true(error?.message.includes(`'${text}'`));
   }
+});
+
+test('over IPv6 a domain has one that nobody has assigned, of its organization only', (t) => {
+  const seen = new Set<string>();
+  for (let i = 0; i < 2000; i++) {
+    const { address, port } = domainMulticast(`domain ${i}`, 6);
+    t.regex(address, /^ff18::[89a-f][\da-f]{3}:[\da-f]{1,4}$/);
+    t.deepEqual(multicastEndpoint(address, port), { host: address, port, family: 6 });
+    t.is(port, domainMulticast(`domain ${i}`).port);
+    seen.add(`${address}:${port}`);
+  }
+  t.true(seen.size >= 1999);
+  t.deepEqual(multicastEndpoint('FF15:0::0:7', 9), { host: 'ff15::7', port: 9, family: 6 });
 });
 
 test('a domain has one multicast address and port, in the ranges meant for them, and others have others', (t) => {

@@ -283,6 +283,7 @@ function streamTests({ name, network }: Spec): void {
       datagram: () => {},
       stream: () => {},
       error: () => {},
+      tooLarge: () => {},
       streamDown(to) {
         downs.push(to);
         if (downs.length < 3) a.stream(to, bytesOf('again'));

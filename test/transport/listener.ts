@@ -15,6 +15,8 @@ export interface Listener {
   readonly messages: Heard[];
   readonly downs: { readonly to: string; readonly why: string; readonly wasUp: boolean }[];
   readonly errors: Error[];
+  /** Whether it was told that datagrams are too large, each time. */
+  readonly refusals: true[];
   /** Resolves as soon as the condition holds; it is looked at after each thing that is told. */
   until(condition: () => boolean): Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function listen(
     messages: [] as Heard[],
     downs: [] as { to: string; why: string; wasUp: boolean }[],
     errors: [] as Error[],
+    refusals: [] as true[],
   };
   const handlers: TransportHandlers = {
     datagram(bytes, from) {
@@ -55,6 +58,10 @@ export async function listen(
     },
     error(error) {
       heard.errors.push(error);
+      told();
+    },
+    tooLarge() {
+      heard.refusals.push(true);
       told();
     },
   };

@@ -25,6 +25,7 @@ const transport = await udpMulticast()(process.argv[2] ?? '', {
   stream: (bytes, from) => report({ kind: 'stream', from, text: decoder.decode(bytes) }),
   streamDown: (to, why) => report({ kind: 'down', to, why }),
   error: (error) => report({ kind: 'error', message: error.message }),
+  tooLarge: () => {},
 });
 
 process.on('message', (command: Command) => {

@@ -476,7 +476,7 @@ if (outward === undefined) console.log('tcp: not played off the machine: it has 
   t.is(a.datagrams[0]?.from, b.address);
 });
 
-const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {} };
+const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {}, tooLarge: () => {} };
 
 for (const [what, options, words] of [
   [

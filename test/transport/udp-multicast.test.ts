@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { domainMulticast, domainTag, parseAddress } from '../../transport/addresses.js';
+import { domainMulticast, domainTag, parseAddress, usableInterfaces } from '../../transport/addresses.js';
 import { TransportError } from '../../transport/errors.js';
 import { encodeGreeting } from '../../transport/framing.js';
 import { sealBytes, sealOf } from '../../transport/seal.js';
@@ -17,8 +17,22 @@ import type { UdpMulticastOptions } from '../../transport/udp-multicast.js';
 import { compliance, freshDomain, nodes } from './compliance.js';
 import { bytesOf, listen, pattern, same, textOf } from './listener.js';
 import type { Command, Report } from './peer.js';
+import { freePort } from './proxy.js';
 
 compliance({ name: 'udp', network: () => udpMulticast() });
+
+/** This machine's addresses that are not loopback, as far as others could use them. */
+const outward = usableInterfaces().filter((each) => !each.loopback);
+
+for (const family of [4, 6] as const) {
+  const on = outward.find((each) => each.family === family)?.address;
+  if (on === undefined) console.log(`udp: not played over IPv${family} off the machine: it has no such address`);
+  else {
+    // what is sealed is four bytes longer
+    const network = () => udpMulticast({ interface: on, datagramBytesMax: 60_000 + sealBytes });
+    compliance({ name: `udp over IPv${family} off the machine`, network });
+  }
+}
 
 /** Connects to a node's streams and sends bytes; resolves when the node hangs up. */
 async function knock(address: string, bytes: Uint8Array): Promise<void> {
@@ -260,13 +274,20 @@ test('udp: reads back what was granted', async (t) => {
   t.regex(a.transport.description, new RegExp(`asked 8388608 B, granted: .* ${a.transport.receiveBufferBytes} B`));
 });
 
-const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {} };
+const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {}, tooLarge: () => {} };
 
 for (const [what, options, words] of [
   ['an interface of no such name', { interface: 'nothere0' }, /'nothere0'.*give a name or an address of one of.*127/],
   ['an address that no interface has', { interface: '203.0.113.9' }, /'203\.0\.113\.9'.*127\.0\.0\.1 \(/],
   ['an address that is no multicast address', { address: '10.0.0.1' }, /'10\.0\.0\.1' is not.*239\.192/],
-  ['an address that is none', { address: 'ff02::1' }, /'ff02::1' is not an IPv4 multicast address/],
+  ['an address that is none', { address: 'fe80::1' }, /'fe80::1' is not a multicast address.*ff18::/],
+  ['a multicast address of one link', { address: 'ff02::1' }, /'ff02::1' is of scope 2.*ff18::/],
+  [
+    'a multicast address of the other family',
+    { address: 'ff18::1' },
+    /'ff18::1' is IPv6 and interface 127.* IPv4.*name/,
+  ],
+  ['a link-local address', { interface: 'fe80::77' }, /'fe80::77'.*127\.0\.0\.1.*link-local/],
   ['a reserved multicast address', { address: '224.0.0.1' }, /'224\.0\.0\.1' is reserved.*239\.192/],
   ['a bad port', { port: 70_000 }, /port: 70000.*1 to 65535/],
   ['a bad ttl', { ttl: 1.5 }, /ttl: 1\.5.*0 to 255/],
@@ -276,6 +297,17 @@ for (const [what, options, words] of [
     await t.throwsAsync(udpMulticast(options)(freshDomain(), nowhere), { instanceOf: TransportError, message: words });
   });
 }
+
+(process.platform === 'linux' ? test : test.skip)(
+  'udp: the loopback address of IPv6 is refused where it carries no multicast',
+  async (t) => {
+    if (!usableInterfaces().some(({ address }) => address === '::1')) return void t.pass('there is none');
+    await t.throwsAsync(udpMulticast({ interface: '::1' })(freshDomain(), nowhere), {
+      instanceOf: TransportError,
+      message: /::1.*use 127\.0\.0\.1/,
+    });
+  },
+);
 
 test('udp: a multicast port that somebody has for himself is refused, with the remedy', async (t) => {
   const other = createSocket('udp4');
@@ -290,6 +322,21 @@ test('udp: a multicast port that somebody has for himself is refused, with the r
   });
 });
 
+test('udp: a node can be given its port, and a port that is taken is refused, with the remedy', async (t) => {
+  const domain = freshDomain();
+  const unicastPort = await freePort();
+  const [a] = await nodes(t, udpMulticast({ unicastPort }), 1, domain);
+  const [b] = await nodes(t, udpMulticast(), 1, domain);
+  t.is(a.address, `127.0.0.1:${unicastPort}`);
+  b.transport.unicast(a.address, bytesOf('datagram'));
+  b.transport.stream(a.address, bytesOf('message'));
+  await a.until(() => a.datagrams.length === 1 && a.messages.length === 1);
+  await t.throwsAsync(udpMulticast({ unicastPort })(domain, nowhere), {
+    instanceOf: TransportError,
+    message: new RegExp(`port ${unicastPort} on 127.*EADDRINUSE.*another unicastPort`),
+  });
+});
+
 test('udp: an interface can be given by its name', async (t) => {
   const loopback = Object.entries(networkInterfaces()).find(([, all]) =>
     all?.some((each) => each.address === '127.0.0.1'),
@@ -301,18 +348,13 @@ test('udp: an interface can be given by its name', async (t) => {
   t.true(a.address.startsWith('127.0.0.1:'));
 });
 
-const outward = Object.values(networkInterfaces())
-  .flatMap((all) => all ?? [])
-  .find((each) => each.family === 'IPv4' && !each.internal)?.address;
-
-if (outward === undefined) console.log('udp: not played off the machine: it has no address but loopback');
-(outward === undefined ? test.skip : test)(
+(outward[0] === undefined ? test.skip : test)(
   'udp: off the machine datagrams are sealed, and damaged ones lost',
   async (t) => {
     const domain = freshDomain();
-    const [a, b] = await nodes(t, udpMulticast({ interface: outward ?? '' }), 2, domain);
+    const [a, b] = await nodes(t, udpMulticast({ interface: outward[0]?.address ?? '' }), 2, domain);
     t.is(a.transport.datagramBytesMax, 60_000 - sealBytes);
-    const outsider = createSocket('udp4');
+    const outsider = createSocket(outward[0]?.family === 6 ? 'udp6' : 'udp4');
     t.teardown(() => outsider.close());
     const bytes = bytesOf('damaged');
     const { host, port } = parseAddress(b.address);
