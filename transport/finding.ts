@@ -3,7 +3,7 @@
  * runs, so they are read again and again; what cannot be read just now is what it was.
  */
 import { lookup, Resolver } from 'node:dns/promises';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { parseAddress, parseHostPort, type Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
@@ -52,8 +52,8 @@ const fileMillis = 500;
 /** More than the largest domain: what is beyond is left out. */
 const endpointsMax = 4096;
 
-/** A line of a file longer than this is no address. */
-const fileBytesMax = 1024 * 1024;
+/** So many of the longest names with their ports, twice over: a larger file is no list of addresses. */
+const fileBytesMax = 2 * endpointsMax * 264;
 
 interface Source {
   readonly what: string;
@@ -137,34 +137,74 @@ function sourcesOf({ seeds, dns, file, refreshMillis, reporter }: FindingOptions
       read: () => (port === undefined ? services(resolver, name) : hosts(resolver, name, port)),
     });
   }
-  if (file !== undefined) sources.push(fileSource(file, reporter));
+  if (file !== undefined) sources.push(fileSource(file, refreshMillis, reporter));
   return sources;
 }
 
-/** A file: read again each time, for that costs less than to know for sure whether it has changed. */
-function fileSource(file: string, reporter: Reporter): Source {
+/**
+ * A file: read again each time, for that costs less than to know for sure whether it has changed. Names in it are looked up as seldom
+ * as others; one that cannot be just now leads to where it did.
+ */
+function fileSource(file: string, refreshMillis: number, reporter: Reporter): Source {
   let known = '';
+  let names = new Map<string, Named>();
   return {
     what: `file ${file}`,
     millis: fileMillis,
     async read() {
-      const text = await readFile(file, 'utf8');
-      if (text.length > fileBytesMax) throw new Error(`it has more than ${fileBytesMax} bytes`);
+      const text = await readList(file);
       const found: Endpoint[] = [];
+      const seen = new Map<string, Named>();
       for (const [i, line] of text.split(/\r?\n/).entries()) {
         const address = line.replace(/#.*/, '').trim();
         if (address === '') continue;
-        try {
-          found.push(...(await resolve(address)));
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          if (text !== known) reporter.report('finding', `${file}:${i + 1}: ${why}; left out`);
+        const named = seen.get(address) ?? (await lookAgain(address, names.get(address), refreshMillis));
+        if (named.fault !== '' && (text !== known || named.fault !== names.get(address)?.fault)) {
+          const what = named.endpoints.length > 0 ? 'what was known before holds' : 'left out';
+          reporter.report('finding', `${file}:${i + 1}: ${named.fault}; ${what}`);
         }
+        seen.set(address, named);
+        found.push(...named.endpoints);
       }
       known = text;
+      names = seen;
       return found;
     },
   };
+}
+
+/** What a line of a file leads to. */
+interface Named {
+  readonly endpoints: readonly Endpoint[];
+  /** Why it could not be looked up last, or empty. */
+  readonly fault: string;
+  readonly at: number;
+}
+
+async function lookAgain(address: string, former: Named | undefined, refreshMillis: number): Promise<Named> {
+  const at = performance.now();
+  // as for all that finds nobody: sooner
+  const rest = former === undefined || former.fault === '' ? refreshMillis : Math.min(soonMillis, refreshMillis);
+  if (former !== undefined && at - former.at < rest) return former;
+  try {
+    return { endpoints: await resolve(address), fault: '', at };
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    return { endpoints: former?.endpoints ?? [], fault, at };
+  }
+}
+
+/** The text of a list of addresses. Looks before it reads: what is read is in memory at once. */
+async function readList(file: string): Promise<string> {
+  const { size, isFile } = await stat(file).then((found) => ({ size: found.size, isFile: found.isFile() }));
+  if (!isFile) throw new Error("it is no file: name one with a 'host:port' a line");
+  if (size > fileBytesMax) {
+    throw new Error(
+      `it has ${size} bytes, more than the ${fileBytesMax} of a list of addresses: name a file with a 'host:port' a line, ` +
+        `of which the first ${endpointsMax} count`,
+    );
+  }
+  return readFile(file, 'utf8');
 }
 
 /** The endpoints of a 'host:port' whose host may be a name. */

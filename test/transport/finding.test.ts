@@ -1,7 +1,9 @@
 /** Peers are found by DNS records and by files, which change; what cannot be read just now is what it was. */
 import { createSocket } from 'node:dgram';
+import dns from 'node:dns/promises';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
@@ -107,7 +109,12 @@ function follow(t: ExecutionContext, options: Partial<FindingOptions>) {
     },
     ...options,
   });
-  t.teardown(() => finding.stop());
+  // what looks keeps no process alive
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => {
+    clearInterval(alive);
+    finding.stop();
+  });
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await new Promise<void>((resolve) => waiting.push(resolve));
   };
@@ -165,9 +172,7 @@ test('while a name server does not answer, what was known before holds', async (
 });
 
 test('a file is read again when it has changed; what is wrong in it is told by line, once', async (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, 'nodes');
+  const file = freshFile(t);
   const found = follow(t, { file });
   await found.fault(/^file .*nodes: ENOENT.*what was known before holds$/);
   writeFileSync(file, '# ours\n10.0.0.1:7000\r\n\n[fd00::1]:7000   # the second\n');
@@ -178,6 +183,81 @@ test('a file is read again when it has changed; what is wrong in it is told by l
   writeFileSync(file, '10.0.0.4:7000');
   await found.found('10.0.0.4:7000');
   t.is(found.faults.length, 2);
+});
+
+/** Names are looked up in this table, until the test ends; what is not in it is nowhere. */
+function lookUpIn(t: ExecutionContext, table: ReadonlyMap<string, string>): string[] {
+  const asked: string[] = [];
+  const { lookup } = dns;
+  const set = (to: unknown): void => {
+    (dns as { lookup: unknown }).lookup = to;
+    syncBuiltinESMExports();
+  };
+  set((name: string) => {
+    asked.push(name);
+    const address = table.get(name);
+    return address === undefined
+      ? Promise.reject(new Error(`getaddrinfo ENOTFOUND ${name}`))
+      : Promise.resolve([{ address, family: 4 }]);
+  });
+  t.teardown(() => set(lookup));
+  return asked;
+}
+
+/** A file that is gone when the test ends. */
+function freshFile(t: ExecutionContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return path.join(folder, 'nodes');
+}
+
+test.serial('names in a file are looked up no more often than others, though it is read again and again', async (t) => {
+  const file = freshFile(t);
+  const table = new Map([['one.internal', '10.0.0.1']]);
+  const asked = lookUpIn(t, table);
+  writeFileSync(file, 'one.internal:7000\none.internal:7000\n');
+  const found = follow(t, { file, refreshMillis: 60_000 });
+  await found.found('10.0.0.1:7000', '10.0.0.1:7000');
+  table.set('one.internal', '10.0.0.2');
+  for (const more of ['10.0.0.3:7000', '10.0.0.4:7000']) {
+    writeFileSync(file, `one.internal:7000\n${more}\n`);
+    await found.found('10.0.0.1:7000', more);
+  }
+  t.deepEqual(asked, ['one.internal']);
+});
+
+test.serial('a name in a file is looked up again; while it cannot be, it leads to where it did', async (t) => {
+  const file = freshFile(t);
+  const table = new Map([['one.internal', '10.0.0.1']]);
+  lookUpIn(t, table);
+  writeFileSync(file, 'one.internal:7000\n');
+  const found = follow(t, { file });
+  await found.found('10.0.0.1:7000');
+  table.delete('one.internal');
+  await found.fault(/nodes:1: getaddrinfo ENOTFOUND one\.internal; what was known before holds$/);
+  writeFileSync(file, 'one.internal:7000\n10.0.0.2:7000\n');
+  await found.found('10.0.0.1:7000', '10.0.0.2:7000');
+  table.set('one.internal', '10.0.0.9');
+  await found.found('10.0.0.2:7000', '10.0.0.9:7000');
+  t.true(found.faults.length <= 2);
+});
+
+test('a file that is too large, or none, is told with its name and what to do, and not read', async (t) => {
+  const file = freshFile(t);
+  writeFileSync(file, '10.0.0.1:7000\n');
+  const found = follow(t, { file });
+  await found.found('10.0.0.1:7000');
+  // a terabyte, of which nothing is written
+  truncateSync(file, 2 ** 40);
+  await found.fault(/^file .*nodes: it has 1099511627776 bytes, more than.*name a file.*what was known before holds$/);
+  await found.found('10.0.0.1:7000');
+  rmSync(file);
+  mkdirSync(file);
+  await found.fault(/^file .*nodes: it is no file: name one with.*what was known before holds$/);
+  rmSync(file, { recursive: true });
+  writeFileSync(file, '10.0.0.2:7000\n');
+  await found.found('10.0.0.2:7000');
+  t.is(found.faults.filter((each) => !each.includes('ENOENT')).length, 2);
 });
 
 test('names of seeds are looked up; one that cannot be is told, the others are found', async (t) => {
