@@ -20,6 +20,18 @@ const load = [
 const patience = 45_000;
 const checkMillisMax = 10 * 60 * 1000;
 
+/** How members on hosts reach each other: UDP multicast over IPv4 or IPv6, or a mesh of TCP connections. */
+export type Way = 'udp' | 'udp6' | 'tcp';
+
+/** The port of each member where it has to be known. */
+const port = 7000;
+
+function wayOf({ address, address6 }: Host, hosts: readonly Host[], way: Way): string[] {
+  if (way !== 'tcp') return ['--interface', way === 'udp' ? address : address6];
+  const seeds = hosts.map((each) => `${each.address}:${port}`).join();
+  return ['--transport', 'tcp', '--listen', `${address}:${port}`, '--seeds', seeds];
+}
+
 /** Members of one group. */
 export interface Ground {
   readonly stage: Stage;
@@ -66,7 +78,7 @@ export async function openGround(
   names: readonly string[],
   where: {
     readonly hosts?: readonly Host[];
-    readonly isOverIPv6?: boolean;
+    readonly over?: Way;
     readonly flags?: (name: string) => readonly string[];
   } = {},
 ): Promise<Ground> {
@@ -78,7 +90,7 @@ export async function openGround(
     const host = where.hosts?.find((each) => each.name === name);
     const flags = ['--trace', path.join(stage.folder, `${name}.jsonl`), ...(where.flags?.(name) ?? [])];
     if (host && !where.flags) {
-      flags.push('--interface', where.isOverIPv6 ? host.address6 : host.address, '--insecure');
+      flags.push(...wayOf(host, where.hosts ?? [], where.over ?? 'udp'), '--insecure');
     }
     const member = startMember(stage, name, domain, flags, [...(host?.prefix ?? []), ...prefix]);
     members.set(name, member);

@@ -46,6 +46,14 @@ const minority: Scenario = {
   },
 };
 
+const minorityOverTcp: Scenario = {
+  ...minority,
+  name: 'partition-tcp',
+  did: 'over TCP, three hosts and two do not hear each other; the two wedge, and come back',
+  times: { short: 1, long: 10 },
+  over: 'tcp',
+};
+
 const halves: Scenario = {
   name: 'partition-2-2',
   did: 'two hosts and two do not hear each other; those with the oldest go on',
@@ -228,6 +236,34 @@ const unplugged: Scenario = {
   play: (stand, round) => breakOne(stand, round, (host, isBroken) => stand.network?.plug(host, !isBroken)),
 };
 
+const vanished: Scenario = {
+  name: 'vanished',
+  did: 'over TCP, the link of one of four hosts goes down, and the process behind it is killed and started anew at its address: the others have connections of which no end is told',
+  members: 4,
+  onHosts: true,
+  over: 'tcp',
+  times: { short: 2, long: 20 },
+  silenceMax: 4000,
+  async play(stand, round) {
+    const { ground, network, names } = stand;
+    const one = names[round % names.length] as string;
+    const [host] = hostsOf(stand, [one]) as [Host];
+    const rest = names.filter((name) => name !== one);
+    const end = ground.episode(rest);
+    const at = monotonic();
+    network?.plug(host, false);
+    await ground.kill(one);
+    // before it is missed, or after
+    if (round % 2 === 0) await ground.together(rest, at);
+    end();
+    ground.start(one);
+    await sleep(500);
+    network?.plug(host, true);
+    await ground.together(names, at);
+    ground.load(one);
+  },
+};
+
 const forced: Scenario = {
   name: 'forced',
   did: 'SIGKILL of three of five hosts at once: the rest wedge, and go on when they are told to; until they do',
@@ -267,12 +303,12 @@ const refused: Scenario = {
 };
 
 /** The interface of one of four hosts is another one, with the same name and addresses. */
-const remade = (name: string, isOverIPv6: boolean): Scenario => ({
+const remade = (name: string, over: 'udp' | 'udp6'): Scenario => ({
   name,
-  did: `${isOverIPv6 ? 'over IPv6, ' : ''}the interface of one of four hosts is deleted, for a moment or until it is excluded and 1.5 s longer, and made anew: it is a member of the multicast group again`,
+  did: `${over === 'udp6' ? 'over IPv6, ' : ''}the interface of one of four hosts is deleted, for a moment or until it is excluded and 1.5 s longer, and made anew: it is a member of the multicast group again`,
   members: 4,
   onHosts: true,
-  isOverIPv6,
+  over,
   times: { short: 2, long: 20 },
   silenceMax: 4000,
   async play(stand, round) {
@@ -302,7 +338,9 @@ export const networkScenarios: readonly Scenario[] = [
   eaten,
   unplugged,
   refused,
-  remade('remade', false),
-  remade('remade-ipv6', true),
+  minorityOverTcp,
+  vanished,
+  remade('remade', 'udp'),
+  remade('remade-ipv6', 'udp6'),
   forced,
 ];

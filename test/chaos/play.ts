@@ -25,8 +25,8 @@ export async function play(stage: Stage, scenario: Scenario, isLong: boolean, ti
   const times = Math.min(timesMax, isLong ? scenario.times.long : scenario.times.short);
   const names = 'abcdefgh'.slice(0, scenario.members).split('');
   const network = scenario.onHosts ? openNetwork(stage, names) : null;
-  const { isOverIPv6 = false } = scenario;
-  const ground = await openGround(stage, names, network ? { hosts: network.hosts, isOverIPv6 } : {});
+  const { over = 'udp' } = scenario;
+  const ground = await openGround(stage, names, network ? { hosts: network.hosts, over } : {});
   for (let round = 0; round < times; round++) await scenario.play({ ground, names, network, isLong }, round);
   const { silences, violations, memory, deliveries } = await ground.conclude();
   const sorted = [...silences].sort((a, b) => a - b);

@@ -1,5 +1,5 @@
 /** One way in which things go wrong. */
-import type { Ground } from './ground.js';
+import type { Ground, Way } from './ground.js';
 import type { Host, Network } from './hosts.js';
 
 /** A scenario is played on members `a`, `b`, … under load. */
@@ -11,8 +11,8 @@ export interface Scenario {
   readonly members: number;
   /** Whether each has a host of its own; else they share this machine's loopback. */
   readonly onHosts: boolean;
-  /** Whether hosts have to do with IPv6. */
-  readonly isOverIPv6?: boolean;
+  /** How hosts reach each other; UDP multicast over IPv4 if nothing is said. */
+  readonly over?: Way;
   /** How often it is done, in the test command and at length. */
   readonly times: { readonly short: number; readonly long: number };
   /** No survivor may be without deliveries for longer, in milliseconds. */

@@ -183,3 +183,40 @@ test.serial('tcp: a node that nobody can connect to is not excluded when its con
   for (const member of members) member.child.kill('SIGTERM');
   t.deepEqual(await Promise.all(members.map(({ exited }) => exited)), [0, 0, 0]);
 });
+
+test.serial('tcp: two domains of one name become one when they hear of each other', async (t) => {
+  t.timeout(90_000);
+  const folder = folderOf(t);
+  const domain = freshDomain();
+  const ports = await Promise.all(names.map(freePort));
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  const sides = [
+    ['a', 'b'],
+    ['c', 'd'],
+  ];
+  const files = sides.map((side, i) => {
+    const file = path.join(folder, `nodes-${i}`);
+    writeFileSync(file, side.map((name) => addresses[names.indexOf(name)]).join('\n'));
+    return file;
+  });
+  const members = names.map((name, i) =>
+    startMember(
+      t,
+      name,
+      domain,
+      ...['--transport', 'tcp', '--listen', addresses[i] as string, '--seeds-file', files[i >> 1] as string],
+      ...['--trace', path.join(folder, `${name}.jsonl`)],
+    ),
+  );
+  await Promise.all(members.map((member, i) => member.view(sides[i >> 1] as string[])));
+  for (const member of members) begin(member);
+  await Promise.all(members.map((member, i) => member.run(`set side ${i >> 1}`)));
+  for (const file of files) writeFileSync(file, addresses.join('\n'));
+  await Promise.all(members.map((member) => member.view(names)));
+  await compare(t, members);
+  const kept = await Promise.all(members.map(async (member) => (await member.run('get side'))['value']));
+  t.is(new Set(kept).size, 1, kept.join());
+  for (const member of members) member.child.kill('SIGTERM');
+  t.deepEqual(await Promise.all(members.map(({ exited }) => exited)), [0, 0, 0, 0]);
+  await checked(t, folder);
+});
