@@ -8,6 +8,7 @@ import { assertNever } from './assert.js';
 import { endGroup, followDecree } from './group/group.js';
 import { updateStatus } from './group/replica.js';
 import { incarnationOf } from './ids.js';
+import { safeDatagramBytes, sectionInPiecesBytesMax } from './limits.js';
 import { followPasts } from './letters.js';
 import {
   type Destination,
@@ -19,7 +20,7 @@ import {
 import type { Decree, DomainState, LeaveCause } from './membership/state.js';
 import { weightOf } from './membership/quorum.js';
 import type { Node } from './node-state.js';
-import { addSection, overStream, sectionBytesMax, toNode } from './outbox.js';
+import { addBesides, addSection, byMulticast, overStream, sectionBytesMax, toNode } from './outbox.js';
 import { Writer } from './wire/bytes.js';
 import { Section } from './wire/packet.js';
 
@@ -83,17 +84,24 @@ function carryOut(node: Node, output: MembershipOutput): void {
 
 /**
  * By datagram, or, if it is too large for one, over streams: to all means to all that are known then. What seems to get lost
- * goes both ways.
+ * goes by every way.
  */
 function sendControl(node: Node, to: Destination, body: Uint8Array): void {
   const { out } = node;
+  const addressees = to.kind === 'node' ? [to] : (node.domain?.nodes ?? []).filter(({ id }) => id !== node.self);
+  if (to.again && body.length <= sectionInPiecesBytesMax) {
+    for (const { id, address } of addressees) addBesides(out, incarnationOf(id), address, Section.control, body);
+    const byMulticasts = to.kind === 'all' ? out.all : byMulticast(out, incarnationOf(to.id));
+    addSection(out, byMulticasts, Section.control, body, safeDatagramBytes);
+    return;
+  }
   if (body.length <= sectionBytesMax(out)) {
     const packer = to.kind === 'all' ? out.all : toNode(out, incarnationOf(to.id), to.address);
     addSection(out, packer, Section.control, body);
-    if (to.kind === 'all' || !to.again) return;
+    return;
   }
-  for (const { id, address } of to.kind === 'node' ? [to] : (node.domain?.nodes ?? [])) {
-    if (id !== node.self) addSection(out, overStream(out, incarnationOf(id), address), Section.control, body);
+  for (const { id, address } of addressees) {
+    addSection(out, overStream(out, incarnationOf(id), address), Section.control, body);
   }
 }
 

@@ -14,6 +14,7 @@ import { controlMessage, heard, receive as receiveControl } from './membership/m
 import { type Node, linkTo } from './node-state.js';
 import { Malformed, Reader } from './wire/bytes.js';
 import { type PacketHeader, Section, readHeader, readSection } from './wire/packet.js';
+import { takePiece } from './wire/pieces.js';
 
 /** Takes in a packet, from wherever it came. */
 export function receivePacket(node: Node, bytes: Uint8Array, from: string, now: Millis): void {
@@ -28,7 +29,8 @@ export function receivePacket(node: Node, bytes: Uint8Array, from: string, now: 
       return;
     }
     const sender = { incarnation: source, address: from };
-    collect(node, (out) => heard(node.membership, sender, header.founding, header.number, now, out));
+    const shown = { tag: header.founding, number: header.number, isToAll: destination === 0 };
+    collect(node, (out) => heard(node.membership, sender, shown, now, out));
     while (r.left > 0) {
       const { kind, end } = readSection(r);
       receiveSection(node, header, from, kind, new Reader(bytes, r.at, end));
@@ -48,6 +50,12 @@ export function unlessMalformed(node: Node, take: () => void): void {
 }
 
 function receiveSection(node: Node, header: PacketHeader, from: string, kind: number, r: Reader): void {
+  if (kind === Section.piece) {
+    const whole = takePiece(node.pieces, header.source, r, node.host.now);
+    if (whole?.kind === Section.piece) throw new Malformed('a piece of a piece');
+    if (whole) receiveSection(node, header, from, whole.kind, new Reader(whole.body));
+    return;
+  }
   if (kind === Section.control) {
     const message = controlMessage.read(r);
     if (r.left > 0) throw new Malformed('bytes after a control message');

@@ -57,6 +57,8 @@ export function statistics(node: Node): Readonly<Record<string, number>> {
     droppedMalformed: node.dropped.malformed,
     droppedForeign: node.dropped.foreign,
     droppedUnknown: node.dropped.unknown,
+    datagramBytesMax: node.out.datagramBytesMax,
+    pieces: node.pieces.partial.size,
   };
 }
 
@@ -198,7 +200,7 @@ export function heldBytes(node: Node, to: NodeId): number {
   return node.links.get(to)?.letters.heldBytes ?? 0;
 }
 
-/** Names what a packet holds, section by section: `data`, `row`, `nak`, `link`, `link-ack`, or a message's kind. */
+/** Names what a packet holds, section by section: `data`, `row`, `nak`, `link`, `link-ack`, `piece`, or a message's kind. */
 export function describePacket(bytes: Uint8Array): readonly string[] {
   const names: string[] = [];
   try {
@@ -237,6 +239,8 @@ function describeSection(kind: number, r: Reader): string {
       return 'link';
     case Section.linkAck:
       return 'link-ack';
+    case Section.piece:
+      return 'piece';
     default:
       return 'malformed';
   }

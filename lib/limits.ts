@@ -14,24 +14,36 @@ export const nakDelayMax = 200;
 export const repeatDelay = 40;
 /** backing off to this. */
 export const repeatDelayMax = 640;
+/** From this on those who lack something are shown it by every way, and answer so. */
+export const repeatEveryWay = 320;
 /** Flush messages are repeated after so long, */
 export const flushRepeat = 40;
 /** over the stream as well from this on, */
 export const flushRepeatOverStream = 4 * flushRepeat;
+/** and every other way from this on, */
+export const flushRepeatEveryWay = 8 * flushRepeat;
 /** backing off to this. */
 export const flushRepeatMax = 400;
-/** Requests for a gap that go unanswered before every other one goes, with its answer, over the stream. */
+/** Requests for a gap that go unanswered before they and their answers go by other ways in turn. */
 export const nakTriesOverDatagrams = 4;
 /** A datagram of so many bytes crosses every path (IPv6's least MTU, less its headers). */
 export const safeDatagramBytes = 1200;
 /** So long new datagrams stay that small when larger ones have not come through; doubles each time that they still do not, */
 export const smallDatagramsFor = 30_000;
-/** up to this. */
+/** up to this. So long, too, a link does not try a stream on which nothing has come through. */
 export const smallDatagramsForMax = 30 * 60_000;
+/** The largest section that is sent in pieces: what a stream's message may have. */
+export const sectionInPiecesBytesMax = 1024 * 1024;
+/** Bytes of sections that came in part, over all sources; the oldest are dropped for more, and sent again. */
+export const piecesBytesMax = 16 * 1024 * 1024;
+/** So long pieces are kept of which no other comes: the slowest repetition comes sooner. */
+export const piecesKeptFor = 5000;
 /** Ranges in one request for retransmission: a request stays small. */
 export const nakRangesMax = 64;
 /** Bytes sent in answer to one request: a small request never causes a flood; what is missing is asked for again. */
 export const nakAnswerBytesMax = 1024 * 1024;
+/** The same in pieces, which are many small datagrams: little next to a socket's buffer. */
+export const piecesAnswerBytesMax = 128 * 1024;
 /** Within this time a chunk goes to the first member that asks for it, to all when a second one does, and not again. */
 export const resendWindow = 8;
 /** Bytes of one stream kept ahead of a gap; more is dropped and asked for again. */
@@ -52,8 +64,12 @@ export const stateChunksMax = 16;
 export const stateChunksTold = 4;
 /** Bytes under way on a link before the state's donor is asked to wait. */
 export const linkWindowBytes = 2 * 1024 * 1024;
-/** A link that makes no progress for so long sends again what is not acknowledged. */
+/** A link that makes no progress for so long sends again what is not acknowledged, by another way each time; */
 export const linkRepeat = 1000;
+/** after so long where the way is not a stream, which loses nothing by itself. */
+export const linkRepeatOfDatagrams = 400;
+/** Bytes that a link has under way in datagrams. */
+export const linkDatagramsBytesMax = 128 * 1024;
 /** Letters larger than this are cut into pieces: a stream message has an end. */
 export const pieceBytesMax = 256 * 1024;
 /** Bytes of letters to one node that wait for the link, or for own multicasts before them; more are refused. */

@@ -9,6 +9,7 @@ import type { Membership } from './membership/membership.js';
 import type { DomainState } from './membership/state.js';
 import type { NodeOptions } from './options.js';
 import type { Outbox } from './outbox.js';
+import type { Pieces } from './wire/pieces.js';
 
 /** A node. Its fields are the core's own. */
 export interface Node {
@@ -33,6 +34,8 @@ export interface Node {
   readonly pasts: Map<GroupId, Past>;
   readonly asks: Asks;
   readonly out: Outbox;
+  /** Sections that came in part. */
+  readonly pieces: Pieces;
   readonly host: Host;
   /** Groups with work for the end of the batch, and groups that wait for a time. */
   readonly dirty: Set<Group>;

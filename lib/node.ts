@@ -41,6 +41,7 @@ import type { Node } from './node-state.js';
 import type { NodeOptions } from './options.js';
 import { createOutbox, finishAll, growDatagrams, shrinkDatagrams } from './outbox.js';
 import { tagOf } from './wire/packet.js';
+import { createPieces, forgetPieces } from './wire/pieces.js';
 
 export type { Node } from './node-state.js';
 export { defaults } from './options.js';
@@ -66,6 +67,7 @@ export function createNode(options: NodeOptions, now: Millis): Node {
     pasts: new Map(),
     asks: createAsks(),
     out,
+    pieces: createPieces(),
     dirty: new Set(),
     timed: new Set(),
     leavingDomain: 'no',
@@ -241,6 +243,7 @@ function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis
 
 function tick(node: Node, behind: boolean, now: Millis): void {
   growDatagrams(node.out, now);
+  forgetPieces(node.pieces, now);
   collect(node, (out) => tickMembership(node.membership, now, out, behind));
   for (const group of node.timed) if (groupDue(group) <= now) node.dirty.add(group);
   tickAsks(node);

@@ -5,7 +5,8 @@ import type { Effect } from './events.js';
 import type { DecreeNumber, Incarnation, Millis } from './ids.js';
 import { safeDatagramBytes, smallDatagramsFor, smallDatagramsForMax } from './limits.js';
 import { Writer } from './wire/bytes.js';
-import { beginSection, headerBytesMax, sectionHeaderBytes, stampHeader, writeHeader } from './wire/packet.js';
+import { Section, beginSection, headerBytesMax, sectionHeaderBytes, stampHeader, writeHeader } from './wire/packet.js';
+import { cutIntoPieces } from './wire/pieces.js';
 
 /** Packets under construction for one destination. */
 export interface Packer {
@@ -73,16 +74,26 @@ export function shrinkDatagrams(out: Outbox, now: Millis): boolean {
   return true;
 }
 
-/** Tries large datagrams again when it is time. */
+/** Tries large datagrams again when it is time. Once they have done for as long as they did not, the past is forgotten. */
 export function growDatagrams(out: Outbox, now: Millis): void {
-  if (out.datagramBytesMax === out.datagramBytesMost || now < out.smallUntil) return;
-  out.datagramBytesMax = out.datagramBytesMost;
-  out.all.bytesMax = out.datagramBytesMost;
+  if (now < out.smallUntil) return;
+  if (out.datagramBytesMax < out.datagramBytesMost) {
+    out.datagramBytesMax = out.datagramBytesMost;
+    out.all.bytesMax = out.datagramBytesMost;
+  } else if (now >= out.smallUntil + out.smallFor) out.smallFor = smallDatagramsFor;
 }
 
 /** The packer for datagrams to one node. */
 export function toNode(out: Outbox, destination: Incarnation, address: string): Packer {
   return packer(out, 'unicast', destination, address, out.datagramBytesMax);
+}
+
+/**
+ * The packer for small datagrams to one node that travel as multicasts do: whatever else its path eats, where heartbeats get
+ * through these do. The others drop them for the destination in the header.
+ */
+export function byMulticast(out: Outbox, destination: Incarnation): Packer {
+  return packer(out, 'multicast', destination, '', Math.min(out.datagramBytesMost, safeDatagramBytes));
 }
 
 /** The packer for the stream to one node. */
@@ -121,8 +132,48 @@ export function sectionBytesMax(out: Outbox): number {
   return out.datagramBytesMax - headerBytesMax - sectionHeaderBytes;
 }
 
-/** Adds a section whose body is already written. */
-export function addSection(out: Outbox, packer: Packer, kind: number, body: Uint8Array): void {
+/** Adds a section, in pieces if it is larger than `bytesMax` or than a datagram may be. */
+export function addSection(
+  out: Outbox,
+  packer: Packer,
+  kind: number,
+  body: Uint8Array,
+  bytesMax: number = packer.bytesMax,
+): void {
+  const datagramBytesMax = Math.min(bytesMax, packer.bytesMax);
+  if (packer.by === 'stream' || headerBytesMax + sectionHeaderBytes + body.length <= datagramBytesMax) {
+    addWhole(out, packer, kind, body);
+    return;
+  }
+  const pieceBytesMax = Math.min(safeDatagramBytes, datagramBytesMax) - headerBytesMax - sectionHeaderBytes;
+  for (const piece of cutIntoPieces(kind, body, pieceBytesMax)) addWhole(out, packer, Section.piece, piece);
+}
+
+/** Adds a section by every way that leads to a node, in pieces that every path carries. */
+export function addEveryWay(
+  out: Outbox,
+  destination: Incarnation,
+  address: string,
+  kind: number,
+  body: Uint8Array,
+): void {
+  addBesides(out, destination, address, kind, body);
+  addSection(out, byMulticast(out, destination), kind, body);
+}
+
+/** The same but for the way of multicasts. */
+export function addBesides(
+  out: Outbox,
+  destination: Incarnation,
+  address: string,
+  kind: number,
+  body: Uint8Array,
+): void {
+  addSection(out, toNode(out, destination, address), kind, body, safeDatagramBytes);
+  addSection(out, overStream(out, destination, address), kind, body);
+}
+
+function addWhole(out: Outbox, packer: Packer, kind: number, body: Uint8Array): void {
   const w = room(out, packer, sectionHeaderBytes + body.length);
   const start = beginSection(w, kind);
   w.raw(body);
@@ -142,7 +193,8 @@ export function finish(out: Outbox, packer: Packer): void {
   stampHeader(bytes, out);
   if (packer.by === 'multicast') {
     out.packets.push({ kind: 'multicast', bytes });
-    out.multicastSent = true;
+    // what only one of them takes in tells the others nothing
+    if (packer.destination === 0) out.multicastSent = true;
   } else out.packets.push({ kind: packer.by, to: packer.address, bytes });
 }
 

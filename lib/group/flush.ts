@@ -20,16 +20,16 @@
  */
 import type { NodeId, Rank, Seqno, ViewId } from '../ids.js';
 import { assert, assertNever, must } from '../assert.js';
-import { flushRepeat, flushRepeatMax, flushRepeatOverStream } from '../limits.js';
+import { flushRepeat, flushRepeatEveryWay, flushRepeatMax, flushRepeatOverStream } from '../limits.js';
 import { groupIdsPerDecree } from '../membership/limits.js';
-import { addSection, overStream, toNode } from '../outbox.js';
+import { addEveryWay, addSection, overStream, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';
 import { Section } from '../wire/packet.js';
 import { install } from './install.js';
 import { type FlushMessage, type InstallRecord, type Report, flushMessage } from './messages.js';
 import { requestFrom } from './repair.js';
-import { type Coordination, type Group, type Host, selfIn } from './state.js';
+import { type Coordination, type Flush, type Group, type Host, selfIn } from './state.js';
 import { freeze } from './stream.js';
 import { assignTransfers } from './transfer.js';
 import { type View, rankIn } from './view.js';
@@ -87,12 +87,12 @@ export function continueFlush(host: Host, group: Group): void {
   if (flush.cut && !holdsCut(group)) fetch(host, group);
   else if (flush.cut) sayHaveAll(host, group);
   if (flush.coordination) {
-    onReport(host, group, host.self, report(group, flush.target));
+    onReport(host, group, host.self, report(group, flush));
     repeatCut(host, group, flush.coordination);
-  } else sendToCoordinator(host, group, { kind: 'report', ...report(group, flush.target) });
+  } else sendToCoordinator(host, group, { kind: 'report', ...report(group, flush) });
 }
 
-function report(group: Group, target: View): Report {
+function report(group: Group, { target, repeatDelay }: Flush): Report {
   const { current, replica } = group;
   return {
     target: target.id,
@@ -101,6 +101,7 @@ function report(group: Group, target: View): Report {
     row: current ? current.streams.map((stream) => stream.received) : [],
     hasState: replica.kind === 'present',
     waitsFor: replica.kind === 'transferring' ? { donor: replica.token.donor, view: replica.token.view } : null,
+    inVain: repeatDelay >= flushRepeatEveryWay,
   };
 }
 
@@ -127,10 +128,10 @@ function onReport(host: Host, group: Group, source: NodeId, message: Report): vo
   if (coordination && message.target === group.flush?.target.id) {
     checkReport(group, group.flush.target, source, message);
     if (!isNewer(coordination.reports.get(source), message)) return;
-    coordination.reports.set(source, message);
+    coordination.reports.set(source, { ...message, inVain: false });
     coordinate(host, group);
   } else if (group.lastInstall?.target === message.target && group.current?.rank === 0) {
-    sendTo(host, group, source, { kind: 'install', record: group.lastInstall });
+    sendTo(host, group, source, { kind: 'install', record: group.lastInstall }, message.inVain);
   }
 }
 
@@ -261,7 +262,12 @@ function holderOf(group: Group, survivors: readonly [NodeId, Report][], rank: Ra
 function repeatCut(host: Host, group: Group, coordination: Coordination): void {
   const cut = group.flush?.cut;
   if (coordination.cut && cut) {
-    sendToAll(host, group, { kind: 'cut', target: must(group.flush, 'flush').target.id, ...cut });
+    const flush = must(group.flush, 'flush');
+    const message = { kind: 'cut', target: flush.target.id, ...cut } as const;
+    sendToAll(host, group, message);
+    if (flush.repeatDelay < flushRepeatEveryWay) return;
+    const lacking = participants(flush.target).filter((node) => !coordination.haveAll.has(node));
+    for (const node of lacking) if (node !== host.self) sendTo(host, group, node, message);
   }
 }
 
@@ -377,14 +383,24 @@ function sendToCoordinator(host: Host, group: Group, message: FlushMessage): voi
   sendTo(host, group, must(must(group.flush, 'flush').target.members[0], 'coordinator').node, message);
 }
 
-/** By datagram; over the stream as well if that has been in vain, or answers what was sent for want of an answer. */
-function sendTo(host: Host, group: Group, node: NodeId, message: FlushMessage): void {
+/**
+ * By datagram; by other ways as well if that has been in vain, or answers what was sent for want of an answer. `inVain`: the
+ * node has said that it does not hear.
+ */
+function sendTo(host: Host, group: Group, node: NodeId, message: FlushMessage, inVain = false): void {
   const address = host.address(node);
   if (address === undefined) return;
   const body = encode(group, message);
-  addSection(host.out, toNode(host.out, incarnationOf(node), address), Section.flush, body);
-  if (group.flush && group.flush.repeatDelay < flushRepeatOverStream) return;
-  addSection(host.out, overStream(host.out, incarnationOf(node), address), Section.flush, body);
+  const incarnation = incarnationOf(node);
+  const delay = group.flush?.repeatDelay ?? flushRepeatOverStream;
+  if (inVain || delay >= flushRepeatEveryWay) {
+    addEveryWay(host.out, incarnation, address, Section.flush, body);
+    return;
+  }
+  addSection(host.out, toNode(host.out, incarnation, address), Section.flush, body);
+  if (delay >= flushRepeatOverStream) {
+    addSection(host.out, overStream(host.out, incarnation, address), Section.flush, body);
+  }
 }
 
 function sendToAll(host: Host, group: Group, message: FlushMessage): void {

@@ -44,6 +44,8 @@ const report = struct({
   hasState: bool,
   /** The transfer it waits for. */
   waitsFor: nullable(struct({ donor: text<NodeId>(512), view: viewId })),
+  /** It has been said often: the answer is wanted by every way. */
+  inVain: bool,
 });
 /** See {@link report}. */
 export type Report = Of<typeof report>;

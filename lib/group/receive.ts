@@ -10,7 +10,7 @@ import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
 import { Malformed, Reader } from '../wire/bytes.js';
 import { type Chunk, checkRecords, slice } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
-import { notePaused, raise } from './rows.js';
+import { inVainFlag, notePaused, raise } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { takeIn } from './stream.js';
 
@@ -99,9 +99,14 @@ export function receiveRow(host: Host, group: Group, source: NodeId, view: ViewI
   if (!state || view !== state.view.id) return;
   const observer = state.view.ranks.get(source);
   if (observer === undefined || observer === state.rank) return;
-  notePaused(state, observer, r.u8());
+  const flags = r.u8();
+  notePaused(state, observer, flags);
   for (let rank = 0; rank < state.size; rank++) raise(host, group, state, observer, rank, r.varint());
   const lagging = r.varint();
-  for (let i = 0; i < lagging && i < state.size; i++) if (r.varint() === state.rank) state.ackNow = true;
+  for (let i = 0; i < lagging && i < state.size; i++) {
+    if (r.varint() !== state.rank) continue;
+    state.ackNow = true;
+    if ((flags & inVainFlag) !== 0) state.askedInVain.add(observer);
+  }
   host.touch(group);
 }

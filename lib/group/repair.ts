@@ -14,40 +14,62 @@ import {
   nakDelayMax,
   nakRangesMax,
   nakTriesOverDatagrams,
+  piecesAnswerBytesMax,
   repeatDelay,
   repeatDelayMax,
+  repeatEveryWay,
   resendWindow,
   safeDatagramBytes,
 } from '../limits.js';
-import { type Packer, overStream, room, shrinkDatagrams, toNode } from '../outbox.js';
+import {
+  type Packer,
+  addBesides,
+  addSection,
+  byMulticast,
+  overStream,
+  room,
+  shrinkDatagrams,
+  toNode,
+} from '../outbox.js';
 import { incarnationOf } from '../ids.js';
-import { Malformed, type Reader } from '../wire/bytes.js';
+import { Malformed, type Reader, Writer } from '../wire/bytes.js';
 import { Section, beginSection, endSection, sectionHeaderBytes } from '../wire/packet.js';
 import { lastOf } from '../wire/record.js';
-import { isPaused, pausedFlag } from './rows.js';
+import { inVainFlag, isPaused, pausedFlag } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { missing } from './stream.js';
 import { resend } from './transmit.js';
 
+const scratch = new Writer();
+
 /** Tells everybody one's whole row, and who is seen to lack something, so that they answer with theirs. */
 function sendRow(host: Host, group: Group, state: ViewState, lagging: readonly Rank[]): void {
-  const w = room(host.out, host.out.all, sectionHeaderBytes + 24 + state.size * 10);
-  const section = beginSection(w, Section.row);
-  w.varint(group.id);
-  w.varint(state.view.id);
   state.pausedSent = isPaused(host, group);
-  w.u8(state.pausedSent ? pausedFlag : 0);
-  for (let rank = 0; rank < state.size; rank++) {
-    const seqno = state.stability.received(state.rank, rank);
-    state.rowSent[rank] = seqno;
-    w.varint(seqno);
-  }
-  w.varint(lagging.length);
-  for (const rank of lagging) w.varint(rank);
-  endSection(w, section);
+  addSection(host.out, host.out.all, Section.row, rowOf(host, group, state, lagging, 0));
+  for (let rank = 0; rank < state.size; rank++) state.rowSent[rank] = state.stability.received(state.rank, rank);
   state.bytesSinceRow = 0;
   state.ackAt = Infinity;
   state.ackNow = false;
+}
+
+/** Tells one member by the ways that multicasts do not go: these may be lost in its path, or in one's own. */
+function sendRowTo(host: Host, group: Group, state: ViewState, to: Rank, flags: number): void {
+  const { node } = must(state.view.members[to], 'member');
+  const address = host.address(node);
+  if (address === undefined) return;
+  const row = rowOf(host, group, state, [to], flags);
+  addBesides(host.out, incarnationOf(node), address, Section.row, row);
+}
+
+function rowOf(host: Host, group: Group, state: ViewState, lagging: readonly Rank[], flags: number): Uint8Array {
+  scratch.clear();
+  scratch.varint(group.id);
+  scratch.varint(state.view.id);
+  scratch.u8((isPaused(host, group) ? pausedFlag : 0) | flags);
+  for (let rank = 0; rank < state.size; rank++) scratch.varint(state.stability.received(state.rank, rank));
+  scratch.varint(lagging.length);
+  for (const rank of lagging) scratch.varint(rank);
+  return scratch.bytes.subarray(0, scratch.length);
 }
 
 /** Acknowledges what was received, if it is time to; called at the end of a batch, when nothing else carried it. */
@@ -58,8 +80,11 @@ export function acknowledge(host: Host, group: Group, state: ViewState): void {
   }
   if (!owed && !state.ackNow) return;
   const due = state.ackNow || state.bytesSinceRow >= host.window() * ackWindowShare || host.now >= state.ackAt;
-  if (due) sendRow(host, group, state, []);
-  else if (state.ackAt === Infinity) state.ackAt = host.now + ackDelay;
+  if (due) {
+    sendRow(host, group, state, []);
+    for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);
+    state.askedInVain.clear();
+  } else if (state.ackAt === Infinity) state.ackAt = host.now + ackDelay;
 }
 
 /** While something is unstable, or multicasts wait for a slow member: who is behind, as far as is known here. */
@@ -87,6 +112,9 @@ export function remind(host: Host, group: Group, state: ViewState): void {
   } else if (state.repeatAt === Infinity) state.repeatAt = host.now + state.repeatDelay;
   else if (host.now >= state.repeatAt) {
     sendRow(host, group, state, behind);
+    if (state.repeatDelay >= repeatEveryWay) {
+      for (const rank of behind) sendRowTo(host, group, state, rank, inVainFlag);
+    }
     state.repeatDelay = Math.min(state.repeatDelay * 2, repeatDelayMax);
     state.repeatAt = host.now + state.repeatDelay;
   }
@@ -123,12 +151,26 @@ function whoHas(host: Host, state: ViewState, sender: Rank, seqno: Seqno, tries:
   return candidates[tries % Math.max(1, candidates.length)];
 }
 
-/** In a request: the answer is to come over the stream, as the request did. */
-const overStreamFlag = 1;
+/** How a request says that its answer is to come; the last three after others were in vain, in pieces if by datagram. */
+const AnswerBy = { anyDatagram: 0, stream: 1, multicast: 2, datagram: 3 } as const;
+const ways = [AnswerBy.stream, AnswerBy.multicast, AnswerBy.datagram] as const;
+type Way = (typeof AnswerBy)[keyof typeof AnswerBy];
+
+/** How to ask the next time, and to be answered. After so many times in vain every pair of ways is tried in turn. */
+function waysOf(tries: number): { readonly ask: Way; readonly answer: Way } {
+  const turn = tries - nakTriesOverDatagrams;
+  if (turn < 0) return { ask: AnswerBy.anyDatagram, answer: AnswerBy.anyDatagram };
+  const { length } = ways;
+  return { ask: wayAt(turn), answer: wayAt(turn + Math.floor(turn / length)) };
+}
+
+function wayAt(turn: number): Way {
+  return must(ways[turn % ways.length], 'way');
+}
 
 /**
  * Asks one member for what is missing of a stream up to `to`; the answer carries the tag. What has been asked for often may
- * be on a way that carries no datagrams of its kind or size: then every other time over the stream.
+ * be on a path that carries no datagrams of its kind or size: then request and answer go by other ways.
  */
 export function requestFrom(
   host: Host,
@@ -140,8 +182,8 @@ export function requestFrom(
   tag: ViewId,
 ): void {
   const { nakTries } = must(state.streams[stream], 'stream');
-  const isOverStream = nakTries >= nakTriesOverDatagrams && nakTries % 2 === 0;
-  const packer = packerOf(host, must(state.view.members[from], 'member').node, isOverStream);
+  const { ask, answer } = waysOf(nakTries);
+  const packer = packerOf(host, must(state.view.members[from], 'member').node, ask);
   if (!packer) return;
   const ranges = missing(must(state.streams[stream], 'stream'), to, nakRangesMax);
   const w = room(host.out, packer, sectionHeaderBytes + 1 + 5 * 8 + ranges.length * 16);
@@ -149,7 +191,7 @@ export function requestFrom(
   w.varint(group.id);
   w.varint(state.view.id);
   w.varint(tag);
-  w.u8(isOverStream ? overStreamFlag : 0);
+  w.u8(answer);
   w.varint(stream);
   w.varint(ranges.length);
   for (const range of ranges) {
@@ -159,11 +201,11 @@ export function requestFrom(
   endSection(w, section);
 }
 
-function packerOf(host: Host, node: NodeId, isOverStream: boolean): Packer | undefined {
+function packerOf(host: Host, node: NodeId, way: Way): Packer | undefined {
   const address = host.address(node);
-  return address === undefined
-    ? undefined
-    : (isOverStream ? overStream : toNode)(host.out, incarnationOf(node), address);
+  if (address === undefined) return undefined;
+  if (way === AnswerBy.multicast) return byMulticast(host.out, incarnationOf(node));
+  return (way === AnswerBy.stream ? overStream : toNode)(host.out, incarnationOf(node), address);
 }
 
 /** Answers a request with what is held of it, from any stream. */
@@ -171,21 +213,28 @@ export function receiveNak(host: Host, group: Group, source: NodeId, view: ViewI
   const state = group.current;
   if (!state || view !== state.view.id || !state.view.ranks.has(source)) return;
   const tag = r.varint();
-  const isOverStream = (r.u8() & overStreamFlag) !== 0;
+  const way = readWay(r);
   const rank = r.varint();
   const count = r.varint();
   if (rank >= state.size || count > nakRangesMax) throw new Malformed(`request for rank ${rank}, ${count} ranges`);
-  const packer = packerOf(host, source, isOverStream);
+  const packer = packerOf(host, source, way);
   if (!packer) return;
-  let budget = nakAnswerBytesMax;
+  let budget = way === AnswerBy.multicast || way === AnswerBy.datagram ? piecesAnswerBytesMax : nakAnswerBytesMax;
   for (let i = 0; i < count; i++) {
     const from = r.varint();
     const to = r.varint();
-    budget = answer(host, group, state, source, packer, { rank, from, to, tag }, budget);
+    budget = answer(host, group, state, source, packer, { rank, from, to, tag, way }, budget);
   }
 }
 
+function readWay(r: Reader): Way {
+  const way = r.u8();
+  if (way > AnswerBy.datagram) throw new Malformed(`a way of answering ${way}`);
+  return way as Way;
+}
+
 interface Asked {
+  readonly way: Way;
   readonly rank: Rank;
   readonly from: Seqno;
   readonly to: Seqno;
@@ -208,16 +257,18 @@ function answer(
   for (const chunk of must(state.streams[asked.rank], 'stream').chunks) {
     if (lastOf(chunk) < asked.from) continue;
     if (chunk.first > asked.to || budget <= 0) break;
-    const key = `${asked.rank} ${chunk.first}`;
+    const isAgain = asked.way !== AnswerBy.anyDatagram;
+    const key = isAgain ? `${asked.rank} ${chunk.first} ${asked.way} ${source}` : `${asked.rank} ${chunk.first}`;
     const before = state.resent.get(key);
-    if (asked.tag === 0 && before === 'all' && packer.by !== 'stream') continue;
-    const isOverStream = packer.by === 'stream';
-    if (isOverStream && chunk.bytes.length > safeDatagramBytes && shrinkDatagrams(host.out, host.now)) {
+    if (asked.tag === 0 && (before === 'all' || (isAgain && before !== undefined))) continue;
+    if (isAgain && chunk.bytes.length > safeDatagramBytes && shrinkDatagrams(host.out, host.now)) {
       host.log('warn', 'large datagrams are lost on the way: for a while only small ones are sent', { to: source });
     }
-    const toAll = !isOverStream && asked.tag === 0 && before !== undefined && before !== source;
+    const toAll = !isAgain && asked.tag === 0 && before !== undefined && before !== source;
     state.resent.set(key, toAll ? 'all' : source);
-    resend(host, group, state, toAll ? host.out.all : packer, asked.rank, chunk, asked.tag);
+    const to = toAll ? host.out.all : packer;
+    const bytesMax = isAgain ? safeDatagramBytes : to.bytesMax;
+    resend(host, group, state, to, asked.rank, chunk, asked.tag, bytesMax);
     budget -= chunk.bytes.length;
   }
   return budget;

@@ -11,6 +11,8 @@ import { openWindow } from './window.js';
 
 /** Set in a frame's or a row's flags while its sender's actor is behind. */
 export const pausedFlag = 1;
+/** Set in the flags of a row that was in vain as a multicast: whoever lacks something by it answers the same way. */
+export const inVainFlag = 2;
 
 /** Whether this member's actor is so far behind that senders must wait; a joiner has a limit of its own while its state comes. */
 export function isPaused(host: Host, group: Group): boolean {

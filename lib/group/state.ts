@@ -152,6 +152,8 @@ export interface ViewState {
   bytesSinceRow: number;
   ackAt: Millis;
   ackNow: boolean;
+  /** Who is to be acknowledged to by other ways than by multicast as well. */
+  readonly askedInVain: Set<Rank>;
   /** Members whose actors are behind: nobody sends. */
   readonly paused: Uint8Array;
   /** Whether that was told of oneself. */

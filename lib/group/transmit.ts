@@ -8,7 +8,7 @@
 import type { Rank, Seqno, WallTime } from '../ids.js';
 import { must } from '../assert.js';
 import { frameOverheadBytes } from '../limits.js';
-import { type Packer, finish, room } from '../outbox.js';
+import { type Packer, addSection, finish, room } from '../outbox.js';
 import { digest } from '../trace/digest.js';
 import { Writer } from '../wire/bytes.js';
 import { Section, beginSection, endSection, headerBytesMax, sectionHeaderBytes } from '../wire/packet.js';
@@ -255,7 +255,7 @@ function writeChangedRow(w: Writer, state: ViewState): void {
   state.ackNow = false;
 }
 
-/** Sends a chunk of any stream again, to one or to all. */
+/** Sends a chunk of any stream again, to one or to all; in pieces if it is larger than that. */
 export function resend(
   host: Host,
   group: Group,
@@ -264,13 +264,13 @@ export function resend(
   rank: Rank,
   chunk: Chunk,
   tag: number,
+  bytesMax: number,
 ): void {
-  const w = room(host.out, packer, overheadMax(state) + chunk.bytes.length);
-  const section = beginSection(w, Section.data);
-  writeFrameHeader(w, host, group, state, tag, rank, chunk.first, chunk.firstMessage);
-  w.u8(0);
-  w.u8(chunk.count & 0xff);
-  w.u8(chunk.count >>> 8);
-  w.raw(chunk.bytes);
-  endSection(w, section);
+  scratch.clear();
+  writeFrameHeader(scratch, host, group, state, tag, rank, chunk.first, chunk.firstMessage);
+  scratch.u8(0);
+  scratch.u8(chunk.count & 0xff);
+  scratch.u8(chunk.count >>> 8);
+  scratch.raw(chunk.bytes);
+  addSection(host.out, packer, Section.data, scratch.bytes.subarray(0, scratch.length), bytesMax);
 }

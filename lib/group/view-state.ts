@@ -34,6 +34,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewSta
     bytesSinceRow: 0,
     ackAt: Infinity,
     ackNow: false,
+    askedInVain: new Set(),
     paused: new Uint8Array(size),
     pausedSent: false,
     repeatAt: Infinity,

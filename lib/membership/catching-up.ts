@@ -11,6 +11,7 @@ import type { Membership, Outputs, Peer, Sender } from './control.js';
 import { decreesAfter, tail } from './decree-log.js';
 import { believedProposer } from './judging.js';
 import { learn } from './learning.js';
+import { datagramsInVain } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';
@@ -24,10 +25,14 @@ export function noteNumber(
   now: Millis,
 ): void {
   if (shown.tag !== 0) peer.tag = shown.tag;
-  if (shown.number > peer.number) peer.number = shown.number;
+  if (shown.number > peer.number) {
+    peer.number = shown.number;
+    peer.pushes = 0;
+  }
   const state = m.state;
   if (state === null || peer.number === state.number) {
     peer.pushAt = null;
+    peer.pushes = 0;
     return;
   }
   if (isBehind(peer, state, from)) {
@@ -95,16 +100,25 @@ function askWhenDue(m: Membership, state: DomainState, now: Millis, out: Outputs
 /** Sends one node what it lacks. */
 function supply(m: Membership, state: DomainState, to: Sender, peer: Peer, out: Outputs): void {
   const member = nodeByIncarnation(state, to.incarnation) !== undefined;
-  if (peer.tag === 0 && member) unicast(replyTo(m, to), welcomeOf(m, state), out);
-  else answer(m, state, to, peer.number, out);
+  peer.pushes += 1;
+  const isAgain = peer.pushes > datagramsInVain;
+  if (peer.tag === 0 && member) unicast(replyTo(m, to), welcomeOf(m, state), out, isAgain);
+  else answer(m, state, to, peer.number, out, isAgain);
 }
 
 /** Sends the decrees after a number, or says that they are forgotten. */
-function answer(m: Membership, state: DomainState, to: Sender, after: DecreeNumber, out: Outputs): void {
+function answer(
+  m: Membership,
+  state: DomainState,
+  to: Sender,
+  after: DecreeNumber,
+  out: Outputs,
+  isAgain: boolean = false,
+): void {
   const decrees = decreesAfter(m.log, after);
   const member = nodeByIncarnation(state, to.incarnation) !== undefined ? 'in' : 'out';
-  if (decrees.length > 0) unicast(replyTo(m, to), { kind: 'decrees', domain: state.id, decrees }, out);
-  else unicast(replyTo(m, to), { kind: 'forgotten', domain: state.id, number: state.number, member }, out);
+  if (decrees.length > 0) unicast(replyTo(m, to), { kind: 'decrees', domain: state.id, decrees }, out, isAgain);
+  else unicast(replyTo(m, to), { kind: 'forgotten', domain: state.id, number: state.number, member }, out, isAgain);
 }
 
 /** The state for those who were let in, with the decrees that led to it. */

@@ -52,9 +52,9 @@ export interface MembershipOptions {
 /** An operator has ended a life: the next one founds the domain anew, or joins the one that is; both keep their states. */
 export type Forced = 'found' | 'join';
 
-/** Where a message goes; `again`: a datagram like it seems to have been lost, so it goes over the stream as well. */
+/** Where a message goes; `again`: a datagram like it seems to have been lost, so it goes by every other way as well. */
 export type Destination =
-  | { readonly kind: 'all' }
+  | { readonly kind: 'all'; readonly again: boolean }
   | { readonly kind: 'node'; readonly id: NodeId; readonly address: string; readonly again: boolean };
 
 /** Who a packet is from, as its header and the transport tell. */
@@ -146,6 +146,8 @@ export interface Peer extends Signals {
   pushAt: Millis | null;
   /** No sooner than this: what was sent last may be on its way. */
   pushFrom: Millis;
+  /** How often it was sent what it lacks since it got on. */
+  pushes: number;
   /** When its tether last broke and it was not heard for a while after, or null. */
   brokeAt: Millis | null;
   /** When it last reported whom it suspects. */
@@ -278,12 +280,11 @@ export interface Membership {
   lastPruned: Millis;
 }
 
-/** Everybody. */
-export const all: Destination = { kind: 'all' };
-
 /** A control plane that is about to look for a domain. */
 export function createControl(options: MembershipOptions, now: Millis): Membership {
   const { heartbeat, timeout, timeoutMax } = options;
+  // deaths that count rest on it that who is suspected did not run
+  const judgesMute = options.quorum === 'majority';
   return {
     options,
     id: nodeId(options.name, options.incarnation),
@@ -295,7 +296,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     attempts: 0,
     retryAt: now,
     peers: new Map(),
-    detector: createDetector({ heartbeat, timeout, timeoutMax }, now),
+    detector: createDetector({ heartbeat, timeout, timeoutMax, judgesMute }, now),
     tethered: [],
     suspects: new Set(),
     confirmed: new Set(),
@@ -345,9 +346,15 @@ export function jittered(m: Membership, span: Millis): Millis {
 }
 
 /** Sends to everybody. */
-export function multicast(m: Membership, message: ControlMessage, now: Millis, out: Outputs): void {
+export function multicast(
+  m: Membership,
+  message: ControlMessage,
+  now: Millis,
+  out: Outputs,
+  again: boolean = false,
+): void {
   m.lastMulticast = now;
-  out.push({ kind: 'send', to: all, message });
+  out.push({ kind: 'send', to: { kind: 'all', again }, message });
 }
 
 /** Sends to one node. */
@@ -371,7 +378,7 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
   let peer = m.peers.get(from.incarnation);
   if (peer === undefined) {
     if (m.peers.size >= peersMax) forgetOneStranger(m);
-    const times = { heardAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
+    const times = { heardAt: -Infinity, heardToAllAt: -Infinity, watchedAt: now, claimedAt: null, goneAt: null };
     const signals = { ...times, silence: never, lag: 0 };
     const said = { address: from.address, tag: 0, number: 0 };
     peer = {
@@ -380,6 +387,7 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
       sameAt: -Infinity,
       pushAt: null,
       pushFrom: now,
+      pushes: 0,
       brokeAt: null,
       reportedAt: -Infinity,
       probes: 0,

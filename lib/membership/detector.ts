@@ -10,6 +10,9 @@
  * comes late gets that in addition, and so do all others if it is this process that comes late. "Lately" fades: what was
  * counts half as much after twenty timeouts.
  *
+ * Multicasts are the way by which everything else can be repaired. So who is not heard by packets to all for three timeouts is
+ * suspected too, whatever else comes from it.
+ *
  * And silence that this process has slept through proves nothing: a process that was stopped finds its timers overdue before it
  * has read what is queued, so after a stall nobody is judged until what is queued has been read.
  */
@@ -23,6 +26,8 @@ export interface Patience {
   readonly timeout: Millis;
   /** or up to this, of a node that was silent or late before. */
   readonly timeoutMax: Millis;
+  /** Whether a node is suspected whose packets to all do not come through, though others do. */
+  readonly judgesMute: boolean;
 }
 
 /** The worst of something lately. */
@@ -48,6 +53,8 @@ export interface Detector {
 export interface Signals {
   /** Its last sign of life; -Infinity if there was none. */
   heardAt: Millis;
+  /** Its last packet to everybody; -Infinity if there was none. */
+  heardToAllAt: Millis;
   /** When it became one of those that ought to be heard. */
   watchedAt: Millis;
   /** When a newer incarnation last claimed its address, or null. */
@@ -59,6 +66,9 @@ export interface Signals {
   /** How late its process runs, as it said last. */
   lag: Millis;
 }
+
+/** For so many timeouts a node may be without a packet to all. */
+const muteTimeouts = 3;
 
 /** Nothing bad ever happened. */
 export const never: Worst = { millis: 0, at: 0 };
@@ -90,11 +100,12 @@ export function lagOf(detector: Detector, now: Millis): Millis {
   return lag > detector.patience.heartbeat / 2 ? Math.round(lag) : 0;
 }
 
-/** Takes in a sign of life. */
-export function hear(detector: Detector, signals: Signals, now: Millis): void {
+/** Takes in a sign of life, said to all or to this node alone. */
+export function hear(detector: Detector, signals: Signals, now: Millis, isToAll: boolean): void {
   const { patience } = detector;
   const silence = now - silentSince(signals);
   signals.heardAt = now;
+  if (isToAll) signals.heardToAllAt = now;
   // what this process has slept through was no silence of the other
   if (silence > 2 * patience.heartbeat && now >= detector.judgeFrom) {
     signals.silence = worse(patience, signals.silence, silence, now);
@@ -113,7 +124,19 @@ export function suspectAt(detector: Detector, signals: Signals): Millis {
   const { patience } = detector;
   const { heartbeat, timeout } = patience;
   const span = signals.claimedAt !== null ? Math.min(timeout, 3 * heartbeat) : patienceWith(detector, signals);
-  return Math.max(silentSince(signals) + span, detector.judgeFrom);
+  return Math.max(Math.min(silentSince(signals) + span, muteFrom(detector, signals)), detector.judgeFrom);
+}
+
+/** Since when nothing that it says to all has come through. */
+export function unheardSince({ heardToAllAt, watchedAt }: Signals): Millis {
+  return Math.max(heardToAllAt, watchedAt);
+}
+
+/** From when on a node is a suspect for that, if nothing changes. */
+export function muteFrom(detector: Detector, signals: Signals): Millis {
+  if (!detector.patience.judgesMute) return Infinity;
+  const { timeout } = detector.patience;
+  return unheardSince(signals) + Math.max(muteTimeouts * timeout, patienceWith(detector, signals));
 }
 
 /** As of its last sign of life, so that patience does not change with the silence that tries it. */

@@ -9,7 +9,7 @@ import type { Incarnation, Millis, NodeId } from '../ids.js';
 import { must } from '../assert.js';
 import { log, wake } from './control.js';
 import type { Membership, Outputs, Peer } from './control.js';
-import { silentSince, suspectAt } from './detector.js';
+import { muteFrom, silentSince, suspectAt, unheardSince } from './detector.js';
 import { areDead, noteDoubt } from './deaths.js';
 import { isHeavy, isQuorum, weightOf } from './quorum.js';
 import { ageRank, nodeByIncarnation } from './state.js';
@@ -61,7 +61,7 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
     const peer = signalsOf(m, node);
     const due = suspectAt(m.detector, peer);
     if (due > now) wake(m, due);
-    else suspect(m, node, reasonToSuspect(peer, now), out);
+    else suspect(m, node, reasonToSuspect(m, peer, now), out);
   }
   sayWhetherQuorate(m, m.state, now, out);
 }
@@ -84,8 +84,11 @@ function suspect(m: Membership, node: NodeInfo, why: string, out: Outputs): void
   out.push({ kind: 'suspect', who: node.id, why, address: node.address });
 }
 
-function reasonToSuspect(peer: Peer, now: Millis): string {
-  const silence = `silent for ${Math.round(now - silentSince(peer))} ms`;
+function reasonToSuspect(m: Membership, peer: Peer, now: Millis): string {
+  const isMute = now >= muteFrom(m.detector, peer) && unheardSince(peer) < silentSince(peer);
+  const silence = isMute
+    ? `none of its multicasts has come for ${Math.round(now - unheardSince(peer))} ms`
+    : `silent for ${Math.round(now - silentSince(peer))} ms`;
   if (peer.goneAt !== null && peer.claimedAt === null) return 'crashed: nobody listens at its address any more';
   if (peer.goneAt !== null) return 'crashed: its stream broke, and a newer incarnation has its address';
   return peer.claimedAt === null ? silence : `${silence}, and its address is claimed by a newer incarnation`;
@@ -148,8 +151,10 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
 
 /** Whom the proposer ought to exclude, the dead before the unlucky. */
 export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
-  const dead = state.nodes.filter((node) => m.suspects.has(node.id));
-  if (m.reports.size === 0)
+  const suspects = state.nodes.filter((node) => m.suspects.has(node.id));
+  const isDeafItself = !hearsMost(m, state, now);
+  const dead = isDeafItself ? suspects.filter((node) => signalsOf(m, node).goneAt !== null) : suspects;
+  if (m.reports.size === 0 || isDeafItself)
     return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed', dead: m.confirmed.has(id) }));
   const outvoted = state.nodes.filter(
     (node) => node.id !== m.id && !dead.includes(node) && (isDeaf(m, state, node) || isOutvoted(m, state, node)),
@@ -166,6 +171,17 @@ export function exclusions(m: Membership, state: DomainState, now: Millis): read
     }),
     ...unlucky.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'excluded', dead: false }) as const),
   ];
+}
+
+/**
+ * Whether half of those that this node does not suspect have just been heard, by what they say to all. If not, it is most
+ * likely this node that has stopped hearing, and will suspect one after the other: it is for others to judge.
+ */
+function hearsMost(m: Membership, state: DomainState, now: Millis): boolean {
+  const { heartbeat, timeout } = m.options;
+  const others = state.nodes.filter(({ id }) => id !== m.id && !m.suspects.has(id));
+  const lately = now - Math.max(3 * heartbeat, timeout / 2);
+  return 2 * others.filter((node) => unheardSince(signalsOf(m, node)) >= lately).length >= others.length;
 }
 
 /**

@@ -40,5 +40,5 @@ export const weightMax = 1_000_000;
 export const groupNameBytesMax = 256;
 /** Bytes of an explanation. */
 export const reasonBytesMax = 512;
-/** Requests and offers that went out without effect before they go over the stream as well. */
+/** Messages that went out without effect before they go by every other way as well. */
 export const datagramsInVain = 3;

@@ -13,7 +13,7 @@ import { createControl, lastResort, peerOf, wake } from './control.js';
 import type { Membership, MembershipOptions, Outputs, Sender } from './control.js';
 import { askForDeaths } from './deaths.js';
 import { departWhenKnown } from './departing.js';
-import { awake, hear, silentSince } from './detector.js';
+import { awake, hear, muteFrom, silentSince } from './detector.js';
 import {
   forgetSightings,
   join,
@@ -64,22 +64,29 @@ export function createMembership(options: MembershipOptions, now: Millis): Membe
   return createControl(options, now);
 }
 
+/** What a packet shows besides its sender: the tag of its domain and the number of its state, and whether it is for all. */
+export interface Shown {
+  readonly tag: number;
+  readonly number: DecreeNumber;
+  readonly isToAll: boolean;
+}
+
 /**
  * Any packet at all from another node: a sign of life, which shows the number of its state. To be called for each,
  * before what is in it is taken in; cheap.
  */
-export function heard(m: Membership, from: Sender, tag: number, number: DecreeNumber, now: Millis, out: Outputs): void {
+export function heard(m: Membership, from: Sender, { tag, number, isToAll }: Shown, now: Millis, out: Outputs): void {
   if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
   awaken(m, now);
   const peer = peerOf(m, from, now);
-  hear(m.detector, peer, now);
+  hear(m.detector, peer, now, isToAll);
   if (m.state !== null && number <= m.state.number) peer.sameAt = now;
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;
   // in the steady state nothing is new, and this is all that a packet costs
   const isNews = tag !== peer.tag || number !== peer.number || number !== m.state?.number || peer.pushAt !== null;
   if (isNews) noteNumber(m, peer, from, { tag, number }, now);
-  if (!isGone(m, peer, now)) unsuspect(m, from.incarnation, now, out);
+  if (!isGone(m, peer, now) && now < muteFrom(m.detector, peer)) unsuspect(m, from.incarnation, now, out);
   if (m.news) wake(m, now);
   if (m.phase.kind === 'departing') departWhenKnown(m, now, out);
 }

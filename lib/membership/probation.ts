@@ -3,7 +3,7 @@
  * that still holds: a link that is gone for good would have it go and come for ever. So whoever offers itself from an address
  * from which somebody was excluded is let in only once it and all members hear each other.
  *
- * An offer names those whom its sender hears, a heartbeat those of no domain whom its sender hears.
+ * Heard means by what is said to all. An offer names those whom its sender hears, a heartbeat those of no domain whom its sender hears.
  */
 import type { DomainId, Incarnation, Millis } from '../ids.js';
 import { domainTag } from './control.js';
@@ -33,7 +33,7 @@ function heardLately(
 ): readonly Incarnation[] {
   const heard: Incarnation[] = [];
   for (const [incarnation, peer] of m.peers) {
-    if (heard.length < nodesMax && now - peer.heardAt <= m.options.timeout && fits(peer, incarnation)) {
+    if (heard.length < nodesMax && now - peer.heardToAllAt <= m.options.timeout && fits(peer, incarnation)) {
       heard.push(incarnation);
     }
   }
@@ -62,6 +62,6 @@ export function isHeardByAll(m: Membership, state: DomainState, offer: Offer, no
     if (m.suspects.has(id)) return true;
     if (!offer.hears.has(incarnation)) return false;
     if (id !== m.id) return m.strangers.get(id)?.has(offer.incarnation) ?? false;
-    return now - (m.peers.get(offer.incarnation)?.heardAt ?? -Infinity) <= m.options.timeout;
+    return now - (m.peers.get(offer.incarnation)?.heardToAllAt ?? -Infinity) <= m.options.timeout;
   });
 }

@@ -24,7 +24,7 @@ import type { Membership, Outputs, Sender } from './control.js';
 import { canDecide } from './deaths.js';
 import { isQuorate, mayPropose } from './judging.js';
 import { joinersOf, learn } from './learning.js';
-import { messageBytesMax } from './limits.js';
+import { datagramsInVain, messageBytesMax } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';
@@ -75,11 +75,12 @@ function startAccept(
 function ballotSaid(m: Membership, state: DomainState, now: Millis, out: Outputs): void {
   const { proposer, number } = m.instance;
   const previous = m.log.at(-1) ?? null;
+  const isAgain = m.attempts > datagramsInVain;
   if (proposer.kind === 'preparing') {
-    multicast(m, { kind: 'prepare', domain: state.id, number, ballot: proposer.ballot, previous }, now, out);
+    multicast(m, { kind: 'prepare', domain: state.id, number, ballot: proposer.ballot, previous }, now, out, isAgain);
   } else if (proposer.kind === 'proposing') {
     const { ballot, decree } = proposer;
-    multicast(m, { kind: 'accept', domain: state.id, number, ballot, decree, previous }, now, out);
+    multicast(m, { kind: 'accept', domain: state.id, number, ballot, decree, previous }, now, out, isAgain);
   }
   m.retryAt = now + backoff(m);
   wake(m, m.retryAt);

@@ -19,6 +19,7 @@ export const Section = {
   flush: 5,
   link: 6,
   linkAck: 7,
+  piece: 8,
 } as const;
 
 /** Wire protocol version; a packet of another one is dropped. */

@@ -28,6 +28,7 @@ const ignored: ReadonlySet<string> = new Set([
     'lastHeartbeat',
     'lastPruned',
     'heardAt',
+    'heardToAllAt',
     'sameAt',
     'watchedAt',
     'awakeAt',

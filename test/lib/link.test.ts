@@ -3,7 +3,13 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { Effect } from '../../lib/events.js';
 import { type NodeId, nodeId } from '../../lib/ids.js';
-import { linkRepeat, linkReopenDelay, linkWindowBytes } from '../../lib/limits.js';
+import {
+  linkDatagramsBytesMax,
+  linkReopenDelay,
+  linkRepeat,
+  linkWindowBytes,
+  smallDatagramsFor,
+} from '../../lib/limits.js';
 import {
   type Link,
   createLink,
@@ -133,7 +139,8 @@ test('a message beyond a gap is not taken, one that was there before is acknowle
   serveLink(b.out, b.link, 0);
   t.deepEqual(
     sectionsOf(finishAll(b.out)).map(({ body }) => [...body]),
-    [[1]],
+    [[1], [1], [1]],
+    'once by each way',
   );
 });
 
@@ -175,7 +182,7 @@ test('old acknowledgements do no harm; those of messages that were never sent, o
   t.is(a.link.bytes, 0);
 });
 
-test('what comes again is acknowledged over the stream: the way back may carry no datagrams', (t) => {
+test('what comes again is acknowledged by every way, and so is what follows: the way back may carry no datagrams', (t) => {
   const [, b] = createEnds();
   const ways = (): string[] => {
     serveLink(b.out, b.link, 0);
@@ -183,8 +190,63 @@ test('what comes again is acknowledged over the stream: the way back may carry n
   };
   receive(b, Section.link, Uint8Array.of(1, 0, 0, 0, 1), 0);
   t.deepEqual(ways(), ['unicast']);
-  receive(b, Section.link, Uint8Array.of(1, 0, 0, 0, 1), 0);
-  t.deepEqual(ways(), ['stream']);
-  receive(b, Section.link, Uint8Array.of(2, 0, 0, 0, 2), 0);
-  t.deepEqual(ways(), ['unicast']);
+  for (const n of [1, 2]) {
+    receive(b, Section.link, Uint8Array.of(n, 0, 0, 0, n), 0);
+    t.deepEqual(ways(), ['unicast', 'stream', 'multicast']);
+  }
+});
+
+test('what is not acknowledged goes by the other ways in turn, and by the one that gets through until a stream is tried again', (t) => {
+  const [a] = createEnds();
+  let now = 0;
+  const next = (): string[] => {
+    if (now >= a.link.repeatAt || now === 0) serveLink(a.out, a.link, now);
+    return [...new Set(sectionsOf(finishAll(a.out)).map(({ by }) => by))];
+  };
+  const waysInVain: string[] = [];
+  sendOver(a.out, a.link, new Uint8Array(3000), now);
+  for (let i = 0; i < 7; i++, now = a.link.repeatAt) waysInVain.push(...next());
+  t.deepEqual(waysInVain, ['stream', 'stream', 'unicast', 'unicast', 'multicast', 'multicast', 'stream']);
+  for (let i = 0; i < 2; i++, now = a.link.repeatAt) next();
+  t.is(a.link.way, 'datagram');
+  takeLinkAck(a.link, new Reader(Uint8Array.of(1)), now);
+  sendOver(a.out, a.link, new Uint8Array(3000), now);
+  serveLink(a.out, a.link, now);
+  const pieces = sectionsOf(finishAll(a.out));
+  t.deepEqual(new Set(pieces.map(({ by, kind }) => `${by} ${kind}`)), new Set([`unicast ${Section.piece}`]));
+  takeLinkAck(a.link, new Reader(Uint8Array.of(2)), now);
+  now = a.link.streamAt;
+  sendOver(a.out, a.link, new Uint8Array(3000), now);
+  serveLink(a.out, a.link, now);
+  t.deepEqual(
+    sectionsOf(finishAll(a.out)).map(({ by }) => by),
+    ['stream'],
+  );
+  takeLinkAck(a.link, new Reader(Uint8Array.of(3)), now);
+  t.is(a.link.streamAfter, smallDatagramsFor, 'streams do again');
+});
+
+test('a stream that breaks whenever it is opened does not keep a link from the other ways', (t) => {
+  const [a] = createEnds();
+  sendOver(a.out, a.link, numbered(1), 0);
+  for (let now = 0; a.link.way === 'stream'; now += linkReopenDelay) {
+    t.true(now < 5000);
+    linkBroke(a.link, now);
+    serveLink(a.out, a.link, now + linkReopenDelay);
+  }
+  t.pass();
+});
+
+test('of datagrams only so much is under way that no buffer overflows', (t) => {
+  const [a] = createEnds();
+  a.link.way = 'datagram';
+  a.link.streamAt = Infinity;
+  for (let i = 0; i < 8; i++) sendOver(a.out, a.link, new Uint8Array(linkDatagramsBytesMax / 4), 0);
+  serveLink(a.out, a.link, 0);
+  const bytes = (): number => sectionsOf(finishAll(a.out)).reduce((sum, { body }) => sum + body.length, 0);
+  const first = bytes();
+  t.true(first > linkDatagramsBytesMax / 2 && first < linkDatagramsBytesMax * 1.2, String(first));
+  takeLinkAck(a.link, new Reader(Uint8Array.of(4)), 1);
+  serveLink(a.out, a.link, 1);
+  t.true(bytes() > linkDatagramsBytesMax / 2);
 });

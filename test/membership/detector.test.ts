@@ -2,9 +2,10 @@
 import test from 'ava';
 import { awake, createDetector, hear, lagOf, never, suspectAt } from '../../lib/membership/detector.js';
 
-const patience = { heartbeat: 100, timeout: 1000, timeoutMax: 3000 };
+const patience = { heartbeat: 100, timeout: 1000, timeoutMax: 3000, judgesMute: true };
 const heardAt = (at: number) => ({
   heardAt: at,
+  heardToAllAt: at,
   watchedAt: 0,
   claimedAt: null,
   goneAt: null,
@@ -50,7 +51,7 @@ test('a node that came back from a long silence gets twice that, up to the bound
   const run = (from: number, to: number) => {
     for (let at = from; at <= to; at += 100) {
       awake(detector, at);
-      hear(detector, signals, at);
+      hear(detector, signals, at, true);
     }
   };
   run(0, 2000);
@@ -89,6 +90,13 @@ test('what this process has slept through is no silence of the others', (t) => {
   const detector = createDetector(patience, 0);
   const signals = heardAt(0);
   awake(detector, 5000);
-  hear(detector, signals, 5000);
+  hear(detector, signals, 5000, true);
   t.deepEqual(signals.silence, never);
+});
+
+test('a node of which nothing comes that it says to all is suspected, whatever else it says; not where deaths count', (t) => {
+  const signals = { ...heardAt(10_000), heardToAllAt: 7100 };
+  t.is(suspectAt(createDetector(patience, 0), signals), 10_100);
+  t.is(suspectAt(createDetector({ ...patience, judgesMute: false }, 0), signals), 11_000);
+  t.is(suspectAt(createDetector(patience, 0), { ...signals, watchedAt: 9000 }), 11_000, 'it is new');
 });

@@ -320,7 +320,7 @@ export class World {
     const { state } = from.membership;
     const target = this.get(to);
     const tag = state === null ? 0 : domainTag(state.id);
-    this.step(target, (out) => heard(target.membership, sender, tag, number, this.now, out));
+    this.step(target, (out) => heard(target.membership, sender, { tag, number, isToAll: true }, this.now, out));
   }
 
   /** Has a process get a message that nobody sent. */
@@ -353,7 +353,9 @@ export class World {
     if (to.kind === 'node' && !to.id.endsWith(`#${target.membership.options.incarnation}`)) return;
     this.packets += 1;
     const sender = { incarnation: from.membership.options.incarnation, address: from.address };
-    this.step(target, (out) => heard(target.membership, sender, tag, number, this.now, out));
+    this.step(target, (out) =>
+      heard(target.membership, sender, { tag, number, isToAll: to.kind === 'all' }, this.now, out),
+    );
     this.step(target, (out) => {
       receive(target.membership, sender, controlMessage.read(new Reader(bytes)), this.now, out);
     });

@@ -232,6 +232,7 @@ test('reports and installs that contradict themselves or the view stop nobody, a
     row: [0, 0, 0, 0],
     hasState: true,
     waitsFor: null,
+    inVain: false,
   } as const;
   const record = { ...install, target, base, cut: [0, 0, 0, 0], transfers: [] };
   const transfer = { joiner: 900, donor: 0, view: target };

@@ -35,6 +35,7 @@ const messages: fc.Arbitrary<FlushMessage> = fc.oneof(
       row: seqnos,
       hasState: fc.boolean(),
       waitsFor: fc.option(fc.record({ donor: node, view: number }, plain)),
+      inVain: fc.boolean(),
     },
     plain,
   ),
