@@ -98,6 +98,12 @@ function program(done: (code: number) => void): Command {
     )
     .addOption(new Option('--weight <N>', "this node's weight").argParser(wholeNumber(0, 1_000_000)).default(1))
     .addOption(new Option('--minimum-weight <W>', 'of the domain').argParser(Number).default(0))
+    .addOption(
+      new Option(
+        '--behind-max <MS>',
+        'if deliveries are not kept up with for so long, leave and come back with the state',
+      ).argParser(wholeNumber(10, 3_600_000)),
+    )
     .option('--trace <FILE>', 'write the protocol trace')
     .option('--json', 'one JSON object a line')
     .addHelpText('after', memberHelp)

@@ -43,6 +43,7 @@ export interface MemberCommand extends TransportFlags {
   readonly quorum?: 'majority' | 'verified-deaths';
   readonly weight: number;
   readonly minimumWeight: number;
+  readonly behindMax?: number;
   readonly trace?: string;
   readonly json?: boolean;
 }
@@ -76,6 +77,7 @@ export async function runMember(options: MemberCommand): Promise<number> {
       ...(options.quorum === undefined ? {} : { quorum: options.quorum }),
       weights: options.weight,
       minimumWeight: options.minimumWeight,
+      ...(options.behindMax === undefined ? {} : { limits: { behindMax: options.behindMax } }),
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     }),
   );
