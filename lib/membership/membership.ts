@@ -80,6 +80,8 @@ export function heard(m: Membership, from: Sender, { tag, number, isToAll }: Sho
   awaken(m, now);
   const peer = peerOf(m, from, now);
   hear(m.detector, peer, now, isToAll);
+  // who is busy says so more often than it tells of its domain; while that lives nobody founds another
+  if (m.state === null && tag !== 0) m.domainHeardAt = now;
   if (m.state !== null && number <= m.state.number) peer.sameAt = now;
   // it goes on living beside whoever claims its address
   if (peer.claimedAt !== null && now > peer.claimedAt + 2 * m.options.heartbeat) peer.claimedAt = null;

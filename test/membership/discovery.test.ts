@@ -1,5 +1,6 @@
 /** Nodes find each other: they found one domain, join it, come back to it, and two domains that meet become one. */
 import test from 'ava';
+import { multicastSent } from '../../lib/membership/membership.js';
 import type { Process } from './world.js';
 import { World, calm, letters } from './world.js';
 
@@ -15,6 +16,27 @@ test('a node that hears of nobody founds a domain, after the time of discovery a
   t.deepEqual(kinds(a), ['installed', 'joined']);
   const [first] = a.outputs;
   t.true(first?.kind === 'installed' && first.decree === null && first.state.number === 1);
+});
+
+test('a node that hears a busy domain, and is not heard, founds none until that is silent', (t) => {
+  const w = new World(1);
+  w.startAll(['a', 'b']);
+  w.until('two', () => w.settled(), 2000);
+  w.rule = ({ from }) => (from.name === 'c' ? 'drop' : 'pass');
+  const c = w.start('c');
+  for (let i = 0; i < 100; i++) {
+    // data: so much that a heartbeat is due only every half timeout, which is longer than the time of discovery
+    for (const process of [w.get('a'), w.get('b')]) {
+      multicastSent(process.membership, w.now);
+      w.hear(process, 'c', process.membership.state?.number ?? 0);
+    }
+    w.run(20);
+    t.is(c.membership.phase.kind, 'seeking');
+  }
+  w.crash('a');
+  w.crash('b');
+  w.until('a domain of its own', () => isIn(c), 1000);
+  t.pass();
 });
 
 test('nodes that start at the same instant found one domain, every time', (t) => {
