@@ -2,21 +2,22 @@
 import test from 'ava';
 import { openStage } from '../trials/stage.js';
 import { whyNoHosts } from './hosts.js';
-import { play } from './play.js';
+import { inMB, inWords, play, short } from './play.js';
 import { scenarios } from './scenarios.js';
 
-const why = whyNoHosts();
-if (why !== null) console.log(`scenarios between hosts are not played: ${why}`);
+const whyHosts = whyNoHosts();
 
 for (const scenario of scenarios) {
-  const run = scenario.onHosts && why !== null ? test.serial.skip : test.serial;
+  const why = (scenario.onHosts ? whyHosts : null) ?? scenario.whyNot?.() ?? null;
+  if (why !== null) console.log(`${scenario.name} is not played: ${why}`);
+  const run = why === null ? test.serial : test.serial.skip;
   run(`${scenario.name}: ${scenario.did}`, async (t) => {
     const stage = openStage(`chaos-${scenario.name}`);
     let isWell = false;
     t.teardown(() => stage.clear(!isWell));
-    const row = await play(stage, scenario, false);
-    isWell = row.violations.length === 0;
-    t.deepEqual(row.violations, [], `traces and logs: ${stage.folder}`);
-    t.log(`silence ${row.median.toFixed(0)} / ${row.most.toFixed(0)} ms`);
+    const { violations, silence, view, memory } = await play(stage, scenario, short);
+    isWell = violations.length === 0;
+    t.deepEqual(violations, [], `traces and logs: ${stage.folder}`);
+    t.log(`silence ${inWords(silence)} ms${view ? `, new view ${inWords(view)} ms` : ''}, ${inMB(memory)}`);
   });
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from './hosts.js';
 import { isActive, isViewOf, startMember, type Event, type MemberProcess } from '../trials/member-process.js';
 import { run } from '../trials/run.js';
+import { watchStalls, type Stalls } from './stalls.js';
 import { cli, freshDomain, monotonic, type Stage } from '../trials/stage.js';
 
 /** Multicasts a second of each member, half of them in total order and half in fifo. */
@@ -17,20 +18,16 @@ const load = [
   `send 10000000 --size 128 --order fifo --rate ${rate / 2}`,
 ];
 /** Whatever happens, members are together again in this time, in milliseconds. */
-const patience = 45_000;
+const patience = 90_000;
 const checkMillisMax = 10 * 60 * 1000;
+/** Where members listen, one on each host. */
+export const tcpPort = 7400;
+/** A process takes what it needs for its code in its first seconds; growth can be told in lives that last longer than both. */
+const warmUp = 20_000;
+const tellingMillis = 30_000;
 
 /** How members on hosts reach each other: UDP multicast over IPv4 or IPv6, or a mesh of TCP connections. */
 export type Way = 'udp' | 'udp6' | 'tcp';
-
-/** The port of each member where it has to be known. */
-const port = 7000;
-
-function wayOf({ address, address6 }: Host, hosts: readonly Host[], way: Way): string[] {
-  if (way !== 'tcp') return ['--interface', way === 'udp' ? address : address6];
-  const seeds = hosts.map((each) => `${each.address}:${port}`).join();
-  return ['--transport', 'tcp', '--listen', `${address}:${port}`, '--seeds', seeds];
-}
 
 /** Members of one group. */
 export interface Ground {
@@ -48,22 +45,51 @@ export interface Ground {
   cutOff(names: readonly string[], from: number): Promise<void>;
   /** What happens from here on until the end that is returned; these are in the primary view all the while. */
   episode(survivors: readonly string[]): () => void;
-  /** A time that counts as silence. */
-  took(millis: number): void;
+  /** From that time on, survivors are to have views without a member that was killed then. */
+  missed(name: string, survivors: readonly string[], at: number): void;
+  /** The time from then until now counts as silence. */
+  took(from: number): void;
   /** Ends the load, compares digests, ends all members, and reads the traces. */
   conclude(): Promise<Outcome>;
 }
 
 /** What a run came to. */
 export interface Outcome {
-  /** The longest time in which a survivor delivered nothing in total order, of each episode, in milliseconds. */
-  readonly silences: readonly number[];
+  /** The longest time in which a survivor delivered nothing in total order, of each episode. */
+  readonly silences: readonly Span[];
+  /** How long until all survivors had a view without who was killed. */
+  readonly views: readonly Span[];
   /** What the checker found, and what else is wrong; empty if all is well. */
   readonly violations: readonly string[];
   /** The most memory that one member had, in bytes. */
   readonly memory: number;
+  /** By how much the memory of one life rose, that lasted long enough to tell, from its beginning to its end, in bytes. */
+  readonly growth: number;
   /** Total multicasts that were delivered, at all members together. */
   readonly deliveries: number;
+  /** Domains that were founded. */
+  readonly foundings: number;
+}
+
+/** A time, and for how long the machine kept a member waiting meanwhile, in milliseconds. */
+export interface Span {
+  readonly millis: number;
+  readonly stall: number;
+}
+
+/** Where and how members run; see `Scenario`. */
+export interface Where {
+  readonly hosts?: readonly Host[];
+  readonly over?: Way;
+  readonly seeds?: readonly string[];
+  readonly flags?: (name: string) => readonly string[];
+  readonly prefix?: readonly string[];
+}
+
+interface Missed {
+  readonly name: string;
+  readonly survivors: readonly MemberProcess[];
+  readonly at: number;
 }
 
 interface Episode {
@@ -73,27 +99,24 @@ interface Episode {
 }
 
 /** Starts members with these names, each on its host if there are hosts, under load, together. */
-export async function openGround(
-  stage: Stage,
-  names: readonly string[],
-  where: {
-    readonly hosts?: readonly Host[];
-    readonly over?: Way;
-    readonly flags?: (name: string) => readonly string[];
-  } = {},
-): Promise<Ground> {
+export async function openGround(stage: Stage, names: readonly string[], where: Where = {}): Promise<Ground> {
   const domain = freshDomain();
   const members = new Map<string, MemberProcess>();
+  const everybody: MemberProcess[] = [];
   const episodes: Episode[] = [];
-  const times: number[] = [];
+  const deaths: Missed[] = [];
+  const times: Interval[] = [];
+  const stalls = watchStalls();
+  stage.defer(stalls.end);
   const start = (name: string, prefix: readonly string[] = []): MemberProcess => {
     const host = where.hosts?.find((each) => each.name === name);
     const flags = ['--trace', path.join(stage.folder, `${name}.jsonl`), ...(where.flags?.(name) ?? [])];
-    if (host && !where.flags) {
-      flags.push(...wayOf(host, where.hosts ?? [], where.over ?? 'udp'), '--insecure');
-    }
-    const member = startMember(stage, name, domain, flags, [...(host?.prefix ?? []), ...prefix]);
+    if (host) flags.push('--insecure', ...transportFlags(host, where));
+    const before = [...(host?.prefix ?? []), ...(where.prefix ?? []), ...prefix];
+    const member = startMember(stage, name, domain, flags, before);
     members.set(name, member);
+    everybody.push(member);
+    if (member.child.pid !== undefined) stalls.watch(member.child.pid);
     return member;
   };
   const get = (name: string) => members.get(name) as MemberProcess;
@@ -141,19 +164,27 @@ export async function openGround(
         episode.to = monotonic();
       };
     },
-    took: (millis) => void times.push(millis),
-    conclude: () => conclude(ground, episodes, times),
+    missed: (name, survivors, at) => void deaths.push({ name, survivors: survivors.map(get), at }),
+    took: (from) => void times.push([from, monotonic()]),
+    async conclude() {
+      const { lives, violations } = await settle(ground);
+      return measure(lives, violations, { everybody, episodes, deaths, times, stalls });
+    },
   };
   names.forEach(ground.load);
-  await sleep(500);
+  await sleep(250);
   return ground;
 }
 
-async function conclude(
-  { stage, members }: Ground,
-  episodes: readonly Episode[],
-  times: readonly number[],
-): Promise<Outcome> {
+/** How a member on a host reaches the others. */
+function transportFlags({ address, address6 }: Host, { hosts = [], over = 'udp', seeds = [] }: Where): string[] {
+  if (over !== 'tcp') return ['--interface', over === 'udp' ? address : address6];
+  const all = [...hosts.map((each) => `${each.address}:${tcpPort}`), ...seeds];
+  return ['--transport', 'tcp', '--listen', `${address}:${tcpPort}`, '--seeds', all.join()];
+}
+
+/** Ends the load and all members; their traces, and what is wrong. */
+async function settle({ stage, members }: Ground): Promise<{ lives: Life[]; violations: string[] }> {
   const violations: string[] = [];
   const living = [...members.values()].filter(({ child }) => child.exitCode === null && child.signalCode === null);
   await Promise.all(living.map((member) => member.run('stop')));
@@ -171,59 +202,138 @@ async function conclude(
   const files = readdirSync(stage.folder).filter((file) => file.endsWith('.jsonl'));
   const paths = files.map((file) => path.join(stage.folder, file));
   const expected = 'VIEW-AGREE,VSYNC,FIFO,TOTAL';
-  const checked = await run(
-    stage,
-    'check',
-    process.execPath,
-    [cli, 'check', '--expect', expected, ...paths],
-    checkMillisMax,
-  );
+  const args = [cli, 'check', '--expect', expected, ...paths];
+  const checked = await run(stage, 'check', process.execPath, args, checkMillisMax);
   if (checked.code !== 0) violations.push(`${checked.stdout}${checked.stderr}`.trim());
-  const lives = paths.map(readLife);
-  const silences = episodes.map((episode) => {
-    // who came back has had several lives
-    const survivors = episode.survivors.map(({ name }) =>
-      lives
-        .filter((life) => life.name === name && life.startedAt <= episode.from)
-        .reduce<Life | undefined>((last, life) => (last && last.startedAt > life.startedAt ? last : life), undefined),
-    );
-    return Math.max(0, ...survivors.map((life) => (life ? longestGap(life.deliveries, episode) : Infinity)));
+  return { lives: paths.map(readLife), violations };
+}
+
+interface Measured {
+  /** All that were ever started. */
+  readonly everybody: readonly MemberProcess[];
+  readonly episodes: readonly Episode[];
+  readonly deaths: readonly Missed[];
+  readonly times: readonly Interval[];
+  readonly stalls: Stalls;
+}
+
+function measure(
+  lives: readonly Life[],
+  violations: readonly string[],
+  { everybody, episodes, deaths, times, stalls }: Measured,
+): Outcome {
+  // who came back has had several lives
+  const lifeAt = (name: string, at: number) =>
+    lives
+      .filter((life) => life.name === name && life.startedAt <= at)
+      .reduce<Life | undefined>((last, life) => (last && last.startedAt > life.startedAt ? last : life), undefined);
+  const spanOf = (survivors: readonly MemberProcess[], [from, to]: Interval) => {
+    const pids = survivors.flatMap(({ child }) => child.pid ?? []);
+    return { millis: to - from, stall: stalls.longest(pids, from, to) };
+  };
+  const silences = episodes.map(({ from, to, survivors }) => {
+    const gaps = survivors.map(({ name }) => longestGap(lifeAt(name, from)?.deliveries ?? [], from, to));
+    return spanOf(survivors, gaps.reduce(longer, [from, from]));
+  });
+  const views = deaths.map(({ name, survivors, at }) => {
+    const id = lifeAt(name, at)?.id ?? '';
+    const isWithout = ({ at: time, members }: Life['views'][number]) => time >= at && !members.includes(id);
+    const seen = survivors.map((survivor) => lifeAt(survivor.name, at)?.views.find(isWithout)?.at ?? Infinity);
+    return spanOf(survivors, [at, Math.max(...seen)]);
   });
   return {
-    silences: [...times, ...silences],
+    silences: [...times.map((time) => spanOf(everybody, time)), ...silences],
+    views,
     violations,
-    memory: Math.max(...lives.map(({ memory }) => memory)),
+    memory: Math.max(...lives.map(({ memory }) => Math.max(0, ...memory.map(({ bytes }) => bytes)))),
+    growth: Math.max(0, ...lives.map(({ memory }) => growthOf(memory))),
     deliveries: lives.reduce((sum, { deliveries }) => sum + deliveries.length, 0),
+    foundings: new Set(lives.flatMap(({ foundings }) => [...foundings])).size,
   };
 }
 
+/** What one incarnation did; times are monotonic milliseconds. */
 interface Life {
-  readonly name: string;
-  readonly startedAt: number;
-  /** When each was delivered that is in total order, in monotonic milliseconds. */
+  id: string;
+  name: string;
+  startedAt: number;
+  /** When each was delivered that is in total order. */
   readonly deliveries: number[];
-  readonly memory: number;
+  /** The group's. */
+  readonly views: { readonly at: number; readonly members: readonly string[] }[];
+  readonly memory: Gauge[];
+  /** Of the domains that it was in. */
+  readonly foundings: Set<string>;
+}
+
+interface Gauge {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+interface Line {
+  readonly t: number;
+  readonly p: string;
+  readonly e: string;
+  readonly g?: string;
+  readonly o?: string;
+  readonly m?: readonly string[];
+  readonly dom?: string;
+  readonly rss?: number;
 }
 
 function readLife(file: string): Life {
-  const life = { name: '', startedAt: Infinity, deliveries: [] as number[], memory: 0 };
+  const life: Life = {
+    id: '',
+    name: '',
+    startedAt: Infinity,
+    deliveries: [],
+    views: [],
+    memory: [],
+    foundings: new Set(),
+  };
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     // the last line of a process that was killed may be torn
-    if (!line.endsWith('}')) continue;
-    const record = JSON.parse(line) as { t: number; p: string; e: string; o?: string; rss?: number };
-    // each member delivers fifo multicasts of its own whatever becomes of the others
-    if (record.e === 'deliver' && record.o === 'total') life.deliveries.push(record.t / 1e6);
-    else if (record.e === 'gauge') life.memory = Math.max(life.memory, record.rss ?? 0);
-    else if (record.e === 'start') {
-      life.name = record.p.slice(0, record.p.lastIndexOf('#'));
-      life.startedAt = Math.min(life.startedAt, record.t / 1e6);
-    }
+    if (line.endsWith('}')) take(life, JSON.parse(line) as Line);
   }
   return life;
 }
 
-function longestGap(deliveries: readonly number[], { from, to }: Episode): number {
-  const within = deliveries.filter((at) => at >= from && at <= to);
-  const ends = [from, ...within, to];
-  return Math.max(...ends.slice(1).map((at, index) => at - (ends[index] as number)));
+function take(life: Life, { t, p, e, g, o, m, dom, rss }: Line): void {
+  const at = t / 1e6;
+  // each member delivers fifo multicasts of its own whatever becomes of the others
+  if (e === 'deliver' && o === 'total') life.deliveries.push(at);
+  else if (e === 'gauge') life.memory.push({ at, bytes: rss ?? 0 });
+  else if (e === 'view' && g === '$domain' && dom !== undefined) life.foundings.add(dom);
+  else if (e === 'view' && m) life.views.push({ at, members: m });
+  else if (e === 'start') {
+    life.id = p;
+    life.name = p.slice(0, p.lastIndexOf('#'));
+    life.startedAt = at;
+  }
+}
+
+/** How much more memory there is in the last third of a life than in the first, its beginning not counted; 0 if it was short. */
+function growthOf(memory: readonly Gauge[]): number {
+  const from = (memory[0]?.at ?? 0) + warmUp;
+  const to = memory.at(-1)?.at ?? 0;
+  if (to - from < tellingMillis) return 0;
+  const third = (to - from) / 3;
+  const mean = (low: number, high: number) => {
+    const within = memory.filter(({ at }) => at >= low && at <= high);
+    return within.reduce((sum, { bytes }) => sum + bytes, 0) / within.length;
+  };
+  return mean(to - third, to) - mean(from, from + third);
+}
+
+type Interval = readonly [from: number, to: number];
+
+const longer = (a: Interval, b: Interval) => (b[1] - b[0] > a[1] - a[0] ? b : a);
+
+function longestGap(deliveries: readonly number[], from: number, to: number): Interval {
+  const ends = [from, ...deliveries.filter((at) => at >= from && at <= to), to];
+  return ends
+    .slice(1)
+    .map((at, index): Interval => [ends[index] as number, at])
+    .reduce(longer);
 }

@@ -40,6 +40,10 @@ export interface Network {
   enable(host: Host, isUp: boolean): void;
   /** Deletes a host's own interface, or makes one anew with the same name and addresses: to its system it is another one. */
   equip(host: Host, hasInterface: boolean): void;
+  /** Has a host's connections reset, both ends of each as soon as they say something, and new ones refused; or no more. */
+  reset(host: Host, isResetting: boolean): void;
+  /** Lets a host's link carry so many bits a second each way, queued for up to half a second; null: as many as it can. */
+  narrow(host: Host, bits: number | null): void;
 }
 
 /** Kinds of traffic that a path may carry or not. */
@@ -126,6 +130,25 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
       const chain = 'type filter hook output priority 0; policy accept;\noifname "eth0" drop\n';
       const table = isForbidden ? `table inet faults {\nchain output {\n${chain}}\n}\n` : '';
       nft(host.prefix, `table inet faults\ndelete table inet faults\n${table}`);
+    },
+    reset(host, isResetting) {
+      // what is rejected is answered by a reset, which must get out itself
+      const chain = (hook: string, device: string) =>
+        `chain ${hook} {\ntype filter hook ${hook} priority 0; policy accept;\ntcp flags & rst == rst accept\n` +
+        `${device} "eth0" ip protocol tcp reject with tcp reset\n}\n`;
+      const table = `table inet resets {\n${chain('input', 'iifname')}${chain('output', 'oifname')}}\n`;
+      nft(host.prefix, `table inet resets\ndelete table inet resets\n${isResetting ? table : ''}`);
+    },
+    narrow(host, bits) {
+      const ends = [
+        ['-n', host.prefix.at(-1) as string, 'eth0'],
+        ['-n', bridge, host.port],
+      ] as const;
+      const shape = ['tbf', 'rate', `${bits ?? 0}bit`, 'burst', '16kb', 'latency', '500ms'];
+      for (const [flag, space, device] of ends) {
+        const action = [bits === null ? 'del' : 'replace', 'dev', device, 'root', ...(bits === null ? [] : shape)];
+        execFileSync('tc', [flag, space, 'qdisc', ...action], { env, stdio: 'pipe' });
+      }
     },
     enable: (host, isUp) => ip(['-n', host.prefix.at(-1) as string, 'link', 'set', 'eth0', isUp ? 'up' : 'down']),
     equip(host, hasInterface) {

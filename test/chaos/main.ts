@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--only NAME]... [--short] [--times N] [--write]`: what goes wrong with real processes on real networks, and what
+ * `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write]`: what goes wrong with real processes on real networks, and what
  * comes of it, as a table; `--write` puts it into docs/reliability.md.
  *
  * Exit status: 0 if nothing was violated, 1 if something was, 2 for a command line that makes no sense.
@@ -11,33 +11,37 @@ import { parseArgs } from 'node:util';
 import { openStage, root } from '../trials/stage.js';
 import { corosyncVersion, killCorosync } from './corosync.js';
 import { whyNoHosts } from './hosts.js';
-import { play, type Row } from './play.js';
+import { inMB, inWords, play, short, type Length, type Row } from './play.js';
 import type { Scenario } from './scenario.js';
 import { scenarios } from './scenarios.js';
 
 const page = path.join(root, 'docs/reliability.md');
+/** All scenarios together take so long, each its part: of that, so much is left when traces are checked. */
+const minutesDefault = 60;
+const played = 0.85;
 const [begin, finish] = ['<!-- the table, by npm run chaos -- --write -->', '<!-- end of the table -->'];
 
 function usage(): string {
-  return `npm run chaos -- [--only NAME]... [--short] [--times N] [--write]\n${scenarios
+  return `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write]\n${scenarios
     .map(({ name, did }) => `  ${name.padEnd(16)}${did}`)
     .join('\n')}`;
 }
 
 function tableOf(rows: readonly Row[]): string {
-  const lines = rows.map(({ scenario, times, median, most, violations, memory }) =>
+  const lines = rows.map(({ scenario, times, silence, view, violations, memory }) =>
     [
       scenario.name,
       scenario.did,
       times,
-      `${median.toFixed(0)} / ${most.toFixed(0)}`,
+      inWords(silence),
+      inWords(view),
       violations.length,
       (memory / 1e6).toFixed(0),
     ].join(' | '),
   );
   return [
-    '| scenario | what was done | times | silence, ms: median / longest | violations | memory, MB |',
-    '|---|---|---|---|---|---|',
+    '| scenario | what was done | times | silence, ms: median / longest | new view, ms: median / longest | violations | memory, MB |',
+    '|---|---|---|---|---|---|---|',
     ...lines.map((line) => `| ${line} |`),
   ].join('\n');
 }
@@ -56,21 +60,22 @@ async function playCorosync(times: number, why: string | null): Promise<string |
     console.log(`  corosync ${version}: ${times} times, new membership after ${median} / ${most} ms`);
     const did =
       'SIGKILL of one of three, each on a host, as it is configured by default; until both others have the new membership';
-    return `| corosync ${version} | ${did} | ${times} | ${median} / ${most} | | |`;
+    return `| corosync ${version} | ${did} | ${times} | | ${median} / ${most} | | |`;
   } finally {
     stage.clear(false);
   }
 }
 
-async function playOne(scenario: Scenario, isShort: boolean, timesMax: number): Promise<Row | null> {
+async function playOne(scenario: Scenario, length: Length): Promise<Row | null> {
   const stage = openStage(`chaos-${scenario.name}`);
   let row: Row | null = null;
   try {
-    row = await play(stage, scenario, !isShort, timesMax);
-    const { median, most, violations, memory, deliveries, load } = row;
+    row = await play(stage, scenario, length);
+    const { silence, view, violations, memory, growth, deliveries, load } = row;
     console.log(
-      `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${median.toFixed(0)} / ${most.toFixed(0)} ms, ` +
-        `${deliveries} deliveries, ${(memory / 1e6).toFixed(0)} MB (load ${load.toFixed(1)})`,
+      `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${inWords(silence)} ms, ` +
+        `${view ? `new view ${inWords(view)} ms, ` : ''}${deliveries} deliveries, ` +
+        `${inMB(memory)}${growth > 0 ? `, ${inMB(growth)} more at the end` : ''} (load ${load.toFixed(1)})`,
     );
     for (const violation of violations) console.log(`    ${violation}`);
   } catch (error) {
@@ -83,12 +88,13 @@ async function playOne(scenario: Scenario, isShort: boolean, timesMax: number): 
 }
 
 async function main(): Promise<number> {
-  let options: { only?: string[]; short?: boolean; times?: string; write?: boolean; help?: boolean };
+  let options: { only?: string[]; short?: boolean; minutes?: string; times?: string; write?: boolean; help?: boolean };
   try {
     ({ values: options } = parseArgs({
       options: {
         only: { type: 'string', multiple: true },
         short: { type: 'boolean' },
+        minutes: { type: 'string' },
         times: { type: 'string' },
         write: { type: 'boolean' },
         help: { type: 'boolean' },
@@ -104,21 +110,32 @@ async function main(): Promise<number> {
     return unknown === undefined ? 0 : 2;
   }
   const timesMax = Number(options.times ?? Infinity);
+  const minutes = Number(options.minutes ?? minutesDefault);
+  if (!(minutes >= 0)) {
+    console.error(`--minutes: ${options.minutes ?? ''} is not a number\n${usage()}`);
+    return 2;
+  }
   if (!(timesMax >= 1)) {
     console.error(`--times: ${options.times ?? ''} is not a number of at least 1\n${usage()}`);
     return 2;
   }
   const why = whyNoHosts();
   const chosen = scenarios.filter(({ name }) => options.only?.includes(name) ?? true);
+  const shares = scenarios.reduce((sum, { share = 1 }) => sum + share, 0);
+  const lengthOf = ({ share = 1 }: Scenario): Length =>
+    options.short
+      ? { ...short, timesMax }
+      : { isLong: true, millis: (minutes * 60_000 * played * share) / shares, timesMax };
   const rows: Row[] = [];
   let failed = 0;
   for (const scenario of chosen) {
-    if (scenario.onHosts && why !== null) {
-      console.log(`- ${scenario.name}: not played: ${why}`);
+    const whyNot = (scenario.onHosts ? why : null) ?? scenario.whyNot?.() ?? null;
+    if (whyNot !== null) {
+      console.log(`- ${scenario.name}: not played: ${whyNot}`);
       failed += 1;
       continue;
     }
-    const row = await playOne(scenario, options.short ?? false, timesMax);
+    const row = await playOne(scenario, lengthOf(scenario));
     if (row) rows.push(row);
     if (row?.violations.length !== 0) failed += 1;
   }

@@ -6,7 +6,7 @@ import { monotonic } from '../trials/stage.js';
 import { hostsOf, type Scenario, type Stand } from './scenario.js';
 
 /** Parts the hosts, waits until those outside the primary side know it, and mends the network. */
-async function part(
+export async function part(
   stand: Stand,
   primary: readonly string[],
   ...others: readonly (readonly string[])[]
@@ -25,8 +25,21 @@ async function part(
   await ground.together(names, at);
 }
 
+/** Parts the hosts into sides of which none may go on, waits until all know it, and mends the network. */
+export async function partAll(stand: Stand, sides: readonly (readonly string[])[]): Promise<void> {
+  const { ground, network, names } = stand;
+  const at = monotonic();
+  network?.lose(split(...sides.map((side) => hostsOf(stand, side))));
+  await Promise.all(sides.map((side) => ground.cutOff(side, at)));
+  await sleep(500);
+  network?.lose([]);
+  const healed = monotonic();
+  await ground.together(names);
+  ground.took(healed);
+}
+
 /** By age: who was there before whom is not who was named before whom. */
-function byAge({ ground, names }: Stand): string[] {
+export function byAge({ ground, names }: Stand): string[] {
   const view = ground.members.get(names[0] as string)?.events.findLast(({ event }) => event === 'view');
   return [...(view?.['members'] as string[])];
 }
@@ -36,7 +49,7 @@ const minority: Scenario = {
   did: 'three hosts and two do not hear each other; the two wedge, and come back',
   members: 5,
   onHosts: true,
-  times: { short: 1, long: 30 },
+  timesMin: 1,
   silenceMax: 4000,
   async play(stand, round) {
     const { names } = stand;
@@ -46,20 +59,12 @@ const minority: Scenario = {
   },
 };
 
-const minorityOverTcp: Scenario = {
-  ...minority,
-  name: 'partition-tcp',
-  did: 'over TCP, three hosts and two do not hear each other; the two wedge, and come back',
-  times: { short: 1, long: 10 },
-  over: 'tcp',
-};
-
 const halves: Scenario = {
   name: 'partition-2-2',
   did: 'two hosts and two do not hear each other; those with the oldest go on',
   members: 4,
   onHosts: true,
-  times: { short: 1, long: 30 },
+  timesMin: 1,
   silenceMax: 4000,
   async play(stand, round) {
     const [oldest, ...rest] = byAge(stand) as [string, ...string[]];
@@ -77,20 +82,9 @@ const thirds: Scenario = {
   did: 'two hosts, two and one do not hear each other; nobody goes on until they do',
   members: 5,
   onHosts: true,
-  times: { short: 1, long: 20 },
+  timesMin: 1,
   silenceMax: 6000,
-  async play(stand) {
-    const { ground, network, names } = stand;
-    const sides = [names.slice(0, 2), names.slice(2, 4), names.slice(4)];
-    const at = monotonic();
-    network?.lose(split(...sides.map((side) => hostsOf(stand, side))));
-    await Promise.all(sides.map((side) => ground.cutOff(side, at)));
-    await sleep(500);
-    network?.lose([]);
-    const healed = monotonic();
-    await ground.together(names);
-    ground.took(monotonic() - healed);
-  },
+  play: (stand) => partAll(stand, [stand.names.slice(0, 2), stand.names.slice(2, 4), stand.names.slice(4)]),
 };
 
 const isolated: Scenario = {
@@ -98,7 +92,7 @@ const isolated: Scenario = {
   did: 'each of five hosts in turn hears nobody, and nobody hears it',
   members: 5,
   onHosts: true,
-  times: { short: 2, long: 40 },
+  timesMin: 2,
   silenceMax: 4000,
   async play(stand, round) {
     const one = stand.names[round % stand.names.length] as string;
@@ -115,7 +109,7 @@ const flapping: Scenario = {
   did: 'the link of one of five hosts goes down and up ten times, each for up to 0.6 s',
   members: 5,
   onHosts: true,
-  times: { short: 1, long: 20 },
+  timesMin: 1,
   silenceMax: 4000,
   async play(stand, round) {
     const { ground, network, names } = stand;
@@ -135,17 +129,17 @@ const flapping: Scenario = {
 
 const lossy: Scenario = {
   name: 'loss',
-  did: 'one packet in twenty is lost everywhere, for 5 s: nobody is excluded',
+  did: 'one packet in twenty is lost everywhere, for 5 s (3 s in the short form): nobody is excluded',
   members: 4,
   onHosts: true,
-  times: { short: 1, long: 20 },
+  timesMin: 1,
   silenceMax: 2000,
   async play(stand) {
-    const { ground, network, names } = stand;
+    const { ground, network, names, isLong } = stand;
     const end = ground.episode(names);
     const before = viewsOf(stand);
     network?.lose([{ what: 'numgen random mod 100 < 5' }]);
-    await sleep(5000);
+    await sleep(isLong ? 5000 : 3000);
     network?.lose([]);
     end();
     await ground.together(names);
@@ -153,7 +147,8 @@ const lossy: Scenario = {
   },
 };
 
-function viewsOf({ ground, names }: Stand): number {
+/** How many views the first has been in. */
+export function viewsOf({ ground, names }: Stand): number {
   return ground.members.get(names[0] as string)?.events.filter(({ event }) => event === 'view').length ?? 0;
 }
 
@@ -162,7 +157,8 @@ const eaten: Scenario = {
   did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, until what was sent meanwhile is stable or that host is out, and another is killed and missed',
   members: 4,
   onHosts: true,
-  times: { short: 10, long: 80 },
+  timesMin: 10,
+  share: 3,
   silenceMax: 6000,
   async play(stand, round) {
     const { ground, network, names } = stand;
@@ -211,7 +207,11 @@ async function sentOrOut({ ground }: Stand, name: string, suspect: string, at: n
 }
 
 /** Breaks one host until it is excluded and a little longer, mends it, and waits until it is back. */
-async function breakOne(stand: Stand, round: number, breakIt: (host: Host, isBroken: boolean) => void): Promise<void> {
+export async function breakOne(
+  stand: Stand,
+  round: number,
+  breakIt: (host: Host, isBroken: boolean) => void,
+): Promise<void> {
   const { ground, names } = stand;
   const one = names[round % names.length] as string;
   const rest = names.filter((name) => name !== one);
@@ -231,37 +231,9 @@ const unplugged: Scenario = {
   did: 'the link of one of four hosts is down until it is excluded and 1.5 s longer: it is a member of the multicast group again, and comes back',
   members: 4,
   onHosts: true,
-  times: { short: 1, long: 20 },
+  timesMin: 1,
   silenceMax: 4000,
   play: (stand, round) => breakOne(stand, round, (host, isBroken) => stand.network?.plug(host, !isBroken)),
-};
-
-const vanished: Scenario = {
-  name: 'vanished',
-  did: 'over TCP, the link of one of four hosts goes down, and the process behind it is killed and started anew at its address: the others have connections of which no end is told',
-  members: 4,
-  onHosts: true,
-  over: 'tcp',
-  times: { short: 2, long: 20 },
-  silenceMax: 4000,
-  async play(stand, round) {
-    const { ground, network, names } = stand;
-    const one = names[round % names.length] as string;
-    const [host] = hostsOf(stand, [one]) as [Host];
-    const rest = names.filter((name) => name !== one);
-    const end = ground.episode(rest);
-    const at = monotonic();
-    network?.plug(host, false);
-    await ground.kill(one);
-    // before it is missed, or after
-    if (round % 2 === 0) await ground.together(rest, at);
-    end();
-    ground.start(one);
-    await sleep(500);
-    network?.plug(host, true);
-    await ground.together(names, at);
-    ground.load(one);
-  },
 };
 
 const forced: Scenario = {
@@ -269,8 +241,10 @@ const forced: Scenario = {
   did: 'SIGKILL of three of five hosts at once: the rest wedge, and go on when they are told to; until they do',
   members: 5,
   onHosts: true,
-  times: { short: 1, long: 10 },
+  timesMin: 1,
   silenceMax: 5000,
+  // an operator's order is one
+  foundings: (times) => 1 + times,
   async play({ ground, names }, round) {
     const start = round % names.length;
     const turned = [...names.slice(start), ...names.slice(0, start)];
@@ -281,7 +255,7 @@ const forced: Scenario = {
     const told = monotonic();
     await ground.members.get(rest[0] as string)?.run(`force ${rest.join(' ')}`);
     await ground.together(rest, told);
-    ground.took(monotonic() - told);
+    ground.took(told);
     dead.forEach((name) => ground.start(name));
     await ground.together(names);
     dead.forEach(ground.load);
@@ -293,7 +267,7 @@ const refused: Scenario = {
   did: 'the kernel of one of four hosts refuses to send (EPERM), or has no interface and no route (ENETUNREACH), until it is excluded and 1.5 s longer',
   members: 4,
   onHosts: true,
-  times: { short: 2, long: 20 },
+  timesMin: 2,
   silenceMax: 4000,
   play: (stand, round) =>
     breakOne(stand, round, (host, isBroken) => {
@@ -309,7 +283,7 @@ const remade = (name: string, over: 'udp' | 'udp6'): Scenario => ({
   members: 4,
   onHosts: true,
   over,
-  times: { short: 2, long: 20 },
+  timesMin: 2,
   silenceMax: 4000,
   async play(stand, round) {
     const { ground, network, names } = stand;
@@ -338,8 +312,6 @@ export const networkScenarios: readonly Scenario[] = [
   eaten,
   unplugged,
   refused,
-  minorityOverTcp,
-  vanished,
   remade('remade', 'udp'),
   remade('remade-ipv6', 'udp6'),
   forced,

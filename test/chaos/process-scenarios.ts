@@ -1,30 +1,24 @@
 /** What happens to processes: they die, stop, stall, leave, come back, or never get in. */
-import { readdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import type { Event } from '../trials/member-process.js';
 import { monotonic } from '../trials/stage.js';
-import type { Scenario } from './scenario.js';
-
-const without = (names: readonly string[], ...gone: readonly string[]) => names.filter((name) => !gone.includes(name));
-
-/** The one whose turn it is, and the rest. */
-const turn = (names: readonly string[], round: number): [string, string[]] => {
-  const one = names[round % names.length] as string;
-  return [one, without(names, one)];
-};
+import { control, whyNotControlled } from './cgroup.js';
+import { startGated } from './gated.js';
+import { turn, type Scenario } from './scenario.js';
 
 const killed: Scenario = {
   name: 'kill',
   did: 'SIGKILL of one of five, each in turn; restarted',
   members: 5,
   onHosts: false,
-  times: { short: 3, long: 60 },
-  silenceMax: 3000,
+  timesMin: 3,
+  silenceMax: 300,
+  viewMax: 200,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
     const end = ground.episode(rest);
     const at = monotonic();
+    ground.missed(victim, rest, at);
     await ground.kill(victim);
     await ground.together(rest, at);
     end();
@@ -39,7 +33,7 @@ const restarted: Scenario = {
   did: 'SIGKILL of one of five, restarted at once under its name and address',
   members: 5,
   onHosts: false,
-  times: { short: 2, long: 60 },
+  timesMin: 2,
   silenceMax: 3000,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -58,7 +52,7 @@ const stopped: Scenario = {
   did: 'SIGSTOP of one of five until it is excluded and 1.5 s longer, then SIGCONT: it comes back by itself',
   members: 5,
   onHosts: false,
-  times: { short: 1, long: 30 },
+  timesMin: 1,
   silenceMax: 3000,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -73,12 +67,58 @@ const stopped: Scenario = {
   },
 };
 
+const frozen: Scenario = {
+  ...stopped,
+  name: 'frozen',
+  did: 'one of five is frozen by its control group until it is excluded and 1.5 s longer, then thawed: it comes back by itself',
+  timesMin: 1,
+  whyNot: () => whyNotControlled('frozen'),
+  async play({ ground, names }, round) {
+    const [victim, rest] = turn(names, round);
+    const freezer = control('frozen', ground.members.get(victim)?.child.pid ?? NaN);
+    const end = ground.episode(rest);
+    const at = monotonic();
+    freezer.set(true);
+    try {
+      await ground.together(rest, at);
+      await sleep(1500);
+    } finally {
+      freezer.remove();
+    }
+    await ground.together(names, at);
+    end();
+  },
+};
+
+const throttled: Scenario = {
+  name: 'throttled',
+  did: 'one of five gets a twentieth of one processor from its control group, for 5 s (2 s in the short form)',
+  members: 5,
+  onHosts: false,
+  timesMin: 1,
+  silenceMax: 3000,
+  whyNot: () => whyNotControlled('throttled'),
+  async play({ ground, names, isLong }, round) {
+    const [victim, rest] = turn(names, round);
+    const share = control('throttled', ground.members.get(victim)?.child.pid ?? NaN);
+    const end = ground.episode(rest);
+    share.set(true);
+    try {
+      await sleep(isLong ? 5000 : 2000);
+    } finally {
+      share.remove();
+    }
+    await ground.together(names);
+    end();
+  },
+};
+
 const paused: Scenario = {
   name: 'paused',
   did: 'SIGSTOP of one of five for 0.4 s: nobody is excluded',
   members: 5,
   onHosts: false,
-  times: { short: 2, long: 60 },
+  timesMin: 1,
   silenceMax: 1500,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -97,7 +137,7 @@ const busy: Scenario = {
   did: 'the event loop of one of five is held up for 0.5 s, as by a garbage collection: nobody is excluded',
   members: 5,
   onHosts: false,
-  times: { short: 2, long: 60 },
+  timesMin: 1,
   silenceMax: 1500,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -114,7 +154,7 @@ const terminated: Scenario = {
   did: 'SIGTERM of one of five, which leaves; started again',
   members: 5,
   onHosts: false,
-  times: { short: 2, long: 60 },
+  timesMin: 1,
   silenceMax: 1500,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -137,7 +177,7 @@ const neverIn: Scenario = {
   did: 'a sixth is started and killed 50 to 700 ms later, wherever its join is then',
   members: 5,
   onHosts: false,
-  times: { short: 4, long: 120 },
+  timesMin: 3,
   silenceMax: 3000,
   async play({ ground, names }, round) {
     const end = ground.episode(names);
@@ -160,7 +200,7 @@ const slow: Scenario = {
   did: 'one of four takes 30 ms for each delivery, of which 160 a second come, for 4 s; then it catches up',
   members: 4,
   onHosts: false,
-  times: { short: 1, long: 20 },
+  timesMin: 1,
   silenceMax: 3000,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
@@ -173,26 +213,47 @@ const slow: Scenario = {
   },
 };
 
+const behind: Scenario = {
+  name: 'behind',
+  did: 'as slow, where members that are behind for 1 s leave and come back with the state (limits.behindMax)',
+  members: 4,
+  onHosts: false,
+  flags: () => ['--behind-max', '1000'],
+  timesMin: 1,
+  silenceMax: 3000,
+  async play({ ground, names }, round) {
+    const [victim, rest] = turn(names, round);
+    const member = ground.members.get(victim);
+    const before = member?.events.length ?? 0;
+    const end = ground.episode(rest);
+    await member?.run('slow 100');
+    // its backlog is to fill
+    await ground.members.get(rest[0] as string)?.run('send 200 --size 60000');
+    const isOut = ({ event, status }: Event) => event === 'status' && status !== 'active';
+    await member?.event(isOut, 'word of being out', before);
+    await member?.run('slow 0');
+    await ground.together(names);
+    end();
+  },
+};
+
 const crowd: Scenario = {
   name: 'forty',
   did: 'forty that were started before (twelve in the short form) join within a second, and the coordinator is killed; until all are in one view',
   members: 1,
   onHosts: false,
-  times: { short: 1, long: 5 },
+  timesMin: 1,
+  share: 2,
   silenceMax: 30_000,
-  async play({ ground, names, isLong }, round) {
+  async play({ ground, names, isLong }) {
     const others = Array.from({ length: isLong ? 40 : 12 }, (_, index) => `n${index}`);
-    const gate = path.join(ground.stage.folder, `gate-${round}`);
-    const options = `NODE_OPTIONS=--import=${fileURLToPath(new URL('gate.js', import.meta.url))}`;
-    for (const name of others) ground.start(name, ['env', options, `GATE=${gate}`]);
-    const isLoaded = (file: string) => file.startsWith(`gate-${round}-`);
-    while (readdirSync(ground.stage.folder).filter(isLoaded).length < others.length) await sleep(20);
+    const open = await startGated(ground, others);
     const from = monotonic();
-    writeFileSync(gate, '');
+    open();
     await sleep(1000);
     await ground.kill(names[0] as string);
     await ground.together(others);
-    ground.took(monotonic() - from);
+    ground.took(from);
     ground.start(names[0] as string);
     await ground.together([...names, ...others]);
     for (const name of others) {
@@ -218,10 +279,13 @@ export const processScenarios: readonly Scenario[] = [
   killed,
   restarted,
   stopped,
+  frozen,
   paused,
   busy,
+  throttled,
   terminated,
   neverIn,
   slow,
+  behind,
   crowd,
 ];
