@@ -94,6 +94,9 @@ export interface Host {
   actor: NactActor | undefined;
   life: Life;
   transport: Transport | undefined;
+  /** The transport at this node's new address, while its old one is gone and it is not sure that the others go on without it. */
+  next: Transport | undefined;
+  isMoving: boolean;
   phase: 'opening' | 'running' | 'leaving' | 'left' | 'refused';
   /** What happened and the core has not been told. */
   inbox: NodeEvent[];

@@ -181,7 +181,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   host.forcing?.reject(new CannotForce(why));
   host.ready.reject(error ?? new NotAMember(host.options.domain, why));
   host.domain.complete();
-  const closed = host.transport?.close() ?? Promise.resolve();
+  const closed = Promise.all([host.transport?.close(), host.next?.close()]);
   host.transport = undefined;
   closed.then(
     () => host.left.resolve(),

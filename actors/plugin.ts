@@ -32,6 +32,8 @@ export function groups(options: GroupsOptions): Plugin {
       actor: undefined,
       life: newLife(resolved),
       transport: undefined,
+      next: undefined,
+      isMoving: false,
       phase: 'opening',
       inbox: [],
       woken: false,

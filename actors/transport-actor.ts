@@ -10,7 +10,7 @@ import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
 import type { Effect, NodeEvent } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
-import { gauge } from '../lib/inspect.js';
+import { gauge, isLater } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
@@ -135,7 +135,55 @@ function handlers(host: Host): TransportHandlers {
       host.log.warn(`transport: ${error.message}`, { node: host.life.id });
     },
     tooLarge: () => tell(host, { kind: 'datagram-too-large' }),
+    moved: (why) => void move(host, why),
   };
+}
+
+/**
+ * This node has another address now, and the others know it by the one that is gone. So the transport is opened there as well, and once
+ * somebody is heard in a later state of the domain, which has gone on without this node, a new life begins there. Until then it waits as it
+ * is: it may be the last that has the state.
+ */
+async function move(host: Host, why: string): Promise<void> {
+  if (host.phase !== 'running' || host.isMoving) return;
+  host.isMoving = true;
+  const own = handlers(host);
+  const isTaken = (): boolean => host.transport === host.next;
+  const takeIf = (isAhead: boolean): void => {
+    const { transport: former, next } = host;
+    if (!isAhead || isTaken() || host.phase !== 'running') return;
+    host.transport = next;
+    host.isMoving = false;
+    restart(host, why);
+    void former?.close();
+  };
+  try {
+    host.next = await host.options.transport(host.options.domain, {
+      ...own,
+      datagram(bytes, from) {
+        const { core } = host.life;
+        takeIf(core !== undefined && isLater(core, bytes));
+        own.datagram(bytes, from);
+      },
+      moved(again) {
+        if (isTaken()) return own.moved(again);
+        // the former one tells of it again
+        host.isMoving = false;
+        void host.next?.close();
+      },
+    });
+    host.log.warn(`${why}: ${host.life.id} waits to hear from the others at ${host.next.address}`);
+    if (hasEnded(host)) await host.next.close();
+    else takeIf(host.life.domain === undefined);
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    host.log.warn(`${why}; the transport cannot be opened anew: ${failure}; it is tried again`);
+    host.isMoving = false;
+  }
+}
+
+function hasEnded({ phase }: Host): boolean {
+  return phase === 'left' || phase === 'refused';
 }
 
 /** Where all nodes are processes of this machine, the system tells who is dead. */

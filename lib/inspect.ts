@@ -200,6 +200,17 @@ export function heldBytes(node: Node, to: NodeId): number {
   return node.links.get(to)?.letters.heldBytes ?? 0;
 }
 
+/** Whether a packet is from this node's domain in a later state than this node knows. */
+export function isLater({ out }: Node, bytes: Uint8Array): boolean {
+  try {
+    const { domain, founding, number } = readHeader(new Reader(bytes));
+    return domain === out.domain && founding === out.founding && number > out.number;
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return false;
+  }
+}
+
 /** Names what a packet holds, section by section: `data`, `row`, `nak`, `link`, `link-ack`, `piece`, or a message's kind. */
 export function describePacket(bytes: Uint8Array): readonly string[] {
   const names: string[] = [];

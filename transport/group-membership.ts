@@ -25,7 +25,7 @@ export interface GroupMembershipOptions {
   readonly received: (bytes: Buffer, from: RemoteInfo) => void;
   /** The group was joined anew: what is sent has to leave by this interface from now on. */
   readonly joinedAnew: (on: Interface) => void;
-  /** This node's address is gone, and its interface has another. */
+  /** This node's address is gone, and its interface has another; told at each look. */
   readonly moved: (from: Interface, to: Interface) => void;
 }
 
@@ -69,6 +69,8 @@ export function keepMembership(first: Socket, options: GroupMembershipOptions): 
       const other = usableInterfaces().find(
         ({ name, family }) => name === options.on.name && family === multicast.family,
       );
+      // until somebody has done something about it
+      isSuspect = other !== undefined;
       if (other !== undefined) options.moved(options.on, other);
       else if (hasChanged) reporter.report('link', `interface ${where} is down or gone: nothing is sent or received`);
       return;

@@ -19,6 +19,11 @@ export interface TransportHandlers {
   error(error: Error): void;
   /** The system refuses datagrams for their size: smaller ones may pass. Told for each. */
   tooLarge(): void;
+  /**
+   * Others cannot reach this node any more: its address is gone. Opened anew, the transport would have another one. Told once a second
+   * until it is closed.
+   */
+  moved(why: string): void;
 }
 
 /** An open transport. No method throws for what the network does. */

@@ -122,6 +122,7 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
         domain,
         handlers,
         on,
+        isByName: options.interface === on.name,
         group,
         ...pair,
         multicast,
@@ -139,6 +140,8 @@ interface Opened {
   readonly domain: string;
   readonly handlers: TransportHandlers;
   readonly on: Interface;
+  /** Whether the interface counts, and not its address. */
+  readonly isByName: boolean;
   readonly group: Socket;
   readonly unicast: Socket;
   readonly server: Server;
@@ -166,11 +169,11 @@ function run(opened: Opened): Transport {
     reporter,
     received: onMulticast,
     joinedAnew: (anew) => unicast.setMulticastInterface(anew.forMulticast),
-    moved: (from, to) =>
-      reporter.report(
-        'moved',
-        `${from.address} is gone from interface ${from.name}, which has ${to.address} now: others cannot reach this node; start it anew`,
-      ),
+    moved(from, to) {
+      const gone = `${from.address} is gone from interface ${from.name}, which has ${to.address} now`;
+      if (opened.isByName) handlers.moved(gone);
+      else reporter.report('moved', `${gone}: others cannot reach this node; start it anew`);
+    },
   });
   const receive = [membership.receiveBufferBytes, setBuffer(unicast, 'Recv')] as const;
   const sendBufferBytes = setBuffer(unicast, 'Send');

@@ -178,7 +178,7 @@ export async function openGround(stage: Stage, names: readonly string[], where: 
 
 /** How a member on a host reaches the others. */
 function transportFlags({ address, address6 }: Host, { hosts = [], over = 'udp', seeds = [] }: Where): string[] {
-  if (over !== 'tcp') return ['--interface', over === 'udp' ? address : address6];
+  if (over !== 'tcp') return ['--interface', over === 'udp' ? 'eth0' : address6];
   const all = [...hosts.map((each) => `${each.address}:${tcpPort}`), ...seeds];
   return ['--transport', 'tcp', '--listen', `${address}:${tcpPort}`, '--seeds', all.join()];
 }

@@ -40,6 +40,8 @@ export interface Network {
   enable(host: Host, isUp: boolean): void;
   /** Deletes a host's own interface, or makes one anew with the same name and addresses: to its system it is another one. */
   equip(host: Host, hasInterface: boolean): void;
+  /** Gives a host another address instead of its own, or its own again. */
+  renumber(host: Host, hasOther: boolean): void;
   /** Has a host's connections reset, both ends of each as soon as they say something, and new ones refused; or no more. */
   reset(host: Host, isResetting: boolean): void;
   /** Lets a host's link carry so many bits a second each way, queued for up to half a second; null: as many as it can. */
@@ -100,7 +102,7 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
     const space = prefix.at(-1) as string;
     ip(['link', 'add', 'eth0', 'netns', space, 'type', 'veth', 'peer', 'name', port, 'netns', bridge]);
     ip(['-n', bridge, 'link', 'set', port, 'master', 'br0', 'up']);
-    ip(['-n', space, 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+    ip(['-n', space, 'addr', 'add', `${address}/16`, 'dev', 'eth0']);
     ip(['-n', space, 'addr', 'add', `${address6}/64`, 'dev', 'eth0', 'nodad']);
     ip(['-n', space, 'link', 'set', 'eth0', 'up']);
   };
@@ -154,6 +156,13 @@ export function openNetwork(stage: Stage, names: readonly string[]): Network {
     equip(host, hasInterface) {
       if (hasInterface) equip(host);
       else ip(['-n', host.prefix.at(-1) as string, 'link', 'del', 'eth0']);
+    },
+    renumber({ address, prefix }, hasOther) {
+      const other = address.replace('.0.', '.1.');
+      const change = (verb: string, which: string) =>
+        ip(['-n', prefix.at(-1) as string, 'addr', verb, `${which}/16`, 'dev', 'eth0']);
+      change('del', hasOther ? address : other);
+      change('add', hasOther ? other : address);
     },
     plug: (host, isIn) => ip(['-n', bridge, 'link', 'set', host.port, isIn ? 'up' : 'down']),
   };

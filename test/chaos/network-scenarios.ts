@@ -301,6 +301,24 @@ const remade = (name: string, over: 'udp' | 'udp6'): Scenario => ({
   },
 });
 
+const renumbered: Scenario = {
+  name: 'renumbered',
+  did: 'one of four hosts gets another address: its member begins a new life there',
+  members: 4,
+  onHosts: true,
+  timesMin: 2,
+  silenceMax: 4000,
+  async play({ ground, network, names }, round) {
+    const one = names[(round >> 1) % names.length] as string;
+    const host = network?.hosts.find(({ name }) => name === one) as Host;
+    const end = ground.episode(names.filter((name) => name !== one));
+    const at = monotonic();
+    network?.renumber(host, round % 2 === 0);
+    await ground.together(names, at);
+    end();
+  },
+};
+
 /** Scenarios that need hosts. */
 export const networkScenarios: readonly Scenario[] = [
   minority,
@@ -314,5 +332,6 @@ export const networkScenarios: readonly Scenario[] = [
   refused,
   remade('remade', 'udp'),
   remade('remade-ipv6', 'udp6'),
+  renumbered,
   forced,
 ];

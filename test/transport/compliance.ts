@@ -284,6 +284,7 @@ function streamTests({ name, network }: Spec): void {
       stream: () => {},
       error: () => {},
       tooLarge: () => {},
+      moved: () => {},
       streamDown(to) {
         downs.push(to);
         if (downs.length < 3) a.stream(to, bytesOf('again'));

@@ -64,6 +64,7 @@ export async function listen(
       heard.refusals.push(true);
       told();
     },
+    moved: () => {},
   };
   const transport = await open(domain, handlers);
   return {

@@ -26,6 +26,7 @@ const transport = await udpMulticast()(process.argv[2] ?? '', {
   streamDown: (to, why) => report({ kind: 'down', to, why }),
   error: (error) => report({ kind: 'error', message: error.message }),
   tooLarge: () => {},
+  moved: () => {},
 });
 
 process.on('message', (command: Command) => {

@@ -476,7 +476,14 @@ if (outward === undefined) console.log('tcp: not played off the machine: it has 
   t.is(a.datagrams[0]?.from, b.address);
 });
 
-const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {}, tooLarge: () => {} };
+const nowhere = {
+  datagram: () => {},
+  stream: () => {},
+  streamDown: () => {},
+  error: () => {},
+  tooLarge: () => {},
+  moved: () => {},
+};
 
 for (const [what, options, words] of [
   [

@@ -274,7 +274,14 @@ test('udp: reads back what was granted', async (t) => {
   t.regex(a.transport.description, new RegExp(`asked 8388608 B, granted: .* ${a.transport.receiveBufferBytes} B`));
 });
 
-const nowhere = { datagram: () => {}, stream: () => {}, streamDown: () => {}, error: () => {}, tooLarge: () => {} };
+const nowhere = {
+  datagram: () => {},
+  stream: () => {},
+  streamDown: () => {},
+  error: () => {},
+  tooLarge: () => {},
+  moved: () => {},
+};
 
 for (const [what, options, words] of [
   ['an interface of no such name', { interface: 'nothere0' }, /'nothere0'.*give a name or an address of one of.*127/],
