@@ -66,8 +66,8 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
  * A wedged replica, cut off from most of its domain, can be read as well, at once: `f` is told by its second argument that
  * others may have gone on, and that this node's own last multicasts may be missing.
  *
- * With `linearizable` it runs after everything in total order that anybody had completed when it was called: that takes one multicast,
- * ordered like any other, of no bytes.
+ * With `linearizable` it runs after everything in total order that anybody had completed when it was called: that takes one uniform
+ * multicast, of no bytes, so it waits for every member's acknowledgement.
  *
  * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
  * function, with what `f` throws, and, if `linearizable`, with {@link GroupWedged}.

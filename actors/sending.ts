@@ -68,10 +68,13 @@ export function sendInternal(member: Member, kind: number, body: Uint8Array, ord
 /** No message is encoded as nothing, so nothing marks a place in the order. */
 const marker = new Uint8Array(0);
 
-/** Multicasts what no function sees: when it is delivered here, so is all that anybody had completed before. */
+/**
+ * Multicasts what no function sees: when it is delivered here, so is all that anybody had completed before. It is uniform: were it
+ * not, a sequencer that the others have gone on without, and does not know it yet, would deliver it by itself.
+ */
 export function sendMarker(member: Member): number {
   admit(member, 'total');
-  return hand(member, marker, 'total', false);
+  return hand(member, marker, 'total', true);
 }
 
 function admit(member: Member, order: Order): void {

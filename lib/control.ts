@@ -71,6 +71,8 @@ function carryOut(node: Node, output: MembershipOutput): void {
     case 'unsuspect':
       node.host.log('info', 'heard again', { node: output.who });
       return updateQuorate(node);
+    case 'quorate':
+      return updateQuorate(node);
     case 'log':
     case 'tether':
     case 'probe':

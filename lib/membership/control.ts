@@ -89,6 +89,8 @@ export type MembershipOutput =
   | { readonly kind: 'group-refused'; readonly group: string; readonly why: string }
   | { readonly kind: 'suspect'; readonly who: NodeId; readonly why: string; readonly address: string }
   | { readonly kind: 'unsuspect'; readonly who: NodeId }
+  /** Whether a quorum is in touch has changed. */
+  | { readonly kind: 'quorate' }
   /** Is the node's process dead? */
   | { readonly kind: 'confirm'; readonly who: NodeId; readonly process: string }
   /** Whose crash is to be noticed at once: these addresses, and no others. */

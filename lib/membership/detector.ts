@@ -14,7 +14,8 @@
  * suspected too, whatever else comes from it.
  *
  * And silence that this process has slept through proves nothing: a process that was stopped finds its timers overdue before it
- * has read what is queued, so after a stall nobody is judged until what is queued has been read.
+ * has read what is queued, so after a stall nobody is judged until what is queued has been read. After one that was longer than the
+ * timeout, others may have gone on without it: it has to hear a quorum before it goes on itself (see `judging.ts`).
  */
 import type { Millis } from '../ids.js';
 
@@ -47,6 +48,8 @@ export interface Detector {
   lag: Worst;
   /** Since when it has run all the time, as far as it or anybody else has noticed; -Infinity: always. */
   awakeSince: Millis;
+  /** Since when it runs again and has read what was queued, if it stood still for long and has not heard a quorum since; else null. */
+  resumedAt: Millis | null;
 }
 
 /** What is known of one node. */
@@ -75,7 +78,7 @@ export const never: Worst = { millis: 0, at: 0 };
 
 /** A detector of a process that is awake. */
 export function createDetector(patience: Patience, now: Millis): Detector {
-  return { patience, awakeAt: now, judgeFrom: now, lag: never, awakeSince: -Infinity };
+  return { patience, awakeAt: now, judgeFrom: now, lag: never, awakeSince: -Infinity, resumedAt: null };
 }
 
 /** This process runs. True if it had not for long, so that silence until now proves nothing. */
@@ -90,6 +93,8 @@ export function awake(detector: Detector, now: Millis): boolean {
   if (stalled) {
     detector.judgeFrom = now + stallOf(patience);
     detector.awakeSince = now;
+    // what it sent last may have been a heartbeat old when it fell asleep
+    if (late + 2 * patience.heartbeat > patience.timeout) detector.resumedAt = now;
   }
   return stalled;
 }

@@ -23,13 +23,32 @@ export function isSuspected(m: Membership, id: NodeId): boolean {
 
 /**
  * Whether those that this node does not suspect are a quorum of its state; without one nothing can be decided. Who is in
- * touch again and sees that others are in a later state is to learn first whether it is in that.
+ * touch again and sees that others are in a later state is to learn first whether it is in that. And who stood still for so long
+ * that the others may have gone on without it has to have heard a quorum since.
  */
 export function isQuorate(m: Membership): boolean {
   if (m.phase.kind !== 'member' || m.state === null || (!m.quorate && m.behindSince !== null)) return false;
+  if (isDazed(m, m.state)) return false;
   const unsuspected = m.state.nodes.filter(({ id }) => !m.suspects.has(id));
   if (isHeavy(m.state, m.state.nodes) && !isHeavy(m.state, unsuspected)) return false;
   return isQuorum(m.state.nodes, (id) => !m.suspects.has(id)) || areDead(m, m.state, m.suspects);
+}
+
+/** Whether this process stood still for longer than the timeout and has not heard a quorum since. */
+function isDazed(m: Membership, state: DomainState): boolean {
+  if (m.detector.resumedAt === null) return false;
+  const unheard = new Set(unheardOf(m, state, m.detector.resumedAt));
+  return !isQuorum(state.nodes, (id) => !unheard.has(id)) && !areDead(m, state, unheard);
+}
+
+/** Whom it has not heard since it runs again. */
+function unheardOf(m: Membership, state: DomainState, since: Millis): readonly NodeId[] {
+  return state.nodes.filter((node) => node.id !== m.id && signalsOf(m, node).heardAt <= since).map(({ id }) => id);
+}
+
+/** This process has stood still: whether it may go on is to be seen. */
+export function doubtOneself(m: Membership, now: Millis, out: Outputs): void {
+  if (m.state !== null && m.phase.kind === 'member') sayWhetherQuorate(m, m.state, now, out);
 }
 
 /** Who or what a quorum is missing, in words; empty if nothing is. */
@@ -37,6 +56,10 @@ export function lackOf(m: Membership): string {
   if (m.state === null || isQuorate(m)) return '';
   const missing = m.state.nodes.filter(({ id }) => m.suspects.has(id)).map(({ id }) => id);
   const heard = m.state.nodes.filter(({ id }) => !m.suspects.has(id));
+  if (isDazed(m, m.state)) {
+    const unheard = unheardOf(m, m.state, m.detector.resumedAt ?? -Infinity);
+    return `this process stood still, and others may have gone on without it: ${unheard.join(', ')} not heard since`;
+  }
   if (missing.length === 0) return 'others are in a later state, which is being fetched';
   if (isHeavy(m.state, m.state.nodes) && !isHeavy(m.state, heard)) {
     const { minimumWeight } = m.state.rules;
@@ -64,6 +87,7 @@ export function judge(m: Membership, now: Millis, out: Outputs): void {
     else suspect(m, node, reasonToSuspect(m, peer, now), out);
   }
   sayWhetherQuorate(m, m.state, now, out);
+  if (m.quorate) m.detector.resumedAt = null;
 }
 
 /**
@@ -108,11 +132,11 @@ function sayWhetherQuorate(m: Membership, state: DomainState, now: Millis, out: 
   const quorate = isQuorate(m);
   if (quorate === m.quorate) return;
   m.quorate = quorate;
+  out.push({ kind: 'quorate' });
   // the others may be about to be heard as well: nobody is excluded for coming back last
   if (quorate) m.quietUntil = Math.max(m.quietUntil, now + 2 * m.options.heartbeat);
-  const missing = state.nodes.filter((node) => m.suspects.has(node.id)).map((node) => node.id);
   if (quorate) log(out, 'info', 'in touch with a quorum again', { number: state.number });
-  else log(out, 'warn', 'not in touch with a quorum: waiting', { number: state.number, missing: missing.join(' ') });
+  else log(out, 'warn', 'not in touch with a quorum: waiting', { number: state.number, why: lackOf(m) });
 }
 
 /** Takes in whom a node says it suspects; true if that is more than before. */

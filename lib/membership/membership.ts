@@ -29,7 +29,7 @@ import {
 } from './discovery.js';
 import { keepForcing, onForce } from './forcing.js';
 import { beat } from './heartbeat.js';
-import { judge, takeReport, unsuspect } from './judging.js';
+import { doubtOneself, judge, takeReport, unsuspect } from './judging.js';
 import { addressBytesMax, nameBytesMax } from './limits.js';
 import { isInward } from './messages.js';
 import type { ControlMessage, ControlMessageOf, InwardMessage, OutwardMessage } from './messages.js';
@@ -77,7 +77,7 @@ export interface Shown {
  */
 export function heard(m: Membership, from: Sender, { tag, number, isToAll }: Shown, now: Millis, out: Outputs): void {
   if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
-  awaken(m, now);
+  awaken(m, now, out);
   const peer = peerOf(m, from, now);
   hear(m.detector, peer, now, isToAll);
   // who is busy says so more often than it tells of its domain; while that lives nobody founds another
@@ -89,14 +89,14 @@ export function heard(m: Membership, from: Sender, { tag, number, isToAll }: Sho
   const isNews = tag !== peer.tag || number !== peer.number || number !== m.state?.number || peer.pushAt !== null;
   if (isNews) noteNumber(m, peer, from, { tag, number }, now);
   if (!isGone(m, peer, now) && now < muteFrom(m.detector, peer)) unsuspect(m, from.incarnation, now, out);
-  if (m.news) wake(m, now);
+  if (m.news || m.detector.resumedAt !== null) wake(m, now);
   if (m.phase.kind === 'departing') departWhenKnown(m, now, out);
 }
 
 /** A control message from another node, whose packet was {@link heard}. */
 export function receive(m: Membership, from: Sender, message: ControlMessage, now: Millis, out: Outputs): void {
   if (m.phase.kind === 'over' || from.incarnation === m.options.incarnation) return;
-  awaken(m, now);
+  awaken(m, now, out);
   if (!isInward(message)) receiveOutward(m, from, message, now, out);
   else if (message.domain === m.state?.id) receiveInward(m, from, message, now, out);
 }
@@ -176,12 +176,13 @@ function onHeartbeat(m: Membership, from: Sender, message: ControlMessageOf<'hea
 /** Does what is due. To be called at {@link nextTick} or later. */
 export function tick(m: Membership, now: Millis, out: Outputs, behind = false): void {
   if (m.phase.kind === 'over') return;
-  awaken(m, now);
+  awaken(m, now, out);
   // at least this often: a longer pause of this process is told from silence of the others
   m.wakeAt = now + m.options.heartbeat;
   if (behind) {
     // what is still queued may show who lives, or a domain to join
     m.detector.judgeFrom = Math.max(m.detector.judgeFrom, now + m.options.heartbeat / 4);
+    if (m.detector.resumedAt !== null) m.detector.resumedAt = now;
     wake(m, m.detector.judgeFrom);
   } else if (m.phase.kind === 'seeking') seek(m, m.phase, now, out);
   else if (m.phase.kind === 'joining') join(m, m.phase, now, out);
@@ -208,8 +209,9 @@ export function multicastSent(m: Membership, now: Millis): void {
   m.lastMulticast = now;
 }
 
-function awaken(m: Membership, now: Millis): void {
+function awaken(m: Membership, now: Millis, out: Outputs): void {
   if (!awake(m.detector, now)) return;
+  doubtOneself(m, now, out);
   // the others are told at once how late it came
   m.news = true;
   wake(m, now);

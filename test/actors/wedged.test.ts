@@ -11,6 +11,7 @@ import {
   memoryHub,
   multicast,
   MulticastFailed,
+  NotAMember,
   read,
   ready,
   spawnReplicated,
@@ -147,6 +148,27 @@ test.serial('what waits in a wedged member is handed to its restore when others 
   await viewOf(c.ref, 3);
   await eventually(() => told.length > 0, 'a restore');
   t.deepEqual(told, [{ previous: [], unsent: [7, 8], uncertain: [] }]);
+});
+
+test.serial('a linearizable read waits for the others, at the sequencer as well', async (t) => {
+  const world = await stage(t, ['a', 'b', 'c']);
+  const { ref } = at(world, 'a');
+  await multicast(ref, 1).stable;
+  world.split(['a'], ['b', 'c']);
+  let isAnswered = false;
+  const reading = read(
+    ref,
+    () => {
+      isAnswered = true;
+    },
+    { linearizable: true },
+  );
+  await first(status(ref), (value) => value === 'wedged');
+  t.false(isAnswered);
+  await viewOf(at(world, 'b').ref, 2);
+  world.split(['a', 'b', 'c']);
+  await t.throwsAsync(reading, { instanceOf: NotAMember });
+  await viewOf(ref, 3);
 });
 
 test.serial(

@@ -58,6 +58,7 @@ const times: ReadonlySet<string> = new Set([
     'goneAt',
     'probeAt',
     'reachAt',
+    'resumedAt',
   ],
   ...['helloAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
 ]);

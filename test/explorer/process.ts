@@ -9,7 +9,7 @@ import type { GroupSettings, Order } from '../../lib/membership/state.js';
 import type { Node } from '../../lib/node.js';
 import type { TraceRecord } from '../../lib/trace/format.js';
 import { type Habits, type Replica, createReplica, payloadOf, take } from '../simulation/application.js';
-import { silence } from '../simulation/by-hand.js';
+import { keepAwake, silence } from '../simulation/by-hand.js';
 import type { Core } from '../simulation/core.js';
 
 /** What the explorer does not vary. */
@@ -86,6 +86,7 @@ function begin(setting: Setting, process: Process, event: LocalEvent, outcome: O
       return run(setting, process, [{ kind: event.channel, bytes: event.bytes.slice(), from: event.from }], outcome);
     case 'time':
       process.now += setting.rest;
+      keepAwake(process.node, process.now);
       return run(setting, process, [{ kind: 'tick' }], outcome);
     case 'suspect':
       silence(process.node, event.who, process.now);

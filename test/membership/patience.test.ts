@@ -1,5 +1,6 @@
 /** Loss, jitter and garbage collections exclude nobody; a process that is silent for good is out after the timeout. */
 import test from 'ava';
+import { isQuorate } from '../../lib/membership/membership.js';
 import { World, letters } from './world.js';
 
 const loss = 0.05;
@@ -70,4 +71,45 @@ test('a process that stands still for good is out soon after the timeout, also a
   const rest = ['a', 'b', 'd', 'e'];
   const took = w.until('four', () => w.settled(rest), 5000);
   t.true(took > 700 && took < 1800, `${took}`);
+});
+
+test('who stood still for longer than the timeout goes on once it has heard a quorum, and with the state that it had', (t) => {
+  for (const [span, doubts] of [
+    [collection, 0],
+    [30_000, 2],
+  ] as const) {
+    const w = new World(3);
+    for (const name of letters(3)) {
+      w.start(name);
+      w.until('in', () => w.settled(), 3000);
+    }
+    const before = w.get('a').membership.state?.number;
+    const changes: string[] = [];
+    w.watch = ({ name }, { kind }) => {
+      if (kind === 'quorate') changes.push(name);
+    };
+    for (const name of ['b', 'c']) w.stall(name, span + 100);
+    w.stall('a', span);
+    w.run(span + 50);
+    t.is(isQuorate(w.get('a').membership), doubts === 0);
+    w.run(500);
+    for (const name of letters(3)) {
+      t.true(isQuorate(w.get(name).membership), name);
+      t.is(changes.filter((one) => one === name).length, doubts, name);
+    }
+    t.is(w.get('a').membership.state?.number, before);
+  }
+});
+
+test('the oldest of two is a quorum by itself when it wakes up, the younger is not', (t) => {
+  const w = new World(4);
+  for (const name of ['a', 'b']) {
+    w.start(name);
+    w.until('in', () => w.settled(), 3000);
+  }
+  w.stall('b', 60_000);
+  w.stall('a', 30_000);
+  w.run(30_010);
+  t.true(isQuorate(w.get('a').membership));
+  t.is(w.get('a').membership.state?.nodes.length, 2);
 });

@@ -82,7 +82,7 @@ interface Item {
 export const plain: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
 
 /** What a process does that its tests have no eye for; no process has tethers here. */
-const unnoticed: readonly MembershipOutput['kind'][] = ['send', 'log', 'tether', 'probe'];
+const unnoticed: readonly MembershipOutput['kind'][] = ['send', 'log', 'tether', 'probe', 'quorate'];
 
 /** See the file's head. */
 export class World {

@@ -703,6 +703,15 @@ const detection: readonly Mutant[] = [
     foundBy: 'membership/detector',
   },
   {
+    name: 'who stood still for long goes on at once',
+    rule: 'E6',
+    why: 'The others may have gone on without it: what it delivers, and is read there, is of the past.',
+    file: 'membership/detector.js',
+    find: `            detector.resumedAt = now;`,
+    replace: `            hit();`,
+    foundBy: 'membership/patience',
+  },
+  {
     name: 'what a process has slept through is silence of the others',
     rule: 'E6',
     why: 'Its patience with all of them grows each time that it stands still, and the dead among them are kept for long.',

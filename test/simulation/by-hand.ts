@@ -35,7 +35,9 @@ export function bring(world: World, packet: Packet): void {
 export function letPass(world: World, millis: number): void {
   world.now += millis;
   for (const process of world.processes) {
-    if (process.node !== null && process.tickDue <= world.now) onTimer(world, process);
+    if (process.node === null || process.tickDue > world.now) continue;
+    keepAwake(process.node, process.clockOffset + world.now * process.clockRate);
+    onTimer(world, process);
   }
   comeToRest(world);
 }
@@ -63,6 +65,12 @@ export function stoodStill(world: World, process: Process): void {
 /** What happens at once, happens. */
 export function comeToRest(world: World): void {
   runUntil(world, world.now);
+}
+
+/** Time passes at once, but nobody stands still meanwhile for so long that others could go on without it. */
+export function keepAwake({ membership: { detector } }: Node, now: number): void {
+  const { heartbeat, timeout } = detector.patience;
+  detector.awakeAt = Math.max(detector.awakeAt, now - timeout + heartbeat);
 }
 
 /** As if a node had been silent for as long as the detector bears: the next tick suspects it. */
