@@ -16,11 +16,11 @@ const ignored: ReadonlySet<string> = new Set([
   // follows from the rest
   ...['host', 'groupsById', 'sources', 'timed', 'dirty', 'packers', 'capacity'],
   // counters
-  ...['packetsIn', 'packetsOut', 'bytesOut', 'dropped', 'attempts', 'requestTries'],
+  ...['packetsIn', 'packetsOut', 'bytesOut', 'dropped', 'attempts', 'requestTries', 'pushes'],
   // chance only spreads times
   'random',
   // how long to wait: whatever it is, it is over when time passes
-  ...['repeatDelay', 'nakDelay'],
+  ...['repeatDelay', 'nakDelay', 'streamAfter'],
   // times that are compared with the detector's patience, to which the explorer does not come
   ...[
     'wakeAt',
@@ -59,6 +59,7 @@ const times: ReadonlySet<string> = new Set([
     'probeAt',
     'reachAt',
     'resumedAt',
+    'streamAt',
   ],
   ...['helloAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
 ]);
