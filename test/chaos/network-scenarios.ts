@@ -152,9 +152,29 @@ export function viewsOf({ ground, names }: Stand): number {
   return ground.members.get(names[0] as string)?.events.filter(({ event }) => event === 'view').length ?? 0;
 }
 
+const { multicast, unicast, streams, fragments } = traffic;
+/** What a path may eat: every combination of kinds of traffic, first those that leave the heartbeats alone. */
+const combinations: readonly (readonly string[])[] = [
+  [streams, fragments],
+  [unicast, streams],
+  [unicast, fragments],
+  [unicast, streams, fragments],
+  [streams],
+  [fragments],
+  [unicast],
+  [multicast],
+  [multicast, unicast],
+  [multicast, streams],
+  [multicast, fragments],
+  [multicast, unicast, streams],
+  [multicast, unicast, fragments],
+  [multicast, streams, fragments],
+  [''],
+];
+
 const eaten: Scenario = {
   name: 'eaten',
-  did: 'the way from or to one host carries no multicast, no unicast, no stream, nothing large, or nothing at all, until what was sent meanwhile is stable or that host is out, and another is killed and missed',
+  did: 'the way from one host, to it, or both, carries no multicast, no unicast, no stream, nothing large, any combination of these, or nothing at all, until what was sent meanwhile is stable or that host is out, and another is killed and missed',
   members: 4,
   onHosts: true,
   timesMin: 10,
@@ -162,18 +182,22 @@ const eaten: Scenario = {
   silenceMax: 6000,
   async play(stand, round) {
     const { ground, network, names } = stand;
-    const kinds = [...Object.values(traffic), ''];
-    const what = kinds[round % kinds.length] as string;
-    const one = names[Math.floor(round / (2 * kinds.length)) % names.length] as string;
+    const which = round % combinations.length;
+    // each combination in each direction at hosts of each age, the coordinator first
+    const turn = which + Math.floor(round / combinations.length);
+    const one = byAge(stand)[turn % names.length] as string;
     const [host] = hostsOf(stand, [one]);
     if (!host) return;
-    const isOut = Math.floor(round / kinds.length) % 2 === 0;
+    const ways = [[{ from: host }], [{ to: host }], [{ from: host }, { to: host }]][turn % 3] ?? [];
+    const what = combinations[which] ?? [];
     const rest = names.filter((name) => name !== one);
     const end = ground.episode(rest);
     const at = monotonic();
-    network?.lose([{ what, ...(isOut ? { from: host } : { to: host }) }]);
+    network?.lose(what.flatMap((kind) => ways.map((way) => ({ what: kind, ...way }))));
     // while it lasts: what needs each kind of traffic is done, or that host is out
     await Promise.all([one, rest[0] as string].map((name) => sentOrOut(stand, name, one, at)));
+    // where heartbeats are eaten it goes, sooner or later: with the next victim that may be too many at once
+    if (what.includes(multicast) || what.includes('')) await ground.together(rest, at);
     end();
     const victim = rest[1] as string;
     const killedAt = monotonic();
