@@ -3,6 +3,7 @@ import type { NodeId } from './ids.js';
 import { flushMessage } from './group/messages.js';
 import { isPaused } from './group/rows.js';
 import type { Group } from './group/state.js';
+import { nakTriesOverDatagrams } from './limits.js';
 import { controlMessage } from './membership/messages.js';
 import { weightOf } from './membership/quorum.js';
 import type { DomainState } from './membership/state.js';
@@ -79,6 +80,7 @@ export function explain(node: Node, name: string): readonly Waiting[] {
   explainDomain(node, group, add);
   explainFlush(group, add);
   explainView(group, add);
+  explainPaths(node, group, add);
   if (group.current?.barrier === 'asked' && !group.flush)
     add(
       'the decree that ends the view for a barrier of this member',
@@ -181,6 +183,24 @@ function explainView(group: Group, add: (what: string, who: readonly NodeId[]) =
   add('acknowledgements', behind);
   const run = current.runs.first;
   if (run) add('multicasts that are ordered and did not arrive', nodes.slice(run.rank, run.rank + 1));
+}
+
+/** What has been asked for or sent so often that some path seems to eat it: gaps in streams, and links. */
+function explainPaths(node: Node, group: Group, add: (what: string, who: readonly NodeId[]) => void): void {
+  const { current } = group;
+  current?.streams.forEach((stream, rank) => {
+    const { received, known, nakTries } = stream;
+    const sender = current.view.members[rank];
+    if (sender === undefined || received >= known || nakTries <= nakTriesOverDatagrams) return;
+    const gap = `records ${received + 1} to ${known} of its stream`;
+    add(`a lossy path: ${gap}, asked for ${nakTries} times, now by other ways and in small pieces`, [sender.node]);
+  });
+  for (const { peer, unacknowledged, way } of node.links.values()) {
+    const oldest = unacknowledged.first;
+    if (oldest === undefined || way === 'stream') continue;
+    const by = way === 'datagram' ? 'in small datagrams' : 'by multicast';
+    add(`a lossy path: message ${oldest.number} on the link, for which no stream can be had, now sent ${by}`, [peer]);
+  }
 }
 
 /** Whether this node's member of a group is so far behind that the senders wait for it. */

@@ -2,7 +2,7 @@
  * Who is suspected, and who has to go.
  *
  * Suspicion is one node's opinion; it is told to the others in heartbeats. Exclusion is the domain's decision: the
- * proposer asks for it when it suspects a node itself, when most of those it hears do, or when two nodes have not
+ * proposer, unless it seems to have stopped hearing itself, asks for it when it suspects a node itself, when most of those it hears do, or when two nodes have not
  * heard each other for long while it hears both: then the younger goes, or their groups would never agree again.
  */
 import type { Incarnation, Millis, NodeId } from '../ids.js';
@@ -177,7 +177,8 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
 export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
   const suspects = state.nodes.filter((node) => m.suspects.has(node.id));
   const isDeafItself = !hearsMost(m, state, now);
-  const dead = isDeafItself ? suspects.filter((node) => signalsOf(m, node).goneAt !== null) : suspects;
+  const isSure = (node: NodeInfo) => signalsOf(m, node).goneAt !== null || m.confirmed.has(node.id);
+  const dead = isDeafItself ? suspects.filter(isSure) : suspects;
   if (m.reports.size === 0 || isDeafItself)
     return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed', dead: m.confirmed.has(id) }));
   const outvoted = state.nodes.filter(

@@ -3,9 +3,11 @@
  * another way, or the node goes: nothing waits for ever while heartbeats look well.
  */
 import test from 'ava';
+import { explain, statistics } from '../../lib/inspect.js';
 import {
   type Network,
   type Packet,
+  act,
   actorOf,
   ask,
   at,
@@ -132,4 +134,29 @@ test('when the path is whole again, large datagrams and streams are used again, 
   settle(net, 'b', 'a last one is stable');
   t.is(node.out.datagramBytesMax, sent);
   runUntil(net, () => node.out.smallFor < smallFor, 'the past is forgotten', 200_000);
+});
+
+test('explain names what a path eats: the gap and its sender, or the link', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  const [a, b] = [at(net, 'a').node, at(net, 'b').node];
+  // nothing that holds data or pieces gets to b
+  net.rule = ({ by, from, to, holds }) => {
+    const isData = by === 'stream' || holds.includes('data') || holds.includes('piece');
+    return to === 'at-b' && isData ? 'drop' : 'pass';
+  };
+  multicast(net, 'a', large);
+  const lossy = (node: typeof a): string[] =>
+    explain(node, 'g').flatMap(({ what, who }) => (what.startsWith('a lossy path') ? [`${what}: ${who.join()}`] : []));
+  runUntil(net, () => lossy(b).length > 0, 'b knows of the gap');
+  t.regex(
+    lossy(b)[0] ?? '',
+    new RegExp(`^a lossy path: records 1 to 2 of its stream, asked for .* times, .*: ${a.self}$`),
+  );
+  ask(net, 'a', 'and letters?', { timeout: 60_000 });
+  act(net, at(net, 'a'), { kind: 'direct', group: 'g', to: b.self, payload: large });
+  runUntil(net, () => lossy(a).length > 0, 'a knows of the link', 10_000);
+  t.regex(lossy(a)[0] ?? '', new RegExp(`^a lossy path: message \\d+ on the link, .*: ${b.self}$`));
+  t.is(statistics(a)['datagramBytesMax'], 1200);
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net) && lossy(a).length + lossy(b).length === 0, 'nothing is waited for', 10_000);
 });

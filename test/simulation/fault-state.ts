@@ -105,10 +105,12 @@ export function cutFor(faults: Faults, pairs: readonly (readonly [string, string
   after(world, millis, undo);
 }
 
-export function ruleFor(faults: Faults, rule: Rule, millis: number): void {
+export function ruleFor(faults: Faults, rule: Rule, millis: number, atEnd?: () => void): void {
   faults.world.network.rules.add(rule);
   const undo = (): void => {
-    if (faults.undo.delete(undo)) faults.world.network.rules.delete(rule);
+    if (!faults.undo.delete(undo)) return;
+    faults.world.network.rules.delete(rule);
+    atEnd?.();
   };
   faults.undo.add(undo);
   after(faults.world, millis, undo);

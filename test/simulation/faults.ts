@@ -10,7 +10,7 @@ import {
   breakSomeStream,
   cutLink,
   delayKind,
-  eatLarge,
+  eatSome,
   isolate,
   noise,
   partition,
@@ -145,7 +145,7 @@ export function startFaults(faults: Faults): void {
   };
   after(faults.world, calm, next);
   if (lostPast !== null) startRare(faults, 'lost past of a barrier', lostPast, losePastOfBarrier);
-  if (eaten !== null) startRare(faults, 'large datagrams eaten', eaten, eatLarge);
+  if (eaten !== null) startRare(faults, 'some traffic eaten', eaten, eatSome);
   if (lateInstall !== null) startRare(faults, 'late install', lateInstall, holdInstall);
   if (forced !== null) startRare(faults, 'quorum lost', forced, loseQuorum);
 }

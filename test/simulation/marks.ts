@@ -56,6 +56,9 @@ export const markNames = [
   'a domain is forced on although others can go on',
   'an operator is refused',
   'a quorum weighs too little',
+  'a section comes in pieces',
+  'a link goes without streams',
+  'a node is suspected whose multicasts do not come',
 ] as const;
 
 /** One of them. */
@@ -194,7 +197,9 @@ function onRecord(marks: Marks, process: Process, record: Traced): void {
   const { seen } = marks;
   if (record.e === 'view') onView(marks, process, record);
   else if (record.e === 'excluded') hit(marks, whyOut(record.why));
-  else if (record.e === 'send' && record.v !== null) seen.begun.add(record.id);
+  else if (record.e === 'suspect' && record.why?.startsWith('none of its multicasts')) {
+    hit(marks, 'a node is suspected whose multicasts do not come');
+  } else if (record.e === 'send' && record.v !== null) seen.begun.add(record.id);
   else if (record.e === 'xmit') {
     if (seen.begun.has(record.id)) hit(marks, 'a half-sent multicast is sent anew');
     seen.begun.add(record.id);
@@ -279,6 +284,7 @@ function onStep(marks: Marks, world: World, process: Process, event: NodeEvent):
 }
 
 function onSection(marks: Marks, node: Node, kind: number, r: Reader): void {
+  if (kind === Section.piece) hit(marks, 'a section comes in pieces');
   if (kind !== Section.data && kind !== Section.flush) return;
   const group = node.groupsById.get(r.varint());
   if (!group?.flush) return;
@@ -319,7 +325,8 @@ function onTick(marks: Marks, world: World, process: Process, node: Node): void 
       hit(marks, 'a quorum weighs too little');
   }
   if (node.dropped.malformed > 0) hit(marks, 'a malformed packet is dropped');
-  for (const { letters } of node.links.values()) {
+  for (const { letters, way } of node.links.values()) {
+    if (way !== 'stream') hit(marks, 'a link goes without streams');
     if (letters.early.length > 0) hit(marks, 'a letter waits for what it follows');
   }
   for (const group of node.groups.values()) onGroup(marks, process, node, group);

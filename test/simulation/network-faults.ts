@@ -4,6 +4,7 @@
  */
 import { type Faults, cutFor, living, ruleFor, spell } from './fault-state.js';
 import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
+import type { Rule, Verdict } from './network.js';
 import { type Process, severStream } from './world.js';
 
 export function isolate(faults: Faults, process: Process, millis: number): void {
@@ -78,8 +79,22 @@ export function silence(faults: Faults, process: Process, deaf: readonly Process
   cutFor(faults, pairs, millis);
 }
 
-/** For long the way to one process, from it, or both, eats what is larger than most packets may be. */
-export function eatLarge(faults: Faults, random: Random): boolean {
+/** What a path may eat, those more often that leave the heartbeats alone. */
+const combinations: readonly (readonly ('multicast' | 'unicast' | 'stream' | 'large')[])[] = [
+  ['large'],
+  ['unicast'],
+  ['stream'],
+  ['multicast'],
+  ['large', 'stream'],
+  ['large', 'unicast'],
+  ['unicast', 'stream'],
+  ['large', 'unicast', 'stream'],
+  ['multicast', 'unicast'],
+  ['multicast', 'stream', 'large'],
+];
+
+/** For long the way to one process, from it, or both, eats some kinds of traffic and not others. */
+export function eatSome(faults: Faults, random: Random): boolean {
   const { world, plan } = faults;
   const { address } = pick(random, world.processes);
   const [isOut, isIn] = pick(random, [
@@ -87,16 +102,23 @@ export function eatLarge(faults: Faults, random: Random): boolean {
     [false, true],
     [true, true],
   ]);
-  ruleFor(
-    faults,
-    ({ kind, from, to, bytes }) =>
-      kind !== 'stream' && bytes.length > 1400 && ((isOut && from === address) || (isIn && to === address))
-        ? { kind: 'drop' }
-        : undefined,
-    between(random, 1, 8) * plan.world.node.timeout,
-  );
+  const kinds = pick(random, combinations);
+  const isEaten: Rule = ({ kind, from, to, bytes }) => {
+    // a stream needs both directions
+    if (kind === 'stream') return kinds.includes(kind) && (from === address || to === address) ? drop : undefined;
+    if (!(isOut && from === address) && !(isIn && to === address)) return undefined;
+    return kinds.includes(kind) || (bytes.length > 1400 && kinds.includes('large')) ? drop : undefined;
+  };
+  // what streams have lost they do not bring any more
+  const sever = (): void => {
+    for (const other of world.processes) if (other.address !== address) severStream(world, address, other.address);
+  };
+  const millis = between(random, 1, 16) * plan.world.node.timeout;
+  ruleFor(faults, isEaten, millis, kinds.includes('stream') ? sever : undefined);
   return true;
 }
+
+const drop: Verdict = { kind: 'drop' };
 
 export function noise(faults: Faults, kind: 'loss' | 'duplication' | 'reordering' | 'delay'): void {
   const random = fork(faults.random);

@@ -116,7 +116,7 @@ export interface Plan {
   /** Share of datagrams that are lost all the time until the world heals. */
   readonly loss: number;
   readonly kinds: readonly FaultKind[];
-  /** When a barrier loses its past, and when a way begins to eat large datagrams; drawn apart, so that all else stays as it is. */
+  /** When a barrier loses its past, and when a path begins to eat some traffic; drawn apart, so that all else stays as it is. */
   readonly lostPast: RareFault | null;
   readonly eaten: RareFault | null;
   /** When an install comes late, and when an operator has to force the domain on; likewise. */
