@@ -140,7 +140,7 @@ test('explain names what a path eats: the gap and its sender, or the link', (t) 
   const net = grouped(['a', 'b', 'c']);
   const [a, b] = [at(net, 'a').node, at(net, 'b').node];
   // nothing that holds data or pieces gets to b
-  net.rule = ({ by, from, to, holds }) => {
+  net.rule = ({ by, to, holds }) => {
     const isData = by === 'stream' || holds.includes('data') || holds.includes('piece');
     return to === 'at-b' && isData ? 'drop' : 'pass';
   };
