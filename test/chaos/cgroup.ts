@@ -5,9 +5,9 @@ import path from 'node:path';
 /** What can be done to a process, and undone. */
 export interface Control {
   /** Does it, or undoes it. */
-  set(isOn: boolean): void;
-  /** Removes the control group; the process must have ended or be let go. */
-  remove(): void;
+  readonly set: (isOn: boolean) => void;
+  /** Lets the process go, and removes the control group. Does nothing if that was done. */
+  readonly remove: () => void;
 }
 
 interface Kind {
@@ -84,6 +84,7 @@ export function control(doing: Doing, pid: number): Control {
   return {
     set: (isOn) => writeFileSync(path.join(group, file), isOn ? on : off),
     remove() {
+      if (!existsSync(group)) return;
       writeFileSync(path.join(group, file), off);
       const left = readFileSync(path.join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
       for (const each of left) writeFileSync(path.join(folder, 'cgroup.procs'), each);

@@ -27,7 +27,7 @@ export async function part(
 
 /** Parts the hosts into sides of which none may go on, waits until all know it, and mends the network. */
 export async function partAll(stand: Stand, sides: readonly (readonly string[])[]): Promise<void> {
-  const { ground, network, names } = stand;
+  const { ground, network, names, isLong } = stand;
   const at = monotonic();
   network?.lose(split(...sides.map((side) => hostsOf(stand, side))));
   await Promise.all(sides.map((side) => ground.cutOff(side, at)));
@@ -36,6 +36,10 @@ export async function partAll(stand: Stand, sides: readonly (readonly string[])[
   const healed = monotonic();
   await ground.together(names);
   ground.took(healed);
+  if (!isLong) return;
+  // who is heard too late is missed only now, and comes back
+  await sleep(1500);
+  await ground.together(names);
 }
 
 /** By age: who was there before whom is not who was named before whom. */

@@ -34,7 +34,7 @@ const restarted: Scenario = {
   members: 5,
   onHosts: false,
   timesMin: 2,
-  silenceMax: 3000,
+  silenceMax: 600,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
     const end = ground.episode(rest);
@@ -76,6 +76,8 @@ const frozen: Scenario = {
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
     const freezer = control('frozen', ground.members.get(victim)?.child.pid ?? NaN);
+    // what is frozen cannot even be killed
+    ground.stage.defer(freezer.remove);
     const end = ground.episode(rest);
     const at = monotonic();
     freezer.set(true);
@@ -101,6 +103,7 @@ const throttled: Scenario = {
   async play({ ground, names, isLong }, round) {
     const [victim, rest] = turn(names, round);
     const share = control('throttled', ground.members.get(victim)?.child.pid ?? NaN);
+    ground.stage.defer(share.remove);
     const end = ground.episode(rest);
     share.set(true);
     try {
@@ -155,7 +158,7 @@ const terminated: Scenario = {
   members: 5,
   onHosts: false,
   timesMin: 1,
-  silenceMax: 1500,
+  silenceMax: 600,
   async play({ ground, names }, round) {
     const [victim, rest] = turn(names, round);
     const end = ground.episode(rest);
