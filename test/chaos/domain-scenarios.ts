@@ -46,7 +46,7 @@ const founding: Scenario = {
   onHosts: false,
   timesMin: 1,
   silenceMax: 5000,
-  foundings: (times) => 1 + times,
+  foundingsMax: (times) => 1 + times,
   async play({ ground, names }) {
     await Promise.all(names.map(ground.kill));
     const open = await startGated(ground, names);
@@ -66,7 +66,7 @@ const meeting: Scenario = {
   onHosts: true,
   timesMin: 1,
   silenceMax: 2000,
-  foundings: (times) => 1 + 2 * times,
+  foundingsMax: (times) => 1 + 2 * times,
   async play(stand, round) {
     const { ground, network, names } = stand;
     const start = round % names.length;

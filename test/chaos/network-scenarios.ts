@@ -272,7 +272,7 @@ const forced: Scenario = {
   timesMin: 1,
   silenceMax: 5000,
   // an operator's order is one
-  foundings: (times) => 1 + times,
+  foundingsMax: (times) => 1 + times,
   async play({ ground, names }, round) {
     const start = round % names.length;
     const turned = [...names.slice(start), ...names.slice(0, start)];

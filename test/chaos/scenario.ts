@@ -34,8 +34,8 @@ export interface Scenario {
    * long the machine kept one of them waiting meanwhile, as measured.
    */
   readonly viewMax?: number;
-  /** How many domains are founded, if it is done so many times; else one. */
-  readonly foundings?: (times: number) => number;
+  /** No more domains are founded, if it is done so many times; default: one. */
+  readonly foundingsMax?: (times: number) => number;
   /** Does it once, and leaves all members together again. */
   play(stand: Stand, round: number): Promise<void>;
 }
