@@ -181,7 +181,7 @@ const neverIn: Scenario = {
   members: 5,
   onHosts: false,
   timesMin: 3,
-  silenceMax: 3000,
+  silenceMax: 600,
   async play({ ground, names }, round) {
     const end = ground.episode(names);
     ground.start('joiner');
