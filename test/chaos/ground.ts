@@ -37,6 +37,8 @@ export interface Ground {
   readonly start: (name: string, prefix?: readonly string[]) => MemberProcess;
   /** Starts a member's load. */
   readonly load: (name: string) => void;
+  /** Starts the load anew of those who were excluded, and whose sends have ended by that. */
+  reload(): void;
   /** SIGKILL. */
   readonly kill: (name: string) => Promise<void>;
   /** Waits until exactly these are each other's view, wherever they are, with the state. */
@@ -103,6 +105,8 @@ export async function openGround(stage: Stage, names: readonly string[], where: 
   const domain = freshDomain();
   const members = new Map<string, MemberProcess>();
   const everybody: MemberProcess[] = [];
+  /** How many events there were when its load was started. */
+  const loadedAt = new Map<MemberProcess, number>();
   const episodes: Episode[] = [];
   const deaths: Missed[] = [];
   const times: Interval[] = [];
@@ -146,7 +150,18 @@ export async function openGround(stage: Stage, names: readonly string[], where: 
     stage,
     members,
     start,
-    load: (name) => load.forEach((line) => get(name).command(line)),
+    load(name) {
+      loadedAt.set(get(name), get(name).events.length);
+      for (const line of load) get(name).command(line);
+    },
+    reload() {
+      for (const [name, member] of members) {
+        const since = member.events.slice(loadedAt.get(member) ?? Infinity);
+        const isOut = since.some(({ event, status }) => event === 'status' && status === 'excluded');
+        const ended = since.filter(({ event, command, ok }) => event === 'done' && command === 'send' && ok === false);
+        if (isOut && ended.length >= load.length) ground.load(name);
+      }
+    },
     kill: async (name) => {
       get(name).child.kill('SIGKILL');
       await get(name).exited;

@@ -53,7 +53,10 @@ export async function play(stage: Stage, scenario: Scenario, { isLong, millis, t
   const ground = await openGround(stage, names, { ...scenario, ...(network ? { hosts: network.hosts } : {}) });
   let times = 0;
   const isEnough = () => times >= timesMax || (times >= scenario.timesMin && performance.now() - from >= millis);
-  while (!isEnough()) await scenario.play({ ground, names, network, isLong }, times++);
+  while (!isEnough()) {
+    await scenario.play({ ground, names, network, isLong }, times++);
+    ground.reload();
+  }
   const { silences, views, violations, memory, growth, deliveries, foundings } = await ground.conclude();
   const foundingsMax = scenario.foundingsMax?.(times) ?? 1;
   const wrong = [
