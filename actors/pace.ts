@@ -1,8 +1,10 @@
 /**
  * A member whose actor does not keep up makes all senders of its group wait. Where that is limited (`limits.behindMax`), it
  * goes when it has held them up for so long, and comes back with the group's state, which costs less than what it has missed.
+ *
+ * The oldest member stays all the same: if all were behind at once, all would go, and the state with them.
  */
-import { isBehind } from '../lib/inspect.js';
+import { isBehind, isDispensable } from '../lib/inspect.js';
 import type { Member } from './host.js';
 import { beginRejoin } from './leave.js';
 
@@ -24,7 +26,7 @@ export function watchPace(member: Member): void {
     }
     const now = performance.now();
     since ??= now;
-    if (now - since < behindMax) return;
+    if (now - since < behindMax || !isDispensable(core, group)) return;
     since = undefined;
     log.warn(
       `the actor of '${group}' has been behind for ${behindMax} ms (limits.behindMax): it fetches the state anew`,

@@ -450,7 +450,7 @@ export interface DetectorOptions {
 
 /** Bounds of a node. */
 export interface LimitOptions {
-  /** Own bytes under way at a time; default: an eighth of the socket's receive buffer, 64 KiB to 1 MiB. */
+  /** Bytes under way at a time, of all nodes that send; default: four fifths of the socket's receive buffer, 128 KiB to 4 MiB. */
   readonly windowBytes?: number;
   /** Multicasts that wait to be let in, per group; default 65,536. */
   readonly queueLengthMax?: number;
@@ -462,7 +462,7 @@ export interface LimitOptions {
   readonly backlogBytesMax?: number;
   /**
    * A member whose actor makes senders wait for so long, in milliseconds, at least 10, leaves its group and comes back with
-   * the group's state. Default: they wait for as long as it takes.
+   * the group's state. Not the oldest: it keeps the state for the others. Default: they wait for as long as it takes.
    */
   readonly behindMax?: number;
 }

@@ -209,6 +209,15 @@ export function isBehind(node: Node, name: string): boolean {
   return group !== undefined && group.current !== null && isPaused(node.host, group);
 }
 
+/**
+ * Whether the group can do without this member's state for a while: not that of the oldest, or all might let theirs go at the
+ * same time, and not one that somebody is being given.
+ */
+export function isDispensable(node: Node, name: string): boolean {
+  const group = node.groups.get(name);
+  return group !== undefined && group.current !== null && group.current.rank > 0 && group.giving.size === 0;
+}
+
 /** What a member that goes on with nothing new is waiting for; null if it is not wedged, or has no view to be wedged in. */
 export function wedgedFor(node: Node, name: string): string | null {
   const group = node.groups.get(name);
