@@ -4,8 +4,10 @@
 
 /** An idle receiver acknowledges after so long: long enough to share a packet, short against a round of a flush. */
 export const ackDelay = 4;
-/** A receiver acknowledges at once when it has taken in this share of the sender's window: the window never empties. */
-export const ackWindowShare = 1 / 8;
+/** A receiver acknowledges at once when it has taken in this share of the least window: a window never empties. */
+export const ackWindowShare = 3 / 4;
+/** A node of which nothing came for so long has no part in what is under way, and begins anew when it sends. */
+export const senderForgottenAfter = 100;
 /** A gap is asked for after so long: reordered frames arrive within it on a LAN. */
 export const nakDelay = 2;
 /** Requests for the same gap back off to this. */

@@ -16,6 +16,7 @@ import { sendDirect } from './group/direct.js';
 import { refuseRequest, takeReply } from './group/serving.js';
 import { beginSettling } from './group/settled.js';
 import type { Group, Host } from './group/state.js';
+import { createWindow } from './group/window.js';
 import { giveChunk, takeChunk } from './group/transfer.js';
 import { nodeId } from './ids.js';
 import { receivePacket, unlessMalformed } from './inbound.js';
@@ -91,11 +92,10 @@ function createHost(node: Node, now: Millis): Host {
     out: node.out,
     now,
     wall: options.wall,
-    ownUnstableBytes: 0,
-    waitForWindow: new Set(),
+    window: createWindow(),
     quorate: true,
     lack: () => lackOf(node.membership),
-    window: () => (options.windowBytes * 4) / Math.max(4, node.domain?.nodes.length ?? 0),
+    nodeCount: () => node.domain?.nodes.length ?? 0,
     address: (id) => node.addresses.get(id),
     isSuspected: (id) => isSuspected(node.membership, id),
     askToLeave: (group) => {

@@ -42,7 +42,7 @@ export interface NodeOptions {
   readonly discovery: Millis;
   /** Largest datagram that is sent. */
   readonly datagramBytesMax: number;
-  /** Own unstable bytes above which nothing new is sent, over all groups. */
+  /** Unstable bytes above which nothing new is sent, of all senders and groups together. */
   readonly windowBytes: number;
   /** Multicasts that wait to be let in, per group. */
   readonly queueLengthMax: number;

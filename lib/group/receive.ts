@@ -53,6 +53,7 @@ function takeChunk(host: Host, group: Group, state: ViewState, rank: Rank, tag: 
     scan(host, group, state, rank, each);
   }
   if (fresh.length > 0) {
+    host.window.heardAt.set(must(state.view.members[rank], 'sender').node, host.now);
     raise(host, group, state, state.rank, rank, stream.received);
     deliverReady(host, group, state);
     stream.nakTries = 0;

@@ -39,6 +39,7 @@ import { inVainFlag, isPaused, pausedFlag } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { missing } from './stream.js';
 import { resend } from './transmit.js';
+import { leastWindow } from './window.js';
 
 const scratch = new Writer();
 
@@ -79,7 +80,8 @@ export function acknowledge(host: Host, group: Group, state: ViewState): void {
     owed = state.stability.received(state.rank, rank) !== state.rowSent[rank];
   }
   if (!owed && !state.ackNow) return;
-  const due = state.ackNow || state.bytesSinceRow >= host.window() * ackWindowShare || host.now >= state.ackAt;
+  const isMuch = state.bytesSinceRow >= leastWindow(host) * ackWindowShare;
+  const due = state.ackNow || isMuch || host.now >= state.ackAt;
   if (due) {
     sendRow(host, group, state, []);
     for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);

@@ -30,6 +30,22 @@ import type { Stability } from './stability.js';
 import type { Stream } from './stream.js';
 import type { View } from './view.js';
 
+/** A node's part in what is under way. Bytes count the kernel's overhead per frame. */
+export interface Window {
+  /** Own bytes that are not known to be stable. */
+  unstable: number;
+  /** How far it has been opened since this node began to send. */
+  opened: number;
+  /** What `unstable` may come to: both that and this node's share. */
+  limit: number;
+  /** When this node last sent a frame of its own. */
+  sentAt: Millis;
+  /** When each other sender's last frame came. */
+  readonly heardAt: Map<NodeId, Millis>;
+  /** Groups that would send if it had room. */
+  readonly waiting: Set<Group>;
+}
+
 /** What a node offers to its groups. */
 export interface Host {
   readonly options: NodeOptions;
@@ -39,16 +55,13 @@ export interface Host {
   now: Millis;
   /** The wall clock when `now` is zero. */
   wall: WallTime;
-  /** Own unstable bytes over all groups; what the window bounds. */
-  ownUnstableBytes: number;
-  /** Groups that would send if the window had room. */
-  readonly waitForWindow: Set<Group>;
+  readonly window: Window;
   /** Whether the nodes that can be heard are a quorum: without one nothing new is sent. */
   quorate: boolean;
   /** Who or what a quorum is missing, in words. */
   lack(): string;
-  /** Bytes that may be unstable at once. */
-  window(): number;
+  /** Nodes in the domain, this one included. */
+  nodeCount(): number;
   address(node: NodeId): string | undefined;
   isSuspected(node: NodeId): boolean;
   /** Nothing of this member's own is left to do: asks for the decree by which it leaves. */

@@ -32,7 +32,7 @@ import { isPaused, pausedFlag, raise } from './rows.js';
 import { makeVoid } from './serving.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
-import { hasWindow } from './window.js';
+import { fillWindow, hasWindow, updateWindow } from './window.js';
 
 const countBytes = 2;
 const countMax = 0xffff;
@@ -51,6 +51,7 @@ function overheadMax(state: ViewState): number {
 
 /** Sends what may be sent now: assignments always, multicasts as the window and the slowest member allow. */
 export function transmit(host: Host, group: Group, state: ViewState): void {
+  if (group.queue.length > 0) updateWindow(host);
   while (!group.wedged && (state.unassigned.length > 0 || maySend(host, group, state))) sendFrame(host, group, state);
 }
 
@@ -89,7 +90,7 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   endSection(w, section);
   const chunk: Chunk = { first, count, firstMessage, bytes: w.bytes.subarray(start, w.length) };
   append(stream, chunk);
-  host.ownUnstableBytes += chunk.bytes.length + frameOverheadBytes;
+  fillWindow(host, chunk.bytes.length + frameOverheadBytes);
   raise(host, group, state, state.rank, state.rank, stream.received);
   state.rowSent[state.rank] = stream.received;
   if (group.acceptedMessage >= firstMessage) {

@@ -1,20 +1,56 @@
 /**
- * The window: own unstable bytes, over all groups of a node, stay below what the receivers' socket buffers can hold. A
- * window that is never exceeded loses nothing to a full buffer.
+ * The window: so many own bytes, over all groups of a node, may be unstable, so that what is under way fits into the
+ * receivers' socket buffers. A window that is never exceeded loses nothing to a full buffer.
+ *
+ * A buffer is one for all senders, so those who send share it: each sees by the frames it receives who else does. Who begins
+ * does so with what is left for it if all begin at once, and doubles that each time it is acknowledged, up to its share; meanwhile
+ * the others have seen it and keep to theirs.
  */
-import type { Group, Host } from './state.js';
+import { senderForgottenAfter } from '../limits.js';
+import type { Group, Host, Window } from './state.js';
+
+/** A window that was not used yet; its limit is set before anything is sent. */
+export function createWindow(): Window {
+  return { unstable: 0, opened: 0, limit: 0, sentAt: -Infinity, heardAt: new Map(), waiting: new Set() };
+}
+
+/** What is left for each if all nodes send at once; a domain of few may grow. */
+export function leastWindow(host: Host): number {
+  return host.options.windowBytes / Math.max(4, host.nodeCount());
+}
+
+/** Sees how far the window is open by now. */
+export function updateWindow(host: Host): void {
+  const { window, now, options } = host;
+  const least = leastWindow(host);
+  if (window.unstable === 0 && now - window.sentAt > senderForgottenAfter) window.opened = least;
+  let senders = 1;
+  for (const [node, at] of window.heardAt) {
+    if (now - at > senderForgottenAfter) window.heardAt.delete(node);
+    else senders++;
+  }
+  window.limit = Math.max(least, Math.min(window.opened, options.windowBytes / senders));
+}
 
 /** Whether the window has room; if not, the group is woken when it has. */
-export function hasWindow(host: Host, group: Group): boolean {
-  if (host.ownUnstableBytes < host.window()) return true;
-  host.waitForWindow.add(group);
+export function hasWindow({ window }: Host, group: Group): boolean {
+  if (window.unstable < window.limit) return true;
+  window.waiting.add(group);
   return false;
+}
+
+/** That many own bytes are under way. */
+export function fillWindow({ window, now }: Host, bytes: number): void {
+  window.unstable += bytes;
+  window.sentAt = now;
 }
 
 /** That many own bytes are stable, or gone with their view: whoever waited goes on. */
 export function openWindow(host: Host, bytes: number): void {
   if (bytes === 0) return;
-  host.ownUnstableBytes -= bytes;
-  for (const group of host.waitForWindow) host.touch(group);
-  host.waitForWindow.clear();
+  const { window, options } = host;
+  window.unstable -= bytes;
+  window.opened = Math.min(options.windowBytes, window.opened + bytes);
+  for (const group of window.waiting) host.touch(group);
+  window.waiting.clear();
 }

@@ -74,7 +74,7 @@ const depthMax = 40;
 /** The text of all that matters in the state of a process. */
 export function canonical(process: Process): string {
   const { node, replica, sent, now, over } = process;
-  const host = { quorate: node.host.quorate, own: node.host.ownUnstableBytes, waiting: node.host.waitForWindow.size };
+  const host = { quorate: node.host.quorate, own: node.host.window.unstable, waiting: node.host.window.waiting.size };
   return spell({ node, host, replica, sent, over }, now, 0);
 }
 

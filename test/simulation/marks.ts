@@ -343,5 +343,5 @@ function onGroup(marks: Marks, process: Process, node: Node, group: Group): void
   } else donors.delete(key);
   if (current === null || wedged || queue.length === 0) return;
   if (current.paused.includes(1)) hit(marks, 'senders wait for a slow member');
-  if (node.host.ownUnstableBytes >= node.host.window()) hit(marks, 'a sender waits for its window');
+  if (node.host.window.unstable >= node.host.window.limit) hit(marks, 'a sender waits for its window');
 }

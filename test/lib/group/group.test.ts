@@ -134,7 +134,7 @@ test('a member of a minority that comes back is excluded, and told what became o
   t.deepEqual(failed && [failed.first, failed.last], [1, 2]);
   t.true((failed?.maybeDelivered ?? 0) >= 1, 'the first went out');
   runUntil(net, () => at(net, 'c').told.some(({ kind }) => kind === 'restart'), 'c is to start again');
-  t.is(at(net, 'c').node.host.ownUnstableBytes, 0);
+  t.is(at(net, 'c').node.host.window.unstable, 0);
   t.deepEqual(texts(actorOf(at(net, 'a'))), []);
 });
 
