@@ -55,7 +55,7 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
   const member = memberOf(ref);
   const number = send(member, message, options?.order ?? member.order, options?.uniform ?? false);
   const receipt = new OwnReceipt(member.outbox, number);
-  member.outbox.receipts.set(number, receipt);
+  member.outbox.receipts.add(number, receipt);
   return receipt;
 }
 

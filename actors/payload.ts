@@ -9,6 +9,7 @@ import type { Member } from './host.js';
 import { bodyOf, guarded, kindOf, kindStructure, unguarded } from './internal.js';
 import { copyTable, define, type StructureTable } from './structures.js';
 import { decodeWith, encodeWith } from './values.js';
+import { Marker } from './wire-format.js';
 
 /** A multicast's payload. Throws {@link NotEncodable}. */
 export function encodePayload(member: Member, message: unknown, order: Order): Uint8Array {
@@ -27,6 +28,9 @@ function mayUse(member: Member, structures: StructureTable): boolean {
 /** The message of a multicast's payload. Throws {@link NotDecodable}, for the same bytes at every member. */
 export function decodePayload(member: Member, payload: Uint8Array): unknown {
   const { structures, codec, host } = member;
+  // put together from fragments: nobody else has these bytes, so they need not be copied
+  if (structures && payload[0] === Marker.raw && payload.length === payload.buffer.byteLength)
+    return payload.subarray(1);
   return structures ? decodeWith(structures, payload, host.refs) : codec.decode(unguarded(payload));
 }
 

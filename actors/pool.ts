@@ -18,14 +18,24 @@ let used = 0;
 
 /** Bytes with one before them. */
 export function withFirst(first: number, bytes: Uint8Array): Uint8Array {
+  if (bytes.length >= pieceBytesMax) return alone(first, bytes);
   const at = reserve(bytes.length + 1);
   slab[at] = first;
   slab.set(bytes, at + 1);
   return new Uint8Array(slab.buffer, at, bytes.length + 1);
 }
 
+function alone(first: number, bytes: Uint8Array): Uint8Array {
+  const { buffer } = Buffer.allocUnsafeSlow(bytes.length + 1);
+  const all = new Uint8Array(buffer);
+  all[0] = first;
+  all.set(bytes, 1);
+  return all;
+}
+
 /** A copy of bytes without the first. */
 export function withoutFirst(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > pieceBytesMax) return copyOf(bytes, 1, bytes.length);
   const at = reserve(bytes.length);
   slab.set(bytes, at);
   return new Uint8Array(slab.buffer, at + 1, bytes.length - 1);
@@ -44,14 +54,8 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return new Uint8Array(slab.buffer, at, length);
 }
 
-/** Where in the slab so many bytes may be written. */
+/** Where in the slab so many bytes, of a small piece, may be written. */
 function reserve(length: number): number {
-  if (length > pieceBytesMax) {
-    // alone in a slab that nothing is added to
-    slab = new Uint8Array(length);
-    used = length;
-    return 0;
-  }
   if (used + length > slab.length) {
     slab = new Uint8Array(slabBytes);
     markAsUntransferable(slab.buffer);

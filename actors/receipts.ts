@@ -7,6 +7,7 @@
 import type { Order } from '../lib/membership/state.js';
 import { Queue } from '../lib/queue.js';
 import { MulticastFailed } from './errors.js';
+import { NumberRing } from './number-ring.js';
 import type { Receipt } from './types.js';
 
 /** Multicasts of one order and uniformity are delivered first in, first out; those of different classes need not be. */
@@ -40,7 +41,7 @@ export interface Outbox {
   /** Bytes sent up to and including a number, at `number % sizes.length`. */
   readonly sizes: Float64Array;
   /** Receipts that somebody may still ask, oldest first. */
-  readonly receipts: Map<number, OwnReceipt>;
+  readonly receipts: NumberRing<OwnReceipt>;
   /** For what should be answered: nact's sender of own messages. */
   readonly senders: Map<number, unknown>;
   /** Messages by number, oldest first, until they are stable; of those whose member wants to know what was not sent. */
@@ -61,7 +62,7 @@ export function createOutbox(node: string, group: string, queueLengthMax: number
     sentByClass: new Array<number>(classes).fill(0),
     deliveredByClass: new Array<number>(classes).fill(0),
     sizes: new Float64Array(queueLengthMax + 1),
-    receipts: new Map(),
+    receipts: new NumberRing(),
     senders: new Map(),
     kept: new Queue(),
     guard,
@@ -124,10 +125,9 @@ export function noteFailed(outbox: Outbox, first: number, last: number, maybeDel
   outbox.failed = Math.max(outbox.failed, last);
   if (first <= outbox.accepted + 1) outbox.accepted = Math.max(outbox.accepted, last);
   if (first <= outbox.stable + 1) outbox.stable = Math.max(outbox.stable, last);
-  for (const [number, receipt] of outbox.receipts) {
-    if (number < first || number > last) continue;
-    receipt.fail(new MulticastFailed(receipt.id, number < first + maybeDelivered, why));
-    outbox.receipts.delete(number);
+  for (const receipt of outbox.receipts.between(first, last)) {
+    receipt.fail(new MulticastFailed(receipt.id, receipt.number < first + maybeDelivered, why));
+    outbox.receipts.delete(receipt.number);
   }
   for (const number of outbox.senders.keys()) if (number >= first && number <= last) outbox.senders.delete(number);
 }
@@ -186,7 +186,7 @@ export class OwnReceipt implements Receipt {
   private failure: Error | undefined = undefined;
   private promises: Promises | undefined = undefined;
   private readonly outbox: Outbox;
-  private readonly number: number;
+  readonly number: number;
 
   constructor(outbox: Outbox, number: number) {
     this.outbox = outbox;

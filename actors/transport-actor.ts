@@ -8,7 +8,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
-import type { Effect, NodeEvent } from '../lib/events.js';
+import type { Effect } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
 import { gauge, isLater } from '../lib/inspect.js';
 import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
@@ -32,12 +32,12 @@ import { openTrace, type TraceWriter } from './trace-writer.js';
 const overdueMillis = 50;
 /** A flood of datagrams must not keep a node from judging for longer; by then the sockets' buffers have been read. */
 const behindMillisMax = 250;
-/** Own bytes under way: a part of what one socket holds, since all members send at once. */
-const windowShare = 4;
-const windowBytesMin = 64 * 1024;
-const windowBytesMax = 1024 * 1024;
-/** Events between two rounds of effects: acknowledgements leave while more is read, so that the senders' windows never run empty. */
-const eventsPerBatch = 8;
+/** Bytes under way: of what one socket holds a part is left for what is not multicasts. */
+const windowShare = 0.8;
+const windowBytesMin = 128 * 1024;
+const windowBytesMax = 4 * 1024 * 1024;
+/** Packets between two rounds of effects: acknowledgements leave while more is read, so that the senders' windows never run empty. */
+const packetsPerBatch = 8;
 /** This many lives ended by bugs within a minute: it will not get better. */
 const bugsMax = 5;
 const bugsMillis = 60_000;
@@ -197,7 +197,7 @@ function startCore(host: Host): void {
   const { options, life, transport } = host;
   if (!transport) return;
   host.wall = Date.now() - performance.now();
-  const share = Math.floor(transport.receiveBufferBytes / windowShare);
+  const share = Math.floor(transport.receiveBufferBytes * windowShare);
   life.core = createNode(
     {
       domain: options.domain,
@@ -243,9 +243,11 @@ export function turn(host: Host): void {
       host.wall = wall;
       step(core, { kind: 'clock', wall }, now);
     }
-    for (let i = 0; i < events.length; i++) {
-      step(core, events[i] as NodeEvent, now);
-      if (i % eventsPerBatch !== eventsPerBatch - 1) continue;
+    let packets = 0;
+    for (const event of events) {
+      step(core, event, now);
+      // own multicasts are packed together, however many there are
+      if ((event.kind !== 'datagram' && event.kind !== 'stream') || ++packets % packetsPerBatch !== 0) continue;
       perform(host, ready(core, now));
       // that life may be over: what is left of the batch was for it
       if (host.life.core !== core) return;
