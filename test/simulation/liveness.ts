@@ -20,6 +20,7 @@ function sameMembers(view: readonly string[], wanted: readonly Process[]): boole
 export function missingViews(world: World): string | undefined {
   const alive = living(world).filter((process) => !process.hasLeft);
   for (const process of alive) {
+    if (process.node?.leavingDomain !== 'no') return `${process.id} has not left its domain`;
     const domain = process.views.get('$domain');
     if (domain === undefined) return `${process.id} is in no domain`;
     if (!sameMembers(domain.m, alive)) return `${process.id} has the domain view ${domain.v} of ${domain.m.join(' ')}`;
