@@ -4,7 +4,8 @@
 import type { Ref } from 'nact';
 import { map, filter, type Observable } from 'rxjs';
 import type { GroupStatus } from '../lib/events.js';
-import { explain as explainCore, statistics, wedgedFor } from '../lib/inspect.js';
+import { explain as explainCore } from '../lib/explain.js';
+import { statistics, wedgedFor } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
 import { CannotForce, NotAMember } from './errors.js';

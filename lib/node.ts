@@ -229,6 +229,8 @@ function stepGroup(node: Node, group: Group, event: GroupEvent): void {
 }
 
 function join(node: Node, event: NodeEvent & { kind: 'join-group' }, now: Millis): void {
+  // it would never be gone
+  if (node.leavingDomain !== 'no') return;
   const existing = node.groups.get(event.group);
   if (existing && !existing.ended) return;
   if (existing) node.lastMessages.set(event.group, existing.lastMessage);

@@ -51,14 +51,19 @@ export function doubtOneself(m: Membership, now: Millis, out: Outputs): void {
   if (m.state !== null && m.phase.kind === 'member') sayWhetherQuorate(m, m.state, now, out);
 }
 
+/** Whom a quorum is missing: those who cannot be heard or, after this process stood still, were not heard since. */
+export function missedBy(m: Membership, state: DomainState): readonly NodeId[] {
+  if (isDazed(m, state)) return unheardOf(m, state, m.detector.resumedAt ?? -Infinity);
+  return state.nodes.filter(({ id }) => m.suspects.has(id)).map(({ id }) => id);
+}
+
 /** Who or what a quorum is missing, in words; empty if nothing is. */
 export function lackOf(m: Membership): string {
   if (m.state === null || isQuorate(m)) return '';
-  const missing = m.state.nodes.filter(({ id }) => m.suspects.has(id)).map(({ id }) => id);
+  const missing = missedBy(m, m.state);
   const heard = m.state.nodes.filter(({ id }) => !m.suspects.has(id));
   if (isDazed(m, m.state)) {
-    const unheard = unheardOf(m, m.state, m.detector.resumedAt ?? -Infinity);
-    return `this process stood still, and others may have gone on without it: ${unheard.join(', ')} not heard since`;
+    return `this process stood still, and others may have gone on without it: ${missing.join(', ')} not heard since`;
   }
   if (missing.length === 0) return 'others are in a later state, which is being fetched';
   if (isHeavy(m.state, m.state.nodes) && !isHeavy(m.state, heard)) {

@@ -50,7 +50,7 @@ export type {
 } from './control.js';
 export { noteDeath } from './deaths.js';
 export { force } from './forcing.js';
-export { isQuorate, isSuspected, lackOf } from './judging.js';
+export { isQuorate, isSuspected, lackOf, missedBy } from './judging.js';
 export { controlMessage } from './messages.js';
 export type { ControlMessage } from './messages.js';
 export { noteProbe, tetherBroke } from './tether.js';

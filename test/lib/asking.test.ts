@@ -1,6 +1,6 @@
 /** Requests: who asks a group gets the replies, and each request takes effect once, whatever dies between. */
 import test from 'ava';
-import { explain } from '../../lib/inspect.js';
+import { explain } from '../../lib/explain.js';
 import {
   type Asked,
   type Network,

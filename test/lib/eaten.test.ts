@@ -3,7 +3,8 @@
  * another way, or the node goes: nothing waits for ever while heartbeats look well.
  */
 import test from 'ava';
-import { explain, statistics } from '../../lib/inspect.js';
+import { explain } from '../../lib/explain.js';
+import { statistics } from '../../lib/inspect.js';
 import {
   type Network,
   type Packet,

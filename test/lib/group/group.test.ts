@@ -15,6 +15,7 @@ import {
   multicast,
   multicastEvent,
   release,
+  replicated,
   run,
   runUntil,
   start,
@@ -214,4 +215,12 @@ test('who joins, leaves before it is in, and joins again is in anew, though the 
   t.true((held() ?? 0) > (first ?? 0));
   multicast(net, 'b', 'm');
   runUntil(net, () => texts(actorOf(at(net, 'a'))).includes('m'), 'a has what b multicasts');
+});
+
+test('a node that leaves its domain enters no group any more: it would never be gone', (t) => {
+  const net = grouped(['a', 'b']);
+  const leaver = at(net, 'b');
+  act(net, leaver, { kind: 'leave-domain' }, { kind: 'join-group', group: 'h', settings: replicated });
+  runUntil(net, () => leaver.told.some(({ kind }) => kind === 'left'), 'it is gone');
+  t.false(leaver.node.groups.has('h'));
 });

@@ -1,6 +1,7 @@
 /** What is lost is asked for and sent again, once where once is enough; when all is stable, nothing is sent at all. */
 import test from 'ava';
-import { explain, gauge } from '../../../lib/inspect.js';
+import { explain } from '../../../lib/explain.js';
+import { gauge } from '../../../lib/inspect.js';
 import {
   type Network,
   actorOf,
