@@ -112,7 +112,10 @@ export type Phase =
   /** Looks for a domain. */
   | {
       readonly kind: 'seeking';
-      readonly since: Millis;
+      /** Since when it looks, less what it stood still. */
+      since: Millis;
+      /** When its next turn is due. */
+      lookAt: Millis;
       /** When others that look for one were last heard. */
       readonly candidates: Map<Incarnation, Millis>;
       helloAt: Millis;
@@ -290,7 +293,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
   return {
     options,
     id: nodeId(options.name, options.incarnation),
-    phase: { kind: 'seeking', since: now, candidates: new Map(), helloAt: now },
+    phase: { kind: 'seeking', since: now, lookAt: now, candidates: new Map(), helloAt: now },
     state: null,
     log: [],
     instance: createInstance(0),

@@ -35,7 +35,12 @@ export function seek(m: Membership, phase: Phase & { kind: 'seeking' }, now: Mil
     join(m, m.phase, now, out);
     return;
   }
-  const foundAt = Math.max(phase.since, m.domainHeardAt) + m.options.discovery;
+  // nobody is heard, nor hears it, while a process stands still; then it reads first what was said meanwhile
+  const { discovery, heartbeat } = m.options;
+  const late = Math.max(0, now - phase.lookAt);
+  phase.since += late;
+  if (late > heartbeat / 4) phase.since = Math.max(phase.since, now + heartbeat / 4 - discovery);
+  const foundAt = Math.max(phase.since, m.domainHeardAt) + discovery;
   const elderUntil = elderCandidateUntil(m, phase);
   if (now >= foundAt && now >= elderUntil) {
     foundDomain(m, now, out);
@@ -45,7 +50,8 @@ export function seek(m: Membership, phase: Phase & { kind: 'seeking' }, now: Mil
     multicast(m, { kind: 'hello', name: m.options.name, address: m.options.address }, now, out);
     phase.helloAt = now + jittered(m, m.options.heartbeat / 2);
   }
-  wake(m, Math.min(phase.helloAt, Math.max(foundAt, elderUntil)));
+  phase.lookAt = Math.min(phase.helloAt, Math.max(foundAt, elderUntil));
+  wake(m, phase.lookAt);
 }
 
 /** How long a seeker with a smaller incarnation is believed to be alive: a few hellos. */

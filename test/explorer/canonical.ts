@@ -61,7 +61,7 @@ const times: ReadonlySet<string> = new Set([
     'resumedAt',
     'streamAt',
   ],
-  ...['helloAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
+  ...['helloAt', 'lookAt', 'offerAt', 'behindSince', 'leavingSince', 'deadline'],
 ]);
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -52,6 +52,20 @@ test('nodes that start at the same instant found one domain, every time', (t) =>
   }
 });
 
+test('a node that stands still while it looks for a domain founds none beside that of the others', (t) => {
+  for (let seed = 0; seed < 200; seed++) {
+    const w = new World(seed);
+    const names = letters(2 + (seed % 3));
+    w.startAll(names);
+    // the oldest from its start on, or all for a while: less than the others take one that looks for a domain to live on
+    if (seed % 2 === 0) w.stall('a', 50 * (1 + (seed % 20)));
+    else for (const name of names) w.at(w.below(500), () => w.stall(name, w.below(300)));
+    w.run(1600);
+    w.until('one domain of all', () => w.settled(names), 3000);
+    t.is(w.chains.size, 1, `seed ${seed}`);
+  }
+});
+
 test('a hundred nodes that start at once are in within a second, by few decrees', (t) => {
   const w = new World(7);
   w.startAll(letters(100));
