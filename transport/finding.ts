@@ -58,8 +58,11 @@ const fileBytesMax = 2 * endpointsMax * 264;
 interface Source {
   readonly what: string;
   readonly millis: number;
-  /** Rejects if it cannot be told now; what was found before then holds. */
-  readonly read: () => Promise<readonly Endpoint[]>;
+  /**
+   * Rejects if it cannot be told now; what was found before then holds. What is found while the rest is waited for, `soFar` is
+   * told.
+   */
+  readonly read: (soFar: (found: readonly Endpoint[]) => void) => Promise<readonly Endpoint[]>;
 }
 
 /** Begins to look. */
@@ -83,7 +86,10 @@ export function startFinding(options: FindingOptions): Finding {
     for (;;) {
       let isComplete = false;
       try {
-        const found = await source.read();
+        const found = await source.read((some) => {
+          results.set(source, some);
+          tell();
+        });
         results.set(source, found);
         isComplete = found.length > 0;
         faulty = '';
@@ -127,41 +133,93 @@ function sourcesOf({ seeds, dns, file, refreshMillis, reporter }: FindingOptions
     millis: isIP(parseHostPort(seed).host) === 0 ? refreshMillis : Infinity,
     read: () => resolve(seed),
   }));
-  if (dns !== undefined) {
-    const resolver = new Resolver({ timeout: 1000, tries: 2 });
-    if (dns.servers !== undefined) resolver.setServers(dns.servers);
-    const { name, port } = dns;
-    sources.push({
-      what: `DNS ${name}`,
-      millis: refreshMillis,
-      read: () => (port === undefined ? services(resolver, name) : hosts(resolver, name, port)),
-    });
-  }
+  if (dns !== undefined) sources.push(dnsSource(dns, refreshMillis, reporter));
   if (file !== undefined) sources.push(fileSource(file, refreshMillis, reporter));
   return sources;
 }
 
 /**
+ * DNS records. Each question (A and AAAA records of each host) is on its own: one that has no answer just now leads to where it
+ * did, and keeps nothing back of what the others tell. Each fault is told once.
+ */
+function dnsSource(dns: DnsOptions, millis: number, reporter: Reporter): Source {
+  const { name, port } = dns;
+  const resolver = new Resolver({ timeout: 1000, tries: 2 });
+  if (dns.servers !== undefined) resolver.setServers(dns.servers);
+  let known = new Map<string, readonly Endpoint[]>();
+  let faulty = new Map<string, string>();
+  return {
+    what: `DNS ${name}`,
+    millis,
+    async read(soFar) {
+      const places = port === undefined ? await services(resolver, name) : [{ name, port }];
+      const questions = places.flatMap((place) => [
+        { what: `A of ${place.name}:${place.port}`, ask: () => hosts(resolver, place.name, place.port, 4) },
+        { what: `AAAA of ${place.name}:${place.port}`, ask: () => hosts(resolver, place.name, place.port, 6) },
+      ]);
+      const answers = new Map<string, readonly Endpoint[]>();
+      const faults = new Map<string, string>();
+      const found = () => questions.flatMap(({ what }) => answers.get(what) ?? known.get(what) ?? []);
+      await Promise.all(
+        questions.map(async ({ what, ask }) => {
+          try {
+            answers.set(what, await ask());
+            soFar(found());
+          } catch (error) {
+            faults.set(what, error instanceof Error ? error.message : String(error));
+          }
+        }),
+      );
+      const [first] = faults;
+      if (first !== undefined && answers.size === 0) throw new Error(first[1]);
+      for (const [what, fault] of faults) {
+        if (faulty.get(what) === fault) continue;
+        const then = known.get(what)?.length ? 'what was known before holds' : 'left out';
+        reporter.report('finding', `DNS ${name}: ${what}: ${fault}; ${then}`);
+      }
+      faulty = faults;
+      known = new Map(questions.map(({ what }) => [what, answers.get(what) ?? known.get(what) ?? []]));
+      return found();
+    },
+  };
+}
+
+/**
  * A file: read again each time, for that costs less than to know for sure whether it has changed. Names in it are looked up as seldom
- * as others; one that cannot be just now leads to where it did.
+ * as others; one that cannot be just now leads to where it did. What has not changed is not parsed again.
  */
 function fileSource(file: string, refreshMillis: number, reporter: Reporter): Source {
-  let known = '';
+  let known: string | undefined;
+  let lines: readonly Line[] = [];
   let names = new Map<string, Named>();
   return {
     what: `file ${file}`,
     millis: fileMillis,
     async read() {
       const text = await readList(file);
+      const isNew = text !== known;
+      if (isNew) {
+        const parsed = linesOf(text);
+        lines = parsed.lines;
+        if (parsed.isMore) {
+          reporter.report(
+            'finding-many',
+            `${file}: it has more than ${endpointsMax} addresses, the most that are tried; those after line ` +
+              `${lines.at(-1)?.number ?? 0} are left out`,
+          );
+        }
+      }
       const found: Endpoint[] = [];
       const seen = new Map<string, Named>();
-      for (const [i, line] of text.split(/\r?\n/).entries()) {
-        const address = line.replace(/#.*/, '').trim();
-        if (address === '') continue;
-        const named = seen.get(address) ?? (await lookAgain(address, names.get(address), refreshMillis));
-        if (named.fault !== '' && (text !== known || named.fault !== names.get(address)?.fault)) {
-          const what = named.endpoints.length > 0 ? 'what was known before holds' : 'left out';
-          reporter.report('finding', `${file}:${i + 1}: ${named.fault}; ${what}`);
+      for (const { number, address } of lines) {
+        let named = seen.get(address) ?? names.get(address);
+        if (named === undefined || isDue(named, refreshMillis)) {
+          const former = named;
+          named = await lookUp(address, former);
+          if (named.fault !== '' && named.fault !== former?.fault) {
+            const what = named.endpoints.length > 0 ? 'what was known before holds' : 'left out';
+            reporter.report('finding', `${file}:${number}: ${named.fault}; ${what}`);
+          }
         }
         seen.set(address, named);
         found.push(...named.endpoints);
@@ -173,24 +231,48 @@ function fileSource(file: string, refreshMillis: number, reporter: Reporter): So
   };
 }
 
+interface Line {
+  readonly number: number;
+  readonly address: string;
+}
+
+/** The lines of a file that name somebody, up to the limit: the rest is not even looked at. */
+function linesOf(text: string): { readonly lines: readonly Line[]; readonly isMore: boolean } {
+  const lines: Line[] = [];
+  for (const [i, line] of text.split('\n').entries()) {
+    const comment = line.indexOf('#');
+    const address = (comment < 0 ? line : line.slice(0, comment)).trim();
+    if (address === '') continue;
+    if (lines.length === endpointsMax) return { lines, isMore: true };
+    lines.push({ number: i + 1, address });
+  }
+  return { lines, isMore: false };
+}
+
 /** What a line of a file leads to. */
 interface Named {
   readonly endpoints: readonly Endpoint[];
   /** Why it could not be looked up last, or empty. */
   readonly fault: string;
+  /** When it was looked up; Infinity: it leads there for good. */
   readonly at: number;
 }
 
-async function lookAgain(address: string, former: Named | undefined, refreshMillis: number): Promise<Named> {
-  const at = performance.now();
+function isDue({ fault, at }: Named, refreshMillis: number): boolean {
   // as for all that finds nobody: sooner
-  const rest = former === undefined || former.fault === '' ? refreshMillis : Math.min(soonMillis, refreshMillis);
-  if (former !== undefined && at - former.at < rest) return former;
+  return performance.now() - at >= (fault === '' ? refreshMillis : Math.min(soonMillis, refreshMillis));
+}
+
+async function lookUp(address: string, former: Named | undefined): Promise<Named> {
+  let isName = false;
   try {
-    return { endpoints: await resolve(address), fault: '', at };
+    const { host } = parseHostPort(address);
+    isName = isIP(host) === 0;
+    const endpoints = isName ? await resolve(address) : [parseAddress(address)];
+    return { endpoints, fault: '', at: isName ? performance.now() : Infinity };
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
-    return { endpoints: former?.endpoints ?? [], fault, at };
+    return { endpoints: former?.endpoints ?? [], fault, at: isName ? performance.now() : Infinity };
   }
 }
 
@@ -230,19 +312,14 @@ async function orNone<T>(records: Promise<T[]>): Promise<T[]> {
   }
 }
 
-/** A and AAAA records. Sorted: servers answer in turns, and a change of order is none. */
-async function hosts(resolver: Resolver, name: string, port: number): Promise<Endpoint[]> {
-  const [four, six] = await Promise.all([orNone(resolver.resolve4(name)), orNone(resolver.resolve6(name))]);
-  return [
-    ...four.sort().map((host): Endpoint => ({ host, port, family: 4 })),
-    ...six.sort().map((host): Endpoint => ({ host, port, family: 6 })),
-  ];
+/** The records of one family. Sorted: servers answer in turns, and a change of order is none. */
+async function hosts(resolver: Resolver, name: string, port: number, family: 4 | 6): Promise<Endpoint[]> {
+  const found = await orNone(family === 4 ? resolver.resolve4(name) : resolver.resolve6(name));
+  return found.sort().map((host) => ({ host, port, family }));
 }
 
-/** SRV records, and the hosts that they name. */
-async function services(resolver: Resolver, name: string): Promise<Endpoint[]> {
+/** SRV records: hosts and their ports. */
+async function services(resolver: Resolver, name: string): Promise<{ readonly name: string; readonly port: number }[]> {
   const records = await orNone(resolver.resolveSrv(name));
-  const sorted = records.sort((a, b) => (a.name === b.name ? a.port - b.port : a.name < b.name ? -1 : 1));
-  const found = await Promise.all(sorted.map((record) => hosts(resolver, record.name, record.port)));
-  return found.flat();
+  return records.sort((a, b) => (a.name === b.name ? a.port - b.port : a.name < b.name ? -1 : 1));
 }

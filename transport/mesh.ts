@@ -38,6 +38,12 @@ const retryMillisMin = 100;
 const retryMillisMax = 1000;
 
 /**
+ * Attempts to connect to seeds that are under way at once, in turns if there are more: connecting to thousands in one go would
+ * hold up the event loop and use up the open files. Nodes of the domain are not counted.
+ */
+const seedDialsMax = 64;
+
+/**
  * Where a node with another address answered, the next connection may reach yet another one, if that is an address of many
  * (a load balancer): it is tried again even though there is a connection, after a time that doubles up to this.
  */
@@ -465,17 +471,33 @@ export function createMesh(options: MeshOptions): Mesh {
     return (seeds.has(key) || nodes.has(key) || tethers.has(key)) && key !== self;
   }
 
+  function isOnlySeed(key: string): boolean {
+    return !nodes.has(key) && !tethers.has(key);
+  }
+
   /** Connects to whoever ought to be connected and is not. */
   function look(): void {
     if (closing) return;
     const now = performance.now();
+    let seedDials = 0;
+    for (const { key, dial } of targets.values()) if (dial !== null && isOnlySeed(key)) seedDials += 1;
+    const tried: Target[] = [];
     for (const target of targets.values()) {
       if (target.dial !== null) continue;
       if (!isWanted(target.key)) {
         // one that was connected to by the way is remembered until it may be tried again
         if (now >= target.retryAt || target.retryAt === Infinity) targets.delete(target.key);
-      } else if (now >= target.retryAt && (target.peer !== target.key || !peers.get(target.peer)?.link)) dial(target);
+      } else if (now >= target.retryAt && (target.peer !== target.key || !peers.get(target.peer)?.link)) {
+        if (isOnlySeed(target.key)) {
+          if (seedDials >= seedDialsMax) continue;
+          seedDials += 1;
+          tried.push(target);
+        }
+        dial(target);
+      }
     }
+    // it is the others' turn
+    for (const target of tried) if (targets.delete(target.key)) targets.set(target.key, target);
     noteSettled();
   }
 

@@ -11,12 +11,13 @@ import type { ExecutionContext } from 'ava';
 import { formatAddress, type Endpoint } from '../../transport/addresses.js';
 import { startFinding, type FindingOptions } from '../../transport/finding.js';
 
-/** Answers from a table; `dead`: not at all. */
+/** Answers from a table; `dead`: not at all. `failing`: it has failed for these, by 'type name'. */
 interface NameServer {
   readonly address: string;
   readonly a: Map<string, string[]>;
   readonly aaaa: Map<string, string[]>;
   readonly srv: Map<string, { readonly port: number; readonly name: string }[]>;
+  readonly failing: Set<string>;
   dead: boolean;
 }
 
@@ -61,8 +62,10 @@ async function nameServer(t: ExecutionContext): Promise<NameServer> {
     const isKnown = server.a.has(name) || server.aaaa.has(name) || server.srv.has(name);
     const header = Buffer.alloc(12);
     query.copy(header, 0, 0, 2);
-    header.writeUInt16BE(0x8180 | (isKnown ? 0 : 3), 2);
+    const isFailing = server.failing.has(`${type} ${name}`);
+    header.writeUInt16BE(0x8180 | (isFailing ? 2 : isKnown ? 0 : 3), 2);
     header.writeUInt16BE(1, 4);
+    if (isFailing) data.length = 0;
     header.writeUInt16BE(data.length, 6);
     const answers = data.map((each) =>
       Buffer.concat([Buffer.of(0xc0, 12, 0, type, 0, 1, 0, 0, 0, 1, each.length >> 8, each.length & 0xff), each]),
@@ -76,6 +79,7 @@ async function nameServer(t: ExecutionContext): Promise<NameServer> {
     a: new Map(),
     aaaa: new Map(),
     srv: new Map(),
+    failing: new Set(),
     dead: false,
   };
   return server;
@@ -171,6 +175,41 @@ test('while a name server does not answer, what was known before holds', async (
   t.is(found.faults.length, 1);
 });
 
+test('a record type that fails keeps back nothing of the other; it is told once, and what it told before holds', async (t) => {
+  const server = await nameServer(t);
+  const name = 'groups.example.internal';
+  server.a.set(name, ['10.0.0.1']);
+  server.aaaa.set(name, ['fd00::7']);
+  server.failing.add(`${types.aaaa} ${name}`);
+  const found = follow(t, { dns: { name, port: 7000, servers: [server.address] } });
+  await found.found('10.0.0.1:7000');
+  await found.fault(/^DNS groups\.example\.internal: AAAA of groups.*SERVFAIL.*; left out$/);
+  server.failing.clear();
+  await found.found('10.0.0.1:7000', '[fd00::7]:7000');
+  server.failing.add(`${types.a} ${name}`);
+  server.aaaa.set(name, ['fd00::8']);
+  await found.found('10.0.0.1:7000', '[fd00::8]:7000');
+  await found.fault(/A of groups.*SERVFAIL.*; what was known before holds$/);
+  server.aaaa.set(name, ['fd00::9']);
+  await found.found('10.0.0.1:7000', '[fd00::9]:7000');
+  t.is(found.faults.length, 2);
+});
+
+test('a target of SRV records that cannot be looked up keeps back none of the others', async (t) => {
+  const server = await nameServer(t);
+  const name = '_groups._tcp.example.internal';
+  server.srv.set(name, [
+    { port: 7001, name: 'bad.example.internal' },
+    { port: 7002, name: 'good.example.internal' },
+  ]);
+  server.failing.add(`${types.a} bad.example.internal`).add(`${types.aaaa} bad.example.internal`);
+  server.a.set('good.example.internal', ['10.0.0.2']);
+  const found = follow(t, { dns: { name, servers: [server.address] } });
+  await found.found('10.0.0.2:7002');
+  await found.fault(/AAAA of bad\.example\.internal:7001: .*SERVFAIL/);
+  t.is(found.faults.length, 2);
+});
+
 test('a file is read again when it has changed; what is wrong in it is told by line, once', async (t) => {
   const file = freshFile(t);
   const found = follow(t, { file });
@@ -258,6 +297,20 @@ test('a file that is too large, or none, is told with its name and what to do, a
   writeFileSync(file, '10.0.0.2:7000\n');
   await found.found('10.0.0.2:7000');
   t.is(found.faults.filter((each) => !each.includes('ENOENT')).length, 2);
+});
+
+test.serial('of a file of many lines only so many as are tried are looked up; the rest is told once', async (t) => {
+  const file = freshFile(t);
+  const asked = lookUpIn(t, new Map([['late.internal', '10.9.9.9']]));
+  const lines = Array.from({ length: 100_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:1`);
+  writeFileSync(file, [...lines, 'late.internal:7000'].join('\n'));
+  const found = follow(t, { file });
+  await found.found(...lines.slice(0, 4096).map((line) => formatAddress(line.slice(0, -2), 1)));
+  await found.fault(/nodes: it has more than 4096 addresses.*those after line 4096 are left out$/);
+  writeFileSync(file, '10.0.0.1:7000');
+  await found.found('10.0.0.1:7000');
+  t.is(found.faults.length, 1);
+  t.deepEqual(asked, []);
 });
 
 test('names of seeds are looked up; one that cannot be is told, the others are found', async (t) => {
