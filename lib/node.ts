@@ -35,6 +35,7 @@ import {
   noteDeath,
   nextTick as membershipDue,
   noteProbe,
+  prepareToLeave,
   tetherBroke,
   tick as tickMembership,
 } from './membership/membership.js';
@@ -168,6 +169,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       return collect(node, (out) => force(node.membership, event.nodes, now, out));
     case 'leave-domain':
       if (node.leavingDomain === 'no') node.leavingDomain = 'groups';
+      prepareToLeave(node.membership);
       for (const group of node.groups.values()) leaveGroup(node.host, group, false);
       return;
     case 'leave-group':

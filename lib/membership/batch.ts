@@ -6,7 +6,7 @@ import { wake } from './control.js';
 import type { Membership, Offer, Request } from './control.js';
 import { changedSince, covers } from './decree-log.js';
 import { applyChange, draftOf } from './decree.js';
-import { exclusions } from './judging.js';
+import { exclusions, isSurelyGone } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
@@ -18,7 +18,7 @@ export function gather(m: Membership, state: DomainState, now: Millis): Decree |
   const requests = requestedChanges(m, state);
   const leaves = bearable(m, state, requests);
   const others = [...joins(m, state, now), ...requests.filter((change) => change.kind !== 'leave')];
-  const gone = exclusions(m, state, now);
+  const gone = sparing(m, state, requests, exclusions(m, state, now));
   // Leavers can wait, and the proposer itself longest: were those who stay too few to go on without the excluded,
   // the leavers are needed to exclude them first. Failing that, only what takes nobody away is done.
   const attempts = [
@@ -35,6 +35,35 @@ export function gather(m: Membership, state: DomainState, now: Millis): Decree |
     }
   }
   return null;
+}
+
+/**
+ * Exclusions, but of nobody for mere silence who would be the last of a group beside those who leave it: it may only be slow, and has
+ * what they take along. They wait for it, as long as they wait for anybody.
+ */
+function sparing(
+  m: Membership,
+  state: DomainState,
+  requests: readonly Change[],
+  gone: readonly (Change & { kind: 'exclude' })[],
+): readonly (Change & { kind: 'exclude' })[] {
+  const isGone = (id: NodeId) => gone.some(({ node }) => node === id);
+  const leaves = (id: NodeId, group: string) =>
+    (id === m.id && m.isLeaving) ||
+    requests.some((change) => {
+      if (change.kind === 'leave') return change.node === id;
+      return change.kind === 'group-leave' && change.node === id && change.group === group;
+    });
+  const isAnybodyLeaving = m.isLeaving || requests.some(({ kind }) => kind === 'leave');
+  const last = new Set<NodeId>();
+  for (const { name, members } of state.groups.values()) {
+    const staying = members.filter(({ node }) => !leaves(node, name));
+    if (!isAnybodyLeaving && staying.length === members.length) continue;
+    if (staying.every(({ node }) => isGone(node))) {
+      for (const { node } of staying) last.add(node);
+    }
+  }
+  return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node));
 }
 
 /** Those who leave, as many as may be before the rest weighs too little; the proposer last. */

@@ -265,6 +265,8 @@ export interface Membership {
   complete: boolean;
   /** When it was told to leave, null if it was not. */
   leavingSince: Millis | null;
+  /** Whether it is going to leave the domain, when it is out of its groups. */
+  isLeaving: boolean;
   /** What an operator has said, until it has happened. */
   forcing: Forcing | null;
   /** When its wishes are sent again, and how often they were. */
@@ -318,6 +320,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     barriers: new Map(),
     wishes: [],
     complete: false,
+    isLeaving: false,
     leavingSince: null,
     forcing: null,
     requestAt: now,

@@ -5,6 +5,7 @@
  * proposer, unless it seems to have stopped hearing itself, asks for it when it suspects a node itself, when most of those it hears do, or when two nodes have not
  * heard each other for long while it hears both: then the younger goes, or their groups would never agree again.
  */
+import { incarnationOf } from '../ids.js';
 import type { Incarnation, Millis, NodeId } from '../ids.js';
 import { must } from '../assert.js';
 import { log, wake } from './control.js';
@@ -178,12 +179,16 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
   });
 }
 
+/** Whether more than silence says that a node has crashed. */
+export function isSurelyGone(m: Membership, id: NodeId): boolean {
+  return m.confirmed.has(id) || (m.peers.get(incarnationOf(id))?.goneAt ?? null) !== null;
+}
+
 /** Whom the proposer ought to exclude, the dead before the unlucky. */
 export function exclusions(m: Membership, state: DomainState, now: Millis): readonly (Change & { kind: 'exclude' })[] {
   const suspects = state.nodes.filter((node) => m.suspects.has(node.id));
   const isDeafItself = !hearsMost(m, state, now);
-  const isSure = (node: NodeInfo) => signalsOf(m, node).goneAt !== null || m.confirmed.has(node.id);
-  const dead = isDeafItself ? suspects.filter(isSure) : suspects;
+  const dead = isDeafItself ? suspects.filter(({ id }) => isSurelyGone(m, id)) : suspects;
   if (m.reports.size === 0 || isDeafItself)
     return dead.map(({ id }) => ({ kind: 'exclude', node: id, cause: 'failed', dead: m.confirmed.has(id) }));
   const outvoted = state.nodes.filter(

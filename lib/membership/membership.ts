@@ -54,7 +54,7 @@ export { isQuorate, isSuspected, lackOf, missedBy } from './judging.js';
 export { controlMessage } from './messages.js';
 export type { ControlMessage } from './messages.js';
 export { noteProbe, tetherBroke } from './tether.js';
-export { endView, joinGroup, leaveDomain, leaveGroup } from './requesting.js';
+export { endView, joinGroup, leaveDomain, leaveGroup, prepareToLeave } from './requesting.js';
 
 /** A node that is about to look for its domain. */
 export function createMembership(options: MembershipOptions, now: Millis): Membership {

@@ -54,6 +54,11 @@ export function endView(m: Membership, group: string, view: ViewId, now: Millis,
   reconsider(m, now, out);
 }
 
+/** This node is going to leave, and is about to leave its groups first. */
+export function prepareToLeave(m: Membership): void {
+  m.isLeaving = true;
+}
+
 /** Wants to leave the domain, groups and all. */
 export function leaveDomain(m: Membership, now: Millis, out: Outputs): void {
   if (m.leavingSince !== null || m.phase.kind === 'over') return;

@@ -90,3 +90,19 @@ test('a leave while the proposer dies is carried on', (t) => {
   w.until('three', () => w.settled(['b', 'd', 'e']), 5000);
   t.is(kinds(c).at(-1), 'left');
 });
+
+test('a leaver does not exclude for silence the last who has what the group has', (t) => {
+  for (const leaver of ['a', 'b']) {
+    const w = domainOf(2);
+    const other = leaver === 'a' ? 'b' : 'a';
+    for (const name of ['a', 'b']) w.joinGroup(name, 'g');
+    w.run(500);
+    const { id } = w.get(other).membership;
+    w.stall(other, 4000);
+    w.leaveAll(leaver, 'g', 2000);
+    w.run(3900);
+    t.true(w.processes.has(leaver), 'it waits');
+    w.until('one', () => w.settled([other]) && w.processes.size === 1, 4000);
+    t.is(w.get(other).membership.id, id, 'the same life as before');
+  }
+});

@@ -17,6 +17,7 @@ import {
   joinGroup,
   leaveDomain,
   leaveGroup,
+  prepareToLeave,
   multicastSent,
   nextTick,
   receive,
@@ -203,6 +204,14 @@ export class World {
   leave(name: string): void {
     const process = this.get(name);
     this.step(process, (out) => leaveDomain(process.membership, this.now, out));
+  }
+
+  /** As {@link leave}, out of a group first; what it has said there takes so long to arrive. */
+  leaveAll(name: string, group: string, span: number): void {
+    const process = this.get(name);
+    this.step(process, () => prepareToLeave(process.membership));
+    this.leaveGroup(name, group);
+    this.at(this.now + span, () => this.leave(name));
   }
 
   joinGroup(name: string, group: string, settings = plain): void {

@@ -774,6 +774,15 @@ const detection: readonly Mutant[] = [
     replace: `    const isDeafItself = !hearsMost(m, state, now) && !hit();`,
     foundBy: 'lib/eaten',
   },
+  {
+    name: 'a leaver excludes whoever is silent',
+    rule: 'E11',
+    why: 'The last who had what the group had finds itself excluded, and it is lost.',
+    file: 'membership/batch.js',
+    find: `    return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node));`,
+    replace: `    return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node) || hit());`,
+    foundBy: 'membership/departure',
+  },
 ];
 
 /** A path that eats some traffic has what needs it wait for ever: the test of all combinations finds it. */
