@@ -9,6 +9,7 @@ import { nameBytesMax, nodesMax, weightMax } from '../lib/membership/limits.js';
 import { defaults } from '../lib/options.js';
 import { encodeUtf8 } from '../lib/wire/utf8.js';
 import type { Traced } from '../lib/trace/format.js';
+import { optionMillisMax, optionsFault } from '../transport/options.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
 import { InvalidOption } from './errors.js';
@@ -67,37 +68,49 @@ const known = [
   'rejoin',
 ] as const satisfies readonly (keyof GroupsOptions)[];
 
+const knownLimits = [
+  'windowBytes',
+  'queueLengthMax',
+  'queueBytesMax',
+  'messageBytesMax',
+  'backlogBytesMax',
+  'behindMax',
+] as const satisfies readonly (keyof NonNullable<GroupsOptions['limits']>)[];
+
+const knownTimes = ['heartbeat', 'timeout', 'timeoutMax', 'discovery'] as const satisfies readonly (keyof NonNullable<
+  GroupsOptions['detector']
+>)[];
+
 /** Checks options. Throws {@link InvalidOption}. */
 export function resolveOptions(options: GroupsOptions): ResolvedOptions {
-  for (const key of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(key)) {
-      throw new InvalidOption(`groups() has no option '${key}'; it has ${known.join(', ')}`);
-    }
-  }
+  checkKeys('groups()', options, known);
   const { limits = {}, detector = {} } = options;
+  checkKeys('limits', limits, knownLimits);
+  checkKeys('detector', detector, knownTimes);
+  const timeout = time('timeout', detector.timeout ?? defaults.timeout, 1);
   const name = nameOption('name', options.name ?? defaultName());
   const resolved: ResolvedOptions = {
     domain: nameOption('domain', options.domain),
     name,
-    transport: options.transport ?? udpMulticast(),
+    transport: transportOption(options.transport),
     insecure: flag('insecure', options.insecure ?? false),
-    minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1),
+    minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1, nodesMax),
     weight: weightOption(options.weights, name),
     minimumWeight: halves('minimumWeight', options.minimumWeight ?? defaults.minimumWeight),
     quorum: quorumOption(options.quorum),
-    logger: options.logger ?? consoleLogger(),
-    trace: options.trace,
+    logger: loggerOption(options.logger),
+    trace: traceOption(options.trace),
     windowBytes: limits.windowBytes === undefined ? undefined : count('limits.windowBytes', limits.windowBytes, 4096),
     queueLengthMax: count('limits.queueLengthMax', limits.queueLengthMax ?? defaults.queueLengthMax, 1),
     queueBytesMax: count('limits.queueBytesMax', limits.queueBytesMax ?? queueBytesMax, 1),
     messageBytesMax: count('limits.messageBytesMax', limits.messageBytesMax ?? defaults.messageBytesMax, 1),
     backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
     behindMax: limits.behindMax === undefined ? undefined : count('limits.behindMax', limits.behindMax, 10),
-    heartbeat: count('detector.heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),
-    timeout: count('detector.timeout', detector.timeout ?? defaults.timeout, 1),
-    timeoutMax: count('detector.timeoutMax', detector.timeoutMax ?? 3 * (detector.timeout ?? defaults.timeout), 1),
-    discovery: count('detector.discovery', detector.discovery ?? defaults.discovery, 0),
-    rejoin: options.rejoin ?? true,
+    heartbeat: time('heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),
+    timeout,
+    timeoutMax: time('timeoutMax', detector.timeoutMax ?? Math.min(3 * timeout, optionMillisMax), 1),
+    discovery: time('discovery', detector.discovery ?? defaults.discovery, 0),
+    rejoin: flag('rejoin', options.rejoin ?? true),
   };
   if (resolved.timeout < 2 * resolved.heartbeat) {
     throw new InvalidOption(
@@ -121,6 +134,33 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
 /** Whether a node notices each stall for which others could exclude it: confirmed deaths rest on that (rule D15). */
 export function noticesStalls(heartbeat: number, timeout: number): boolean {
   return 8 * heartbeat <= timeout;
+}
+
+function checkKeys(what: string, value: unknown, keys: readonly string[]): void {
+  const fault = optionsFault(what, value, keys);
+  if (fault !== null) throw new InvalidOption(fault);
+}
+
+function transportOption(value: GroupsOptions['transport']): TransportFactory {
+  if (value === undefined) return udpMulticast();
+  if (typeof value === 'function') return value;
+  throw new InvalidOption(`transport must be one like udpMulticast() or tcp(), not ${inspect(value, { depth: 0 })}`);
+}
+
+const logged = ['log', 'error', 'warn', 'info', 'debug'] as const satisfies readonly (keyof Logger)[];
+
+function loggerOption(value: GroupsOptions['logger']): Logger {
+  if (value === undefined) return consoleLogger();
+  const lacks = logged.filter((method) => typeof (value as Partial<Logger> | null)?.[method] !== 'function');
+  if (lacks.length === 0) return value;
+  throw new InvalidOption(
+    `logger must be a winston logger, and ${inspect(value, { depth: 0 })} has no ${lacks.join(', ')}; leave it out to log to the console`,
+  );
+}
+
+function traceOption(value: GroupsOptions['trace']): GroupsOptions['trace'] {
+  if (value === undefined || typeof value === 'function' || (typeof value === 'string' && value !== '')) return value;
+  throw new InvalidOption(`trace must be a file's name or a function, not ${inspect(value, { depth: 0 })}`);
 }
 
 function nameOption(option: string, value: unknown): string {
@@ -172,11 +212,17 @@ function flag(option: string, value: unknown): boolean {
   return value;
 }
 
-function count(option: string, value: unknown, least: number): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-    throw new InvalidOption(`${option} must be a whole number of at least ${least}, not ${String(value)}`);
+function count(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`;
+    throw new InvalidOption(`${option} must be a whole number ${range}, not ${inspect(value, { depth: 0 })}`);
   }
   return value;
+}
+
+/** Milliseconds, up to an hour. */
+function time(option: string, value: unknown, least: number): number {
+  return count(`detector.${option} (milliseconds, at most an hour)`, value, least, optionMillisMax);
 }
 
 /** 2020-01-01T00:00:00Z. */

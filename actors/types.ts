@@ -430,7 +430,7 @@ export interface Explanation {
   readonly waiting: readonly string[];
 }
 
-/** Times of the failure detector, in milliseconds. */
+/** Times of the failure detector, in milliseconds, each at most 3,600,000 (an hour). */
 export interface DetectorOptions {
   /** A node that says nothing for so long says that it lives; default 100. */
   readonly heartbeat?: number;

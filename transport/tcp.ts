@@ -4,9 +4,11 @@
  *
  * Datagrams travel over the connections as stream messages do, but are dropped when a peer takes less than it is sent.
  */
+import { Resolver } from 'node:dns';
 import { createServer, isIP } from 'node:net';
 import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { inspect } from 'node:util';
 import { canonicalAddress, isLoopback, parseAddress, parseHostPort, type Endpoint } from './addresses.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
 import { listen } from './door.js';
@@ -14,6 +16,7 @@ import { resolve, startFinding, type DnsOptions } from './finding.js';
 import { messageBytesMax } from './framing.js';
 import { createMesh, datagramBacklogBytesMax } from './mesh.js';
 import { afterAwake } from './patience.js';
+import { optionMillisMax, optionsFault } from './options.js';
 import { createReporter } from './reporter.js';
 import type { Transport, TransportFactory } from './transport.js';
 
@@ -39,7 +42,7 @@ export interface TcpOptions {
   readonly dns?: string | DnsOptions;
   /** A file with a seed a line, '#' begins a comment. It is read again when it has changed. */
   readonly file?: string;
-  /** How often names and DNS records are asked for again, in milliseconds; default 5000. */
+  /** How often names and DNS records are asked for again, in milliseconds, from 100 to 3,600,000 (an hour); default 5000. */
   readonly refreshMillis?: number;
 }
 
@@ -153,11 +156,8 @@ interface Checked {
 }
 
 function check(options: TcpOptions): Checked {
-  for (const key of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(key)) {
-      throw new TransportError(`tcp() has no option '${key}'; it has ${known.join(', ')}`);
-    }
-  }
+  const wrong = optionsFault('tcp()', options, known);
+  if (wrong !== null) throw new TransportError(wrong);
   const {
     listen: at = '127.0.0.1:0',
     advertise,
@@ -170,13 +170,23 @@ function check(options: TcpOptions): Checked {
   if (!Array.isArray(seeds))
     throw new TransportError(`tcp({ seeds }): give a list of 'host:port', not ${String(seeds)}`);
   for (const seed of seeds as readonly string[]) inOption('seeds', () => parseHostPort(seed));
-  if (!Number.isInteger(refreshMillis) || refreshMillis < refreshMillisMin) {
+  checkText('advertise', advertise, "'host:port', or 'host'");
+  checkText('file', file, "the name of a file with a 'host:port' a line");
+  if (!Number.isInteger(refreshMillis) || refreshMillis < refreshMillisMin || refreshMillis > optionMillisMax) {
     throw new TransportError(
-      `tcp({ refreshMillis: ${refreshMillis} }): give a whole number of milliseconds from ${refreshMillisMin}`,
+      `tcp({ refreshMillis: ${String(refreshMillis)} }): give a whole number of milliseconds from ${refreshMillisMin} to ` +
+        `${optionMillisMax}, an hour`,
     );
   }
   return { listen: at, advertise, seeds, dns: checkDns(dns), file, refreshMillis };
 }
+
+function checkText(option: string, value: unknown, what: string): void {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return;
+  throw new TransportError(`tcp({ ${option} }): give ${what}, not ${inspect(value, { depth: 0 })}`);
+}
+
+const knownOfDns = ['name', 'port', 'servers'] as const satisfies readonly (keyof DnsOptions)[];
 
 function checkDns(dns: string | DnsOptions | undefined): DnsOptions | undefined {
   if (dns === undefined) return undefined;
@@ -186,11 +196,23 @@ function checkDns(dns: string | DnsOptions | undefined): DnsOptions | undefined 
       : dns.includes(':')
         ? portOf(inOption('dns', () => parseHostPort(dns)))
         : { name: dns };
+  const wrong = optionsFault('tcp({ dns })', given, knownOfDns);
+  if (wrong !== null) throw new TransportError(`${wrong}; or give 'name:port', or 'name'`);
   if (typeof given.name !== 'string' || given.name === '' || isIP(given.name) !== 0) {
     throw new TransportError(`tcp({ dns }): '${given.name}' is no name: give 'name:port', or the name of SRV records`);
   }
   if (given.port !== undefined && !(Number.isInteger(given.port) && given.port > 0 && given.port <= 65_535)) {
     throw new TransportError(`tcp({ dns: { port: ${given.port} } }): give a whole number from 1 to 65535`);
+  }
+  const { servers } = given;
+  if (servers !== undefined) {
+    try {
+      new Resolver().setServers(servers);
+    } catch {
+      throw new TransportError(
+        `tcp({ dns: { servers } }): give a list of numeric addresses, 'address' or 'address:port', not ${inspect(servers)}`,
+      );
+    }
   }
   return given;
 }

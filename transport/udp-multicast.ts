@@ -23,6 +23,7 @@ import type { Endpoint, Interface } from './addresses.js';
 import { sendOver } from './datagrams-out.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
 import { keepMembership } from './group-membership.js';
+import { optionsFault } from './options.js';
 import { createReporter } from './reporter.js';
 import { sealBytes, unseal } from './seal.js';
 import { createStreams } from './streams.js';
@@ -68,6 +69,15 @@ const datagramBytesMin = 508;
 /** Addresses whose forms are remembered; beyond it all are forgotten and learnt again. Domains are far smaller. */
 const knownAddressesMax = 4096;
 
+const known = [
+  'interface',
+  'address',
+  'port',
+  'unicastPort',
+  'ttl',
+  'datagramBytesMax',
+] as const satisfies readonly (keyof UdpMulticastOptions)[];
+
 function checkNumber(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new TransportError(`udpMulticast({ ${name}: ${value} }): give a whole number from ${min} to ${max}`);
@@ -86,11 +96,18 @@ function checkNumber(name: string, value: number, min: number, max: number): voi
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
   return async (domain, handlers): Promise<Transport> => {
+    const wrong = optionsFault('udpMulticast()', options, known);
+    if (wrong !== null) throw new TransportError(wrong);
     const { ttl = 1, unicastPort = 0, datagramBytesMax = datagramBytesDefault } = options;
     checkNumber('unicastPort', unicastPort, 0, 65_535);
     checkNumber('ttl', ttl, 0, 255);
     checkNumber('datagramBytesMax', datagramBytesMax, datagramBytesMin, datagramBytesUdp);
     if (options.port !== undefined) checkNumber('port', options.port, 1, 65_535);
+    if (options.interface !== undefined && typeof options.interface !== 'string') {
+      throw new TransportError(
+        `udpMulticast({ interface: ${String(options.interface)} }): give the name of an interface or one of its addresses`,
+      );
+    }
     const given = options.address === undefined ? undefined : multicastEndpoint(options.address, options.port ?? 1);
     const on = resolveInterface(options.interface ?? '127.0.0.1', given?.family);
     if (given !== undefined && given.family !== on.family) {

@@ -503,7 +503,18 @@ for (const [what, options, words] of [
   ['seeds that are no list', { seeds: '10.0.0.1:7' as never }, /seeds.*a list of 'host:port'/],
   ['a DNS name that is an address', { dns: '10.0.0.1:7000' }, /'10\.0\.0\.1' is no name/],
   ['a DNS port that is none', { dns: { name: 'x', port: 0 } }, /port: 0.*1 to 65535/],
+  [
+    'a DNS option that there is not',
+    { dns: { nmae: 'x' } as never },
+    /dns.*no option 'nmae'; it has name, port, servers/,
+  ],
+  ['dns that is none', { dns: 5 as never }, /dns.*not 5; or give 'name:port'/],
+  ['a DNS server that is none', { dns: { name: 'x', servers: ['foo'] } }, /servers.*list of numeric addresses.*'foo'/],
+  ['an advertised number', { advertise: 7000 as never }, /advertise.*give 'host:port', or 'host', not 7000/],
+  ['a file that is no name', { file: 7 as never }, /file.*the name of a file.*not 7/],
+  ['null', null as never, /tcp\(\) takes an object with listen.*not null/],
   ['a refresh that is none', { refreshMillis: 0 }, /refreshMillis: 0.*from 100/],
+  ['a refresh after an age', { refreshMillis: 1e12 }, /refreshMillis: 1000000000000.*to 3600000, an hour/],
 ] as const satisfies readonly (readonly [string, TcpOptions, RegExp])[]) {
   test(`tcp: ${what} is refused, with the remedy`, async (t) => {
     await t.throwsAsync(tcp(options)(freshDomain(), nowhere), { instanceOf: TransportError, message: words });
