@@ -36,7 +36,11 @@ export function ready(system: Ref<never>): Promise<void> {
   return hostOf(system).ready.promise;
 }
 
-/** Leaves the domain gracefully: groups flushed, streams closed. Resolves when that is done; nact's `stop` does it too. */
+/**
+ * Leaves the domain gracefully: groups flushed, what was delivered applied, streams closed. Resolves when that is done, after 10 s at
+ * most: a node that cannot get the others' consent goes without, and a member whose function has not returned or has messages
+ * before it is ended then, with a warning. nact's `stop` does it too.
+ */
 export function leaveDomain(system: Ref<never>): Promise<void> {
   const host = hostOf(system);
   beginLeaveDomain(host);

@@ -68,15 +68,20 @@ function goOn(member: Member, token: TransferToken): void {
 
 /** The node has a new life; what follows in the mailbox is of that one, and receipts are given their last word. */
 export function enqueueReborn(member: Member, undelivered: Undelivered): void {
+  takeLastWords(member);
+  member.rebirths += 1;
+  put(member, { kind: 'reborn', ...undelivered });
+  schedule(member);
+}
+
+/** Takes what the mailbox has about own multicasts, ahead of what waits there. */
+export function takeLastWords(member: Member): void {
   const rest = member.items.slice(member.head);
   for (const item of rest) if (item.kind === 'progress' || item.kind === 'failed') void apply(member, item);
   const kept = rest.filter((item) => item.kind !== 'progress' && item.kind !== 'failed');
   member.applied += rest.length - kept.length;
   member.items = kept;
   member.head = 0;
-  member.rebirths += 1;
-  put(member, { kind: 'reborn', ...undelivered });
-  schedule(member);
 }
 
 /** The node is out of its domain: the member ends once its mailbox is empty. */

@@ -17,8 +17,11 @@ import { endRequests } from './requests.js';
 import { clearTable } from './structures.js';
 import { endTransfers, forgoState } from './restore.js';
 
-/** The others may be gone, or too few to agree: then a leave has no end, and the node goes without, in milliseconds. */
-const leaveMillisMax = 10_000;
+/**
+ * The others may be gone, or too few to agree, or a member's function may never return: then a leave has no end, and the
+ * node goes without, in milliseconds.
+ */
+export const leaveMillisMax = 10_000;
 
 /**
  * Starts to leave. `discard`: what is still delivered is thrown away, the state is not one to go on with, and no joiner

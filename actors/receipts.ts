@@ -141,6 +141,14 @@ export function failRest(outbox: Outbox, why: string): void {
 /** What has to be delivered here before a read that is asked for now: the last number of each class. */
 export type ReadMark = readonly number[];
 
+/** Nothing more is applied here: that goes for what is stable as well. */
+export function failUndelivered(outbox: Outbox, why: string): void {
+  for (const receipt of outbox.receipts.between(1, outbox.stable)) {
+    receipt.fail(new MulticastFailed(receipt.id, true, why));
+    outbox.receipts.delete(receipt.number);
+  }
+}
+
 /** Marks what was sent so far. */
 export function markSent(outbox: Outbox): ReadMark {
   return outbox.sentByClass.slice();
@@ -201,7 +209,7 @@ export class OwnReceipt implements Receipt {
     const promises = (this.promises ??= {});
     if (promises.accepted) return promises.accepted.promise;
     promises.accepted = deferred();
-    if (this.failure) promises.accepted.reject(this.failure);
+    if (this.failure && !this.isStable) promises.accepted.reject(this.failure);
     else if (this.number <= this.outbox.accepted) promises.accepted.resolve();
     return promises.accepted.promise;
   }
@@ -254,7 +262,7 @@ export class OwnReceipt implements Receipt {
   }
 
   fail(error: Error): void {
-    if (this.isStable) return;
+    if (this.isStable && this.position !== undefined) return;
     this.failure = error;
     this.promises?.accepted?.reject(error);
     this.promises?.delivered?.reject(error);

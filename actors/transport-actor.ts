@@ -17,7 +17,8 @@ import type { DomainState } from '../lib/membership/state.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
 import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
-import { enqueue, enqueueOver, enqueueReborn } from './group-actor.js';
+import { consentBy, endMembers } from './ending.js';
+import { enqueue, enqueueReborn } from './group-actor.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation, noticesStalls } from './options.js';
@@ -258,14 +259,14 @@ export function turn(host: Host): void {
     const effects = ready(core, now);
     if (host.life.trace && now - host.gaugedAt >= gaugeMillis) traceGauge(host, core, host.life.trace, now);
     perform(host, effects);
-    if (now >= host.leaveBy && host.life.core) {
+    if (now >= consentBy(host) && host.life.core) {
       host.log.warn(`${host.life.id} goes without the others' consent: it could not leave gracefully`);
       void conclude(host, 'left', undefined);
     }
   } catch (error) {
     bug(host, error);
   }
-  if (host.life.core) armTimer(host, Math.min(nextTick(host.life.core), host.leaveBy));
+  if (host.life.core) armTimer(host, Math.min(nextTick(host.life.core), consentBy(host)));
 }
 
 /** Traces the buffers. Written with the next batch. */
@@ -409,17 +410,14 @@ function refuse(host: Host, group: string, why: string): void {
   finish(member, error);
 }
 
-/** The node is out of its domain: members apply what they were still delivered, then everything is closed. */
+/** The node is out of its domain: members apply what they were still delivered, as far as there is time, then everything is closed. */
 async function conclude(host: Host, status: 'left' | 'excluded', error: Error | undefined): Promise<void> {
   host.phase = 'leaving';
   host.life.core = undefined;
   endRemote(host, 'this node is not in its domain any more');
   endRequests(host.life.requests, 'this node is not in its domain any more');
   clearTimeout(host.timer);
-  const members = [...host.members.values()];
-  const why = error ?? new NotAMember(host.options.domain, 'the node left its domain');
-  for (const member of members) enqueueOver(member, status, why);
-  await Promise.all(members.map(({ left }) => left.promise));
+  await endMembers(host, status, error ?? new NotAMember(host.options.domain, 'the node left its domain'));
   endHost(host, error);
 }
 

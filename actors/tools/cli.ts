@@ -101,7 +101,8 @@ function program(done: (code: number) => void): Command {
     .addOption(
       new Option(
         '--behind-max <MS>',
-        'if deliveries are not kept up with for so long, leave and come back with the state',
+        'leave and come back with the state if for so long more than 4 MiB of deliveries (limits.backlogBytesMax) wait for this member; ' +
+          'less never counts as being behind, and the oldest member never goes',
       ).argParser(wholeNumber(10, 3_600_000)),
     )
     .option('--trace <FILE>', 'write the protocol trace')

@@ -57,6 +57,8 @@ interface Session {
   ref: GroupRef<MemberMessage, MemberState>;
   /** Milliseconds that each delivery takes. */
   slow: number;
+  /** Whether it was told to exit. */
+  exiting: boolean;
   /** Ends running sends. */
   readonly stops: Set<() => void>;
   readonly running: Set<Promise<void>>;
@@ -90,6 +92,7 @@ export async function runMember(options: MemberCommand): Promise<number> {
     system,
     ref: undefined as never,
     slow: 0,
+    exiting: false,
     stops: new Set(),
     running: new Set(),
     print,
@@ -99,6 +102,8 @@ export async function runMember(options: MemberCommand): Promise<number> {
   ready(system).then(
     () => print({ event: 'ready', node: domain(system).self }),
     (error: unknown) => {
+      // told to exit before it was in its domain, or while it was cut off from it: that is no error
+      if (session.exiting) return;
       process.stderr.write(`error: ${messageOf(error)}\n`);
       end(1);
     },
@@ -169,6 +174,7 @@ function listen(session: Session): ReturnType<typeof createInterface> {
 }
 
 async function exit(session: Session): Promise<void> {
+  session.exiting = true;
   for (const stop of session.stops) stop();
   const timer = setTimeout(() => {
     process.stderr.write(`error: could not leave within ${leaveMillisMax / 1000} s\n`);

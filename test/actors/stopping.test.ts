@@ -7,6 +7,7 @@ import {
   memoryHub,
   multicast,
   MulticastFailed,
+  NotAMember,
   read,
   ready,
   spawnReplicated,
@@ -175,5 +176,46 @@ test.serial(
       [],
     );
     t.is(remembered.lines.filter((line) => line.includes('starts anew')).length, 1);
+  },
+);
+
+test.serial(
+  'a node whose members cannot get through with their messages leaves all the same within 10 s',
+  async (t) => {
+    t.timeout(60_000);
+    const hub = memoryHub();
+    const stays = spawnReplicated(system(t, hub, 'stays'), append, 'slow', { initialState: [] });
+    const remembered = rememberingLogger();
+    const node = system(t, hub, 'goes', { logger: remembered.logger });
+    const stuck = spawnReplicated(node, () => new Promise<number>(() => undefined), 'stuck', { initialState: 0 });
+    const slowly = (state: readonly number[], message: number) =>
+      new Promise<readonly number[]>((resolve) => setTimeout(resolve, 100, append(state, message)));
+    const slow = spawnReplicated(node, slowly, 'slow', { initialState: [] });
+    await Promise.all([viewOf(stays, 2), viewOf(stuck, 1)]);
+    const one = multicast(stuck, 1);
+    multicast(stuck, 2);
+    const receipts = Array.from({ length: 260 }, (_, number) => multicast(slow, number));
+    const last = receipts.at(-1) as (typeof receipts)[number];
+    const early = receipts[0] as (typeof receipts)[number];
+    const [failing, stuckFailing] = [last, one].map(({ delivered }) =>
+      t.throwsAsync(delivered, { instanceOf: MulticastFailed, message: /before its own member had applied it/ }),
+    );
+    const reading = t.throwsAsync(
+      read(slow, (state) => state, { linearizable: true }),
+      { instanceOf: NotAMember },
+    );
+    await early.delivered;
+    const from = performance.now();
+    await leaveDomain(node);
+    const millis = performance.now() - from;
+    t.true(millis > 5000 && millis < 11_000, `it took ${millis} ms`);
+    await Promise.all([failing, stuckFailing, reading, one.stable, last.stable, last.accepted]);
+    await t.throwsAsync(last.delivered, { instanceOf: MulticastFailed });
+    const warnings = remembered.lines.filter((line) => line.startsWith('warn'));
+    t.true(warnings.some((line) => /'stuck' is left with 1 messages not applied here.*one more/.test(line)));
+    const [, count] = /'slow' is left with (\d+) messages not applied here/.exec(warnings.join('\n')) ?? [];
+    t.true(Number(count) > 100 && Number(count) < 260, warnings.join('\n'));
+    t.is(await read(stays, (state) => state.length), 260, 'the others have all of them');
+    t.is(await first(status(stuck), () => true), 'left');
   },
 );

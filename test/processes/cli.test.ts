@@ -22,7 +22,9 @@ test.serial('help of the whole and of each command; the status is 0', async (t) 
     t.is(code, 0);
     t.regex(stdout, /Usage: nact-groups/);
   }
-  t.regex((await runCli('member', '--help')).stdout, /send N \[--size B\]/);
+  const { stdout } = await runCli('member', '--help');
+  t.regex(stdout, /send N \[--size B\]/);
+  t.regex(stdout.replace(/\s+/g, ' '), /more than 4 MiB of deliveries.*the oldest member never goes/);
 });
 
 test.serial('what is not understood is refused with status 2 and a word why', async (t) => {
@@ -188,6 +190,36 @@ test.serial('a member: flags of a transport that do not belong together or make 
     t.is(code, status, flags.join(' '));
     t.regex(stderr, words);
   }
+});
+
+test.serial('a member that is told to end before it is in its group, cut off, or slow leaves quietly', async (t) => {
+  t.timeout(90_000);
+  const early = startMember(t, 'early', freshDomain(), '--minimum-nodes', '2');
+  // until it can take signals
+  await early.run('slow 0');
+  early.child.kill('SIGTERM');
+  t.is(await early.exited, 0);
+  t.deepEqual(
+    early.errors.filter((line) => line.includes('error')),
+    [],
+  );
+
+  const domain = freshDomain();
+  const [a, b] = ['a', 'b'].map((name) => startMember(t, name, domain, '--quorum', 'majority'));
+  if (!a || !b) throw new Error('no members');
+  await Promise.all([a.view(['a', 'b']), b.view(['a', 'b'])]);
+  a.child.kill('SIGKILL');
+  await b.line(({ event, status }) => event === 'status' && status === 'wedged', 'word that it is wedged');
+  b.child.kill('SIGTERM');
+  const slow = startMember(t, 'slow', freshDomain());
+  await slow.view(['slow']);
+  await slow.run('slow 100');
+  slow.command('send 260');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  slow.child.kill('SIGTERM');
+  t.deepEqual(await Promise.all([b.exited, slow.exited]), [0, 0]);
+  t.regex(slow.errors.join('\n'), /'g' is left with \d+ messages not applied here/);
+  t.notRegex([...b.errors, ...slow.errors].join('\n'), /error: /);
 });
 
 test.serial('a name that is taken: the second process says so and exits', async (t) => {
