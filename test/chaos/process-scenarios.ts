@@ -272,11 +272,17 @@ const crowd: Scenario = {
 
 /** Nobody has been excluded, and nobody is about to be. */
 async function unchanged(ground: Parameters<Scenario['play']>[0]['ground'], names: readonly string[]): Promise<void> {
-  const [first] = names.map((name) => ground.members.get(name));
-  const views = first?.events.filter(({ event }) => event === 'view') ?? [];
-  const excluded = views.filter(({ cause }) => String(cause).includes('failed') || String(cause).includes('excluded'));
-  if (excluded.length > 0) throw new Error(`excluded without a reason: ${JSON.stringify(excluded)}`);
   await ground.together(names);
+  for (const name of names) {
+    const excluded = ground.members.get(name)?.events.filter(tellsOfExclusion) ?? [];
+    if (excluded.length > 0) throw new Error(`excluded without a reason, says ${name}: ${JSON.stringify(excluded)}`);
+  }
+}
+
+/** Whether it is a view without somebody who failed, or word of who says so that it is out itself. */
+function tellsOfExclusion({ event, cause, status }: Event): boolean {
+  if (event === 'view') return /failed|excluded/.test(String(cause));
+  return event === 'status' && status === 'excluded';
 }
 
 /** Scenarios on loopback. */
