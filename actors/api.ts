@@ -8,7 +8,8 @@ import { explain as explainCore } from '../lib/explain.js';
 import { statistics, wedgedFor } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
-import { CannotForce, NotAMember } from './errors.js';
+import { NotAMember } from './errors.js';
+import { forceOn } from './forcing.js';
 import { deferred, hostOf, memberOf, tell, type Host, type Member } from './host.js';
 import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
@@ -185,7 +186,8 @@ export interface Domain {
    * certain that the others are gone. The oldest of them founds the domain anew with the states that it has, the others
    * join it as new incarnations. What that gives up is in docs/guarantees.md. Loudly logged.
    *
-   * Resolves when this node is in the domain that goes on. Rejects with {@link CannotForce}, which says what to name.
+   * Resolves when this node is in the domain that goes on. Rejects with {@link CannotForce}, which says what to name, and if nothing
+   * has come of it after 20 times `detector.timeout`.
    */
   forceOn(nodes: readonly string[]): Promise<void>;
   /** Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way. */
@@ -210,19 +212,6 @@ export function domain(system: Ref<never>): Domain {
     forceOn: (nodes) => forceOn(host, nodes),
     statistics: () => statisticsOf(host),
   };
-}
-
-function forceOn(host: Host, nodes: readonly string[]): Promise<void> {
-  if (host.phase !== 'running' || host.life.core === undefined) {
-    return Promise.reject(new CannotForce('this node is in no domain'));
-  }
-  if (host.forcing) return Promise.reject(new CannotForce('it is being forced on already'));
-  host.forcing = deferred();
-  host.log.error(`an operator forces domain '${host.options.domain}' on with ${nodes.join(', ')}`, {
-    node: host.life.id,
-  });
-  tell(host, { kind: 'force', nodes: [...nodes] });
-  return host.forcing.promise;
 }
 
 function domainView(state: DomainState): DomainView {

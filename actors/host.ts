@@ -119,7 +119,7 @@ export interface Host {
   bugs: number[];
   readonly ready: Deferred;
   /** Settled when what an operator has forced has happened, or not. */
-  forcing: Deferred | undefined;
+  forcing: (Deferred & { readonly timer: NodeJS.Timeout }) | undefined;
   readonly left: Deferred;
   readonly domain: BehaviorSubject<DomainState | undefined>;
   /** Members by group. */

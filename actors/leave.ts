@@ -8,6 +8,7 @@
  * none), so everything above a member is wrapped: else a dead member would acknowledge for ever.
  */
 import { CannotForce, NotAMember } from './errors.js';
+import { endForcing } from './forcing.js';
 import { hosts, tell, wake, type Host, type Member } from './host.js';
 import type { NactParent } from './nact-internals.js';
 import { emitStatus } from './observables.js';
@@ -181,7 +182,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   host.life.core = undefined;
   host.inbox = [];
   host.life.trace?.close();
-  host.forcing?.reject(new CannotForce(why));
+  endForcing(host, new CannotForce(why));
   host.ready.reject(error ?? new NotAMember(host.options.domain, why));
   host.domain.complete();
   const closed = Promise.all([host.transport?.close(), host.next?.close()]);

@@ -18,6 +18,7 @@ import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { guard } from './context.js';
 import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { consentBy, endMembers } from './ending.js';
+import { endForcing } from './forcing.js';
 import { enqueue, enqueueReborn } from './group-actor.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
@@ -437,12 +438,6 @@ function undelivered({ outbox, group, behavior, log }: Member): { unsent: unknow
     unsent: kept.slice(sent.length).map(({ message }) => message),
     uncertain: sent.map(({ message }) => message),
   };
-}
-
-function endForcing(host: Host, error: Error | undefined): void {
-  if (error) host.forcing?.reject(error);
-  else host.forcing?.resolve();
-  host.forcing = undefined;
 }
 
 /** A new life under the same name: new core, all groups joined again, receipts of the old life settled. */

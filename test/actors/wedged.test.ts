@@ -21,6 +21,8 @@ import {
   type GroupsOptions,
   type ReplicatedProps,
 } from '../../actors/index.js';
+import { forceOn } from '../../actors/forcing.js';
+import type { Host } from '../../actors/host.js';
 import { append, eventually, first, rememberingLogger, system, viewOf } from './systems.js';
 
 type Log = readonly number[];
@@ -210,6 +212,31 @@ test.serial(
     for (const state of states) t.deepEqual(state, states[0]);
   },
 );
+
+test.serial('what is no list of names cannot be forced on, and forcing of which nothing comes ends', async (t) => {
+  const e = at(await stage(t, ['e']), 'e');
+  await ready(e.system);
+  const force = (nodes: unknown) => domain(e.system).forceOn(nodes as string[]);
+  for (const [wrong, named] of [
+    ['y', /'y'/],
+    [[], /\[\]/],
+    [undefined, /undefined/],
+    [['d', 5], /\[ 'd', 5 \]/],
+    [[''], /\[ '' \]/],
+  ] as const) {
+    const error = await t.throwsAsync(force(wrong), { instanceOf: CannotForce, message: named });
+    t.regex(error?.message ?? '', /an array of the names of all nodes that are to go on, as forceOn/);
+  }
+  await t.throwsAsync(force(['e']), { instanceOf: CannotForce, message: /goes on by itself/ });
+
+  const core = { phase: 'running', life: { core: {} }, inbox: [], log: { error: () => undefined } };
+  const silent = { ...core, options: { domain: 'd', timeout: 10 } } as unknown as Host;
+  for (const round of [1, 2]) {
+    const forced = forceOn(silent, ['a']);
+    await t.throwsAsync(forceOn(silent, ['a']), { instanceOf: CannotForce, message: /already/ });
+    await t.throwsAsync(forced, { instanceOf: CannotForce, message: /nothing came of it within 0.2 s/ }, `${round}`);
+  }
+});
 
 test.serial('no side goes on that weighs too little, and no group forms before', async (t) => {
   const weights = { s1: 1, s2: 1, s3: 1, w1: 0, w2: 0 };
