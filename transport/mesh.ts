@@ -64,13 +64,6 @@ const closeMillisMax = 5000;
 /** After the last byte the other end gets so long to read it: closing at once would reset the connection. */
 const lingerMillisMax = 1000;
 
-/** Seeds that are not there are told together: the first ones after a moment, then one line a second for each reason. */
-const faultMillisMin = 100;
-const faultMillis = 1000;
-
-/** So many seeds are named in a line. */
-const namedMax = 16;
-
 /** What a mesh needs from its transport. */
 export interface MeshOptions {
   /** Listens; the mesh takes its connections and closes it. */
@@ -163,10 +156,6 @@ export function createMesh(options: MeshOptions): Mesh {
   let seeds = new Set<string>();
   let nodes = new Set<string>();
   let tethers = new Set<string>();
-  /** Seeds that are not there and have not been told, by the reason. */
-  const faulty = new Map<string, string[]>();
-  let faultTimer: NodeJS.Timeout | undefined;
-  let toldAt = -Infinity;
   let multicasts: Uint8Array[] = [];
   let isFlushDue = false;
   let droppedCount = 0;
@@ -433,25 +422,7 @@ export function createMesh(options: MeshOptions): Mesh {
   function fault(target: Target, why: string): void {
     if (!seeds.has(target.key) || closing || target.fault === why) return;
     target.fault = why;
-    const alike = faulty.get(why);
-    if (alike === undefined) faulty.set(why, [target.key]);
-    else alike.push(target.key);
-    if (faulty.size > 1 || alike !== undefined) return;
-    const isSoon = performance.now() - toldAt > faultMillis;
-    faultTimer = setTimeout(tellFaults, isSoon ? faultMillisMin : faultMillis).unref();
-  }
-
-  function tellFaults(): void {
-    toldAt = performance.now();
-    for (const [why, keys] of faulty) {
-      const more = keys.length > namedMax ? ` and ${keys.length - namedMax} more` : '';
-      const what = `seed${keys.length > 1 ? 's' : ''} ${keys.slice(0, namedMax).join(', ')}${more}`;
-      reporter.report(
-        `seeds: ${why}`,
-        `${what}: ${why}; ${keys.length > 1 ? 'they are' : 'it is'} tried again and again`,
-      );
-    }
-    faulty.clear();
+    reporter.report(`seed-${target.key}`, `seed ${target.key}: ${why}; it is tried again and again`);
   }
 
   function tellOwn(target: Target): void {
@@ -673,7 +644,6 @@ export function createMesh(options: MeshOptions): Mesh {
     flush();
     closing = true;
     clearInterval(timer);
-    clearTimeout(faultTimer);
     const serverClosed = door.close();
     await new Promise<void>((resolve) => {
       const deadline = afterAwake(closeMillisMax, resolve);

@@ -157,8 +157,6 @@ export interface Peer extends Signals {
   brokeAt: Millis | null;
   /** When it last reported whom it suspects. */
   reportedAt: Millis;
-  /** Whether it was logged that its death does not count. */
-  deathTold: boolean;
   /** Probes of its address that are still to be made, since its tether broke or somebody reported it. */
   probes: number;
   /** When the next of these is due. */
@@ -399,7 +397,6 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
       pushFrom: now,
       pushes: 0,
       brokeAt: null,
-      deathTold: false,
       reportedAt: -Infinity,
       probes: 0,
       probeAt: Infinity,

@@ -62,13 +62,8 @@ export function noteDeath(m: Membership, id: NodeId, now: Millis, out: Outputs):
   peer.goneAt ??= now;
   wake(m, now);
   const why = whyNot(m, m.state, peer, now);
-  if (why === null) {
-    m.confirmed.add(id);
-    return;
-  }
-  // it is asked for again until it is out
-  if (!peer.deathTold) log(out, 'warn', 'a death is confirmed that does not count', { node: id, why });
-  peer.deathTold = true;
+  if (why === null) m.confirmed.add(id);
+  else log(out, 'warn', 'a death is confirmed that does not count', { node: id, why });
 }
 
 /** Why a death does not count, or null if it does. */

@@ -17,8 +17,6 @@ const ignored: ReadonlySet<string> = new Set([
   ...['host', 'groupsById', 'sources', 'timed', 'dirty', 'packers', 'capacity'],
   // counters
   ...['packetsIn', 'packetsOut', 'bytesOut', 'dropped', 'attempts', 'requestTries', 'pushes'],
-  // only for the log
-  'deathTold',
   // chance only spreads times
   'random',
   // how long to wait: whatever it is, it is over when time passes

@@ -521,20 +521,6 @@ for (const [what, options, words] of [
   });
 }
 
-test('tcp: many seeds that are not there are told once, in few lines, each with its reason', async (t) => {
-  const seeds = Array.from({ length: 300 }, (_, i) => `127.0.1.${1 + (i % 250)}:${1 + Math.floor(i / 250)}`);
-  const a = await node(t, freshDomain(), { seeds });
-  const told = (): string[] => a.errors.map(({ message }) => message).filter((each) => each.startsWith('seed'));
-  const count = (): number =>
-    told().reduce(
-      (sum, each) => sum + (each.match(/127\.0\.1\./g)?.length ?? 0) + Number(/ (\d+) more/.exec(each)?.[1] ?? 0),
-      0,
-    );
-  await a.until(() => count() === seeds.length);
-  t.true(told().length <= 5, told().join('\n'));
-  for (const each of told()) t.regex(each, /nobody listens there \(ECONNREFUSED\); they are tried again and again$/);
-});
-
 test('tcp: a port that is taken is refused, with the remedy', async (t) => {
   const a = await node(t, freshDomain());
   await t.throwsAsync(tcp({ listen: a.address })(freshDomain(), nowhere), {
