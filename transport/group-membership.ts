@@ -13,8 +13,11 @@ import { codeOf } from './errors.js';
 import type { Reporter } from './reporter.js';
 import { closeSocket, openGroup, setBuffer } from './udp-sockets.js';
 
-/** How often it is looked at the interface. Looking costs some tens of microseconds. */
-const lookMillis = 1000;
+/**
+ * How often it is looked at the interface: well within the time of discovery, or a node whose interface is back would found a domain of its
+ * own before it hears the others. Looking costs some tens of microseconds.
+ */
+const lookMillis = 200;
 
 /** What membership needs. */
 export interface GroupMembershipOptions {

@@ -205,8 +205,9 @@ test.serial('a member that is told to end before it is in its group, cut off, or
   );
 
   const domain = freshDomain();
-  const [a, b] = ['a', 'b'].map((name) => startMember(t, name, domain, '--quorum', 'majority'));
-  if (!a || !b) throw new Error('no members');
+  const a = startMember(t, 'a', domain, '--quorum', 'majority');
+  await a.view(['a']);
+  const b = startMember(t, 'b', domain, '--quorum', 'majority');
   await Promise.all([a.view(['a', 'b']), b.view(['a', 'b'])]);
   a.child.kill('SIGKILL');
   await b.line(({ event, status }) => event === 'status' && status === 'wedged', 'word that it is wedged');
