@@ -150,17 +150,19 @@ async function move(host: Host, why: string): Promise<void> {
   if (host.phase !== 'running' || host.isMoving) return;
   host.isMoving = true;
   const own = handlers(host);
-  const isTaken = (): boolean => host.transport === host.next;
+  let next: Transport | undefined;
+  const isPending = (): boolean => next !== undefined && next === host.next;
   const takeIf = (isAhead: boolean): void => {
-    const { transport: former, next } = host;
-    if (!isAhead || isTaken() || host.phase !== 'running') return;
+    if (!isAhead || !isPending() || host.phase !== 'running') return;
+    const { transport: former } = host;
     host.transport = next;
+    host.next = undefined;
     host.isMoving = false;
     restart(host, why);
     void former?.close();
   };
   try {
-    host.next = await host.options.transport(host.options.domain, {
+    next = await host.options.transport(host.options.domain, {
       ...own,
       datagram(bytes, from) {
         const { core } = host.life;
@@ -168,20 +170,28 @@ async function move(host: Host, why: string): Promise<void> {
         own.datagram(bytes, from);
       },
       moved(again) {
-        if (isTaken()) return own.moved(again);
-        // the former one tells of it again
-        host.isMoving = false;
-        void host.next?.close();
+        // while it is pending, the former one tells of it as well
+        if (isPending()) giveUp(host);
+        else own.moved(again);
       },
     });
-    host.log.warn(`${why}: ${host.life.id} waits to hear from the others at ${host.next.address}`);
-    if (hasEnded(host)) await host.next.close();
+    host.next = next;
+    host.log.warn(`${why}: ${host.life.id} waits to hear from the others at ${next.address}`);
+    if (hasEnded(host)) giveUp(host);
     else takeIf(host.life.domain === undefined);
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     host.log.warn(`${why}; the transport cannot be opened anew: ${failure}; it is tried again`);
     host.isMoving = false;
   }
+}
+
+/** Closes a transport that was opened at a new address, before it is this node's. */
+function giveUp(host: Host): void {
+  const { next } = host;
+  host.next = undefined;
+  host.isMoving = false;
+  void next?.close();
 }
 
 function hasEnded({ phase }: Host): boolean {

@@ -1,8 +1,8 @@
 /**
  * Membership of the multicast group, which a system forgets with the interface: one that is deleted and made anew under the same
- * name is another one to it, and a switch may have forgotten who was behind a link that was down. So it is looked once a second
- * whether the interface is what it was, and if not, or if a multicast could not be sent, the group is joined anew and the
- * interface for sending set anew.
+ * name is another one to it, and a switch may have forgotten who was behind a link that was down. So it is looked again and
+ * again whether the interface is what it was, and if not, or if a multicast could not be sent, the group is joined anew and
+ * the interface for sending set anew.
  */
 import type { Socket } from 'node:dgram';
 import type { RemoteInfo } from 'node:dgram';

@@ -36,7 +36,7 @@ test('a node that has moved begins a new life when it hears that the others have
   const former = domain(nodes[2] as (typeof nodes)[0]).self;
   cut(nodes[2] as (typeof nodes)[0]);
   opened[0]?.moved('10.0.0.1 is gone from eth0, which has 10.0.0.2 now');
-  // as it does once a second
+  // as it does at each look
   opened[0]?.moved('10.0.0.1 is gone from eth0, which has 10.0.0.2 now');
   await viewOf(a, 2);
   await Promise.all([a, c].map((ref) => viewOf(ref, 3)));
@@ -46,6 +46,30 @@ test('a node that has moved begins a new life when it hears that the others have
   t.is(opened.length, 2);
   t.is(closed(), 1);
   t.true(lines.some((line) => /^warn .*10\.0\.0\.2 now: c#\d+ waits to hear from the others at/.test(line)));
+});
+
+test('a node that moves again after a new life began moves as the first time', async (t) => {
+  const { hub, cut } = cuttable(t);
+  const { transport, opened, closed } = watched(hub);
+  const { logger, lines } = rememberingLogger();
+  const nodes = [system(t, hub, 'a'), system(t, hub, 'b'), system(t, hub, 'c', { transport, logger })];
+  const refs = nodes.map((node) => spawnReplicated(node, append, 'g', { initialState: [] }));
+  await Promise.all(refs.map((ref) => viewOf(ref, 3)));
+  const [a, , c] = refs as [(typeof refs)[0], unknown, (typeof refs)[0]];
+  for (const [at, why] of ['its first address is gone', 'its second address is gone'].entries()) {
+    cut(nodes[2] as (typeof nodes)[0]);
+    opened[at]?.moved(why);
+    await eventually(() => Promise.resolve(opened.length === at + 2), 'another transport');
+    // as it does at each look
+    opened[at]?.moved(why);
+    opened[at]?.moved(why);
+    await viewOf(a, 2);
+    await Promise.all([a, c].map((ref) => viewOf(ref, 3)));
+    t.true(lines.some((line) => line.includes(`starts anew as ${domain(nodes[2] as (typeof nodes)[0]).self}: ${why}`)));
+  }
+  await multicast(c, 1).stable;
+  t.is(opened.length, 3);
+  t.is(closed(), 2);
 });
 
 test('a node that has moved and hears nobody keeps its life and its state, and leaves both addresses', async (t) => {
