@@ -5,6 +5,7 @@
  */
 import type { Tally } from './payload.js';
 import { endTrial, isComplete } from './payload.js';
+import { assignmentOf, endWithParent } from './processes.js';
 import type { Answer, Assignment, Command, Sample } from './protocol.js';
 
 /** A contender at work in this process. */
@@ -25,8 +26,6 @@ export interface Load {
   close(): void | Promise<void>;
 }
 
-/** Longer than any run. */
-const lifeMillisMax = 15 * 60 * 1000;
 const pollMillis = 10;
 
 function answer(message: Answer): void {
@@ -39,12 +38,11 @@ function fail(error: unknown): void {
 
 /** Opens the load for what this process was told, and serves the parent until the end. */
 export async function serve(open: (assignment: Assignment) => Promise<Load>): Promise<void> {
-  setTimeout(() => process.exit(1), lifeMillisMax).unref();
-  process.once('disconnect', () => process.exit(1));
+  endWithParent();
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   try {
-    const assignment = JSON.parse(process.argv[2] ?? '') as Assignment;
+    const assignment = assignmentOf<Assignment>();
     const load = await open(assignment);
     process.on('message', (command: Command) => void obey(load, command).catch(fail));
     answer({ kind: 'ready', description: load.description });

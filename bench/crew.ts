@@ -1,14 +1,12 @@
 /**
  * The processes of one contender at one point: started, commanded, and gone again whatever happens.
  *
- * Every wait has an end, and the processes are killed by their ids when a crew is dismissed, when anything in them
- * fails, and when this process ends.
+ * Every wait has an end, and the processes are killed when a crew is dismissed and when anything in them fails.
  */
-import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { nameOf } from './plan.js';
 import type { Contender, Point } from './plan.js';
+import { isLiving, privateNetwork, startProcess } from './processes.js';
 import type { Answer, Assignment, Command } from './protocol.js';
 
 /** Processes at work. */
@@ -29,23 +27,7 @@ export class MeasurementFailed extends Error {
 const readyMillisMax = 20_000;
 const endMillisMax = 5_000;
 
-const living = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL');
-});
-
 let crews = 0;
-
-/** A multicast address, a port and a domain that no other crew of this machine has, as far as chance allows. */
-function privateNetwork(): Pick<Assignment, 'domain' | 'address' | 'port'> {
-  crews += 1;
-  const { pid } = process;
-  return {
-    domain: `bench-${pid}-${crews}`,
-    address: `239.255.${(pid >> 8) & 0xff}.${pid & 0xff}`,
-    port: 20_000 + ((pid * 31 + crews * 7) % 20_000),
-  };
-}
 
 interface Member {
   readonly child: ChildProcess;
@@ -56,6 +38,7 @@ interface Member {
 /** Starts a crew; the first process is ready before the others start, so that it is the oldest member. */
 export async function assemble(contender: Contender, point: Point, profiles: string | undefined): Promise<Crew> {
   const network = privateNetwork();
+  crews += 1;
   const members: Member[] = [];
   let news: () => void = () => undefined;
 
@@ -64,9 +47,8 @@ export async function assemble(contender: Contender, point: Point, profiles: str
     const file = contender.kind === 'groups' ? './member.js' : './raw.js';
     const name = `${nameOf(contender)}-${point.bytes}-${point.senders}-${index}.${crews}.cpuprofile`;
     const execArgv = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}`] : [];
-    const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(assignment)], { execArgv });
+    const child = startProcess(new URL(file, import.meta.url), assignment, execArgv);
     const member: Member = { child, answers: [], failure: undefined };
-    living.add(child);
     child.on('message', (answer: Answer) => {
       if (answer.kind === 'failed') member.failure ??= answer.why;
       else member.answers.push(answer);
@@ -77,7 +59,6 @@ export async function assemble(contender: Contender, point: Point, profiles: str
       news();
     });
     child.on('exit', (code, signal) => {
-      living.delete(child);
       member.failure ??= `process ${index} ended with ${code ?? signal ?? 'nothing'}`;
       news();
     });
@@ -115,7 +96,7 @@ export async function assemble(contender: Contender, point: Point, profiles: str
 
   async function dismiss(): Promise<void> {
     const ends = members
-      .filter(({ child }) => living.has(child))
+      .filter(({ child }) => isLiving(child))
       .map(({ child }) => {
         const end = new Promise((resolve) => child.once('exit', resolve));
         const timer = setTimeout(() => child.kill('SIGKILL'), endMillisMax);

@@ -32,6 +32,19 @@ export function lookAtMachine(): Machine {
   };
 }
 
+/** The machine and the code in words, and whether something else goes on there. */
+export function describe(machine: Machine): string[] {
+  const memory = (machine.memoryBytes / 2 ** 30).toFixed(0);
+  const isBusy = machine.load > machine.cpus / 2;
+  return [
+    `${machine.cpus} x ${machine.model}, ${memory} GiB, ${machine.system}, load ${machine.load.toFixed(1)}`,
+    `Node ${machine.node}, commit ${machine.commit}, ${machine.date}`,
+    ...(isBusy
+      ? ['warning: this machine is busy with something else; rates, times and ratios will be off, CPU less so']
+      : []),
+  ];
+}
+
 function commit(): string {
   const cwd = fileURLToPath(new URL('.', import.meta.url));
   const git = (...args: string[]) =>

@@ -6,17 +6,14 @@
  * the rate was one: every message, once, in order, everywhere.
  */
 import type { Contender, Point } from './plan.js';
+import type { Network } from './processes.js';
 
-/** What a process is told when it is started, as its only argument. */
-export interface Assignment {
+/** What a process is told when it is started. */
+export interface Assignment extends Network {
   readonly contender: Contender;
   readonly point: Point;
   /** This process, from 0. */
   readonly index: number;
-  /** Separates this run from others on the machine: a domain's name, a multicast address and port. */
-  readonly domain: string;
-  readonly address: string;
-  readonly port: number;
 }
 
 /** From the parent. */

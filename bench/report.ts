@@ -1,10 +1,12 @@
 /** What is printed and what is written. */
+import { describe } from './machine.js';
 import type { Machine } from './machine.js';
 import { nameOf } from './plan.js';
 import type { Effort, Point } from './plan.js';
 import type { Result } from './rounds.js';
 import type { Summary } from './statistics.js';
 import { median, summary } from './statistics.js';
+import { formatTable } from './table.js';
 
 /** One contender at one point, over all rounds. */
 export interface Row {
@@ -71,17 +73,10 @@ function rowOf(result: Result, baseline: Result | undefined): Row {
 
 /** Who and where, before the figures. */
 export function headOf(machine: Machine, effort: Effort): string {
-  const memory = (machine.memoryBytes / 2 ** 30).toFixed(0);
-  const busy =
-    machine.load > machine.cpus / 2
-      ? ['warning: this machine is busy with something else; rates and ratios will be off, CPU per million less so']
-      : [];
   return [
-    `${machine.cpus} x ${machine.model}, ${memory} GiB, ${machine.system}, load ${machine.load.toFixed(1)}`,
-    `Node ${machine.node}, commit ${machine.commit}, ${machine.date}`,
+    ...describe(machine),
     `each figure: median of ${effort.rounds} rounds of ${effort.measuredMillis / 1000} s after ` +
       `${effort.warmUpMillis / 1000} s of warm-up; a process per member, UDP multicast on loopback`,
-    ...busy,
   ].join('\n');
 }
 
@@ -117,18 +112,10 @@ export function tableOf(rows: readonly Row[]): string {
     row.memoryBytes === null ? '' : (row.memoryBytes / 1e6).toFixed(0),
     [...new Set(row.windows)].join(', '),
   ]);
-  const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)));
-  const format = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) =>
-        column === 1 || column === 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd();
   const failures = rows.flatMap((row) =>
     row.failures.map((why) => `error: ${row.bytes} B, ${row.senders} sending, ${row.contender}: ${why}`),
   );
-  return [format(head), ...lines.map(format), ...failures].join('\n');
+  return [formatTable(head, lines, 3), ...failures].join('\n');
 }
 
 function thousands(value: number): string {
