@@ -1,54 +1,59 @@
 /**
- * The benchmark's entry: reads the command line, runs the rounds, prints and writes the figures.
+ * The benchmarks' entry: picks the command and hands it the rest of the command line.
  *
  * Exit status: 0 if every figure is one, 1 if a measurement failed, 2 for a command line that makes no sense.
  */
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { lookAtMachine } from './machine.js';
-import { help, readOptions, UsageError } from './options.js';
-import type { Options } from './options.js';
-import type { Report } from './report.js';
-import { headOf, rowsOf, tableOf } from './report.js';
-import { runRounds } from './rounds.js';
+import { UsageError } from './options.js';
 
-/** Says now what would fail after minutes of measuring. */
-function checkFiles(options: Extract<Options, { kind: 'run' }>): void {
-  const { json, plan } = options;
-  const attempt = (option: string, run: () => void) => {
-    try {
-      run();
-    } catch (error) {
-      throw new UsageError(`--${option}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-  if (json !== undefined) {
-    attempt('json', () => accessSync(path.dirname(path.resolve(json)), constants.W_OK));
-  }
-  const { profiles } = plan;
-  if (profiles !== undefined) attempt('profile', () => mkdirSync(profiles, { recursive: true }));
+/** A command's file. */
+interface Module {
+  /** Does what the rest of the command line asks for; resolves with the exit status. Rejects with {@link UsageError}. */
+  run(args: readonly string[]): Promise<number>;
+}
+
+interface Entry {
+  readonly what: string;
+  /** Only what is asked for is loaded: a command may need what is not installed. */
+  readonly load: () => Promise<Module>;
+}
+
+/** The commands, in the order in which they are listed. */
+const commands: Readonly<Record<string, Entry>> = {
+  rates: { what: 'multicasts a second, next to raw UDP multicast', load: () => import('./rates.js') },
+};
+
+/** What is meant where no command is named. */
+const defaultCommand = 'rates';
+
+function help(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { what }]) => `  ${name.padEnd(width)}  ${what}`);
+  return [
+    'npm run bench -- [command] [options]',
+    '',
+    ...lines,
+    '',
+    `Without a command it is ${defaultCommand}; --help after a command lists its options.`,
+  ].join('\n');
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args);
-  if (options.kind === 'help') {
-    console.log(help);
+  const [first = '', ...rest] = args;
+  if (first === '--help' || first === 'help') {
+    console.log(help());
     return 0;
   }
-  checkFiles(options);
-  const { plan, json } = options;
-  const machine = lookAtMachine();
-  console.log(headOf(machine, plan.effort));
-  const rows = rowsOf(await runRounds(plan, (line) => console.error(line)));
-  console.log(`\n${tableOf(rows)}`);
-  if (json !== undefined) {
-    const command = ['npm run bench --', ...args].join(' ');
-    const report: Report = { command, machine, effort: plan.effort, rows };
-    writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
-  }
-  return rows.some(({ failures }) => failures.length > 0) ? 1 : 0;
+  const isNamed = first !== '' && !first.startsWith('-');
+  const name = isNamed ? first : defaultCommand;
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!entry) throw new UsageError(`no command ${first}: give any of ${Object.keys(commands).join(', ')}`);
+  const command = await entry.load();
+  return command.run(isNamed ? rest : args);
 }
 
+// started by another process, this one does not outlive it
+process.once('disconnect', () => process.exit(1));
+process.channel?.unref();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,128 +1,80 @@
-/** The command line. */
+/** Reading command lines: what all commands share. Every refusal names the value and what would do instead. */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { messageBytesMin } from './payload.js';
-import { contendersOf, orders, pointsOf, senderChoices, transports } from './plan.js';
-import type { Plan } from './plan.js';
+import type { ParseArgsConfig } from 'node:util';
 
-/** A command line that makes no sense; the message says what would. */
+/** A command line that makes no sense; the message says what would. The exit status is 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What `--help` prints. */
-export const help = `Measures delivered multicasts a second, next to raw UDP multicast in the same run.
+/** Options by their names, as {@link parseArgs} wants them. */
+export type Spec = NonNullable<ParseArgsConfig['options']>;
 
-npm run bench -- [options]
+/** What {@link readArgs} finds. */
+type Values<S extends Spec> = ReturnType<
+  typeof parseArgs<{ options: S; strict: true; allowPositionals: false }>
+>['values'];
 
-  --sizes 100,1k,10k     bytes of a message (k: 1024, m: 1024 k)
-  --orders total         any of ${orders.join(', ')}
-  --transports udp       any of ${transports.join(', ')}
-  --senders one          any of ${senderChoices.join(', ')}: the oldest member, one that is not, every member
-  --members 4            processes
-  --rounds 3             each figure is the median of so many
-  --seconds 2            measured time of one trial
-  --warm-up 1            seconds before that
-  --limit                also the limit: messages packed by hand, without any protocol
-  --json FILE            writes all figures to FILE
-  --profile FOLDER       the processes write CPU profiles there (figures suffer)
-  --quick                one short round, under 30 seconds
-  --help
-
-A rate is counted in the user's function, which touches every message; it is an error if any is lost, doubled or out of
-order at any member. The raw baseline is one datagram per message with a window of unacknowledged ones, of which the
-best without a loss is taken.
-`;
-
-/** What the command line asks for. */
-export type Options =
-  { readonly kind: 'help' } | { readonly kind: 'run'; readonly plan: Plan; readonly json: string | undefined };
-
-const spec = {
-  sizes: { type: 'string' },
-  orders: { type: 'string' },
-  transports: { type: 'string' },
-  senders: { type: 'string' },
-  members: { type: 'string' },
-  rounds: { type: 'string' },
-  seconds: { type: 'string' },
-  'warm-up': { type: 'string' },
-  limit: { type: 'boolean' },
-  json: { type: 'string' },
-  profile: { type: 'string' },
-  quick: { type: 'boolean' },
-  help: { type: 'boolean' },
-} as const;
-
-const windows = [8, 16, 32, 64, 128, 256, 512, 1024];
-/** A datagram that raw sends must hold a message. */
-const messageBytesMax = 65_507;
-
-/** Reads the command line. Throws {@link UsageError}. */
-export function readOptions(args: readonly string[]): Options {
-  const values = parse(args);
-  if (values.help) return { kind: 'help' };
-  const { quick = false } = values;
-  const members = number('members', values.members ?? '4', 2, 64, true);
-  const choices = {
-    sizes: list('sizes', values.sizes ?? '100,1k,10k', size),
-    orders: list('orders', values.orders ?? 'total', (item) => oneOf('orders', item, orders)),
-    senders: list('senders', values.senders ?? 'one', (item) => oneOf('senders', item, senderChoices)),
-    transports: list('transports', values.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
-    members,
-    limit: values.limit ?? false,
-  };
-  const effort = {
-    rounds: number('rounds', values.rounds ?? (quick ? '1' : '3'), 1, 100, true),
-    warmUpMillis: 1000 * number('warm-up', values['warm-up'] ?? (quick ? '0.5' : '1'), 0, 60, false),
-    measuredMillis: 1000 * number('seconds', values.seconds ?? (quick ? '1' : '2'), 0.1, 60, false),
-    sweepMillis: quick ? 100 : 250,
-    sweepPasses: quick ? 1 : 2,
-    windows,
-  };
-  const plan = {
-    points: pointsOf(choices),
-    contenders: contendersOf(choices),
-    effort,
-    profiles: values.profile,
-  };
-  return { kind: 'run', plan, json: values.json };
-}
-
-function parse(args: readonly string[]) {
+/** The values of the options in `args`; nothing else may be there. Throws {@link UsageError}. */
+export function readArgs<const S extends Spec>(args: readonly string[], options: S): Values<S> {
   try {
-    return parseArgs({ args: [...args], options: spec, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error);
     throw new UsageError(`${reason}; --help lists the options`);
   }
 }
 
-function list<T>(option: string, value: string, read: (item: string) => T): T[] {
+/** The items of a list with commas, each read by `read`, none twice. Throws {@link UsageError}. */
+export function list<T>(option: string, value: string, read: (item: string) => T): T[] {
   const items = value.split(',').map((item) => item.trim());
   if (items.includes('')) throw new UsageError(`--${option} ${value}: give values separated by commas`);
   return [...new Set(items.map(read))];
 }
 
-function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
+/** The one of the choices that the value names. Throws {@link UsageError}. */
+export function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
   const found = choices.find((choice) => choice === value);
   if (found === undefined) throw new UsageError(`--${option} ${value}: give any of ${choices.join(', ')}`);
   return found;
 }
 
-function size(text: string): number {
+/** A number of bytes, as 100, 1k (1024) or 1m. Throws {@link UsageError}. */
+export function size(option: string, text: string, least: number, most: number): number {
   const [, digits, unit] = /^(\d+)([km]?)$/i.exec(text) ?? [];
   const bytes =
     Number(digits) * (unit === undefined || unit === '' ? 1 : unit.toLowerCase() === 'k' ? 1024 : 1024 ** 2);
-  if (!(bytes >= messageBytesMin && bytes <= messageBytesMax)) {
-    throw new UsageError(`--sizes ${text}: give bytes from ${messageBytesMin} to ${messageBytesMax}, as 100 or 1k`);
+  if (!(bytes >= least && bytes <= most)) {
+    throw new UsageError(`--${option} ${text}: give bytes from ${least} to ${most}, as 100 or 1k`);
   }
   return bytes;
 }
 
-function number(option: string, text: string, least: number, most: number, whole: boolean): number {
+/** A number in a range. Throws {@link UsageError}. */
+export function number(option: string, text: string, least: number, most: number, whole: boolean): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
     throw new UsageError(`--${option} ${text}: give a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
   }
   return value;
+}
+
+/** Says now what would fail after minutes of measuring. Throws {@link UsageError} if the file cannot be written. */
+export function checkFile(option: string, file: string | undefined): void {
+  if (file !== undefined) attempt(option, () => accessSync(path.dirname(path.resolve(file)), constants.W_OK));
+}
+
+/** Makes the folder, if it is not there. Throws {@link UsageError} if that cannot be. */
+export function checkFolder(option: string, folder: string | undefined): void {
+  if (folder !== undefined) attempt(option, () => mkdirSync(folder, { recursive: true }));
+}
+
+function attempt(option: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw new UsageError(`--${option}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
- * The command line: `nact-groups demo | member | check`. Exit status 0 only on success: 1 if what was asked for failed, 2
+ * The command line: `nact-groups demo | member | bench | check`. Exit status 0 only on success: 1 if what was asked for failed, 2
  * if it was not understood.
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { runBench } from './bench.js';
 import { propertyNames, runCheck } from './check.js';
 import { runDemo } from './demo.js';
 import { runMember } from './member.js';
@@ -113,6 +114,17 @@ function program(done: (code: number) => void): Command {
       if (misplaced !== null) command.error(`error: ${misplaced}`);
       done(await runMember(options));
     });
+
+  cli
+    .command('bench')
+    .description('the benchmarks, each beside its baseline in the same run; --help lists them')
+    .argument('[command]', 'rates if there is none')
+    .argument('[options...]', "the command's")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (_name: unknown, _rest: unknown, _options: unknown, command: Command) =>
+      done((await runBench(command.args)) ?? failed),
+    );
 
   cli
     .command('check')

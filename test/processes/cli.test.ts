@@ -27,6 +27,21 @@ test.serial('help of the whole and of each command; the status is 0', async (t) 
   t.regex(stdout.replace(/\s+/g, ' '), /more than 4 MiB of deliveries.*the oldest member never goes/);
 });
 
+test.serial('bench: the benchmarks get the arguments as they are, and their exit status is its own', async (t) => {
+  const commands = await runCli('bench', '--help');
+  t.is(commands.code, 0);
+  t.regex(commands.stdout, /^ {2}rates /m);
+  const options = await runCli('bench', 'rates', '--help');
+  t.is(options.code, 0);
+  t.regex(options.stdout, /--sizes 100,1k,10k/);
+  const dance = await runCli('bench', 'dance', '--quick');
+  t.is(dance.code, 2);
+  t.regex(dance.stderr, /no command dance: give any of rates/);
+  const rounds = await runCli('bench', '--quick', '--rounds', '0');
+  t.is(rounds.code, 2);
+  t.regex(rounds.stderr, /--rounds 0: give a whole number from 1 to 100/);
+});
+
 test.serial('what is not understood is refused with status 2 and a word why', async (t) => {
   const cases: [string[], RegExp][] = [
     [['dance'], /unknown command 'dance'/],
