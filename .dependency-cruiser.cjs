@@ -74,9 +74,9 @@ module.exports = {
       to: { path: '^(dist/)?test/' },
     },
     {
-      name: 'nothing-imports-bench',
+      name: 'only-tests-import-bench',
       severity: 'error',
-      from: { pathNot: '^bench/' },
+      from: { pathNot: '^(bench|test)/' },
       to: { path: '^(dist/)?bench/' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

@@ -190,7 +190,12 @@ export interface Domain {
    * has come of it after 20 times `detector.timeout`.
    */
   forceOn(nodes: readonly string[]): Promise<void>;
-  /** Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way. */
+  /**
+   * Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way.
+   *
+   * What it has sent: `packetsOut` and their `bytesOut`; of them `packetsWithoutDataOut`, which hold nothing of a message or a
+   * state, and of these `acksOut`, which acknowledge; `payloadBytesOut` are the bytes of encoded messages and states in all.
+   */
   statistics(): Readonly<Record<string, number>>;
 }
 

@@ -5,8 +5,10 @@
  */
 import type { Tally } from './payload.js';
 import { endTrial, isComplete } from './payload.js';
+import { watchPauses } from './pauses.js';
 import { assignmentOf, endWithParent } from './processes.js';
-import type { Answer, Assignment, Command, Sample } from './protocol.js';
+import type { Answer, Assignment, Command, Sample, Traffic } from './protocol.js';
+import { sum } from './statistics.js';
 
 /** A contender at work in this process. */
 export interface Load {
@@ -21,8 +23,10 @@ export interface Load {
   start(window: number): void;
   /** No more is sent; returns the number of messages sent in this trial. */
   stop(): number | Promise<number>;
-  /** Datagrams and their bytes that this process has ever sent. */
-  sent(): { readonly datagrams: number; readonly bytes: number };
+  /** What this process has ever sent. */
+  sent(): Traffic;
+  /** Messages that have ever come, or, at a sender that does not hear itself, gone. */
+  progress(): number;
   close(): void | Promise<void>;
 }
 
@@ -53,19 +57,25 @@ export async function serve(open: (assignment: Assignment) => Promise<Load>): Pr
   }
 }
 
+/** What had been sent when the trial began. */
+let sentBefore: Traffic;
+
 async function obey(load: Load, command: Command): Promise<void> {
   switch (command.kind) {
     case 'run':
+      sentBefore = load.sent();
       load.start(command.window);
-      setTimeout(() => sample(load, command.measuredMillis), command.warmUpMillis);
+      setTimeout(() => sample(load, command), command.warmUpMillis);
       return;
     case 'stop':
       answer({ kind: 'stopped', sent: await load.stop() });
       return;
-    case 'drain':
+    case 'drain': {
       await settled(load, command.sent);
-      answer({ kind: 'drained', tallied: endTrial(load.tally, command.sent) });
+      const tallied = endTrial(load.tally, command.sent);
+      answer({ kind: 'drained', tallied, traffic: difference(load.sent(), sentBefore) });
       return;
+    }
     case 'end':
       await load.close();
       // not cut off, so that a CPU profile is written
@@ -73,25 +83,47 @@ async function obey(load: Load, command: Command): Promise<void> {
   }
 }
 
-function sample(load: Load, millis: number): void {
+function difference(now: Traffic, before: Traffic): Traffic {
+  return {
+    datagrams: now.datagrams - before.datagrams,
+    bytes: now.bytes - before.bytes,
+    withoutData: now.withoutData - before.withoutData,
+    acks: now.acks - before.acks,
+    payloadBytes: now.payloadBytes - before.payloadBytes,
+  };
+}
+
+function sample(load: Load, { measuredMillis, multicasts }: Extract<Command, { kind: 'run' }>): void {
   const { delivered } = load.tally;
   const before = delivered.slice();
-  const sentBefore = load.sent();
+  const sent = load.sent();
+  const memoryBefore = process.memoryUsage.rss();
+  const progress = load.progress();
+  const endPauses = watchPauses();
   const cpu = process.cpuUsage();
   const from = performance.now();
-  setTimeout(() => {
+  const end = () => {
     const used = process.cpuUsage(cpu);
-    const sent = load.sent();
     const taken: Sample = {
       millis: performance.now() - from,
       delivered: Array.from(delivered, (count, sender) => count - (before[sender] as number)),
       cpuSeconds: (used.user + used.system) / 1e6,
-      datagrams: sent.datagrams - sentBefore.datagrams,
-      bytesSent: sent.bytes - sentBefore.bytes,
+      traffic: difference(load.sent(), sent),
+      pauses: endPauses(),
+      memoryBefore,
       memory: process.memoryUsage.rss(),
     };
     answer({ kind: 'measured', sample: taken });
-  }, millis);
+  };
+  if (multicasts === null) {
+    setTimeout(end, measuredMillis);
+    return;
+  }
+  const timer = setInterval(() => {
+    if (load.progress() - progress < multicasts) return;
+    clearInterval(timer);
+    end();
+  }, pollMillis);
 }
 
 /** Resolves when all has arrived, or nothing has for a while. */
@@ -102,7 +134,7 @@ function settled(load: Load, sent: readonly number[]): Promise<void> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const now = performance.now();
-      const total = tally.delivered.reduce((sum, count) => sum + count, 0);
+      const total = sum(tally.delivered);
       if (total !== last) since = now;
       last = total;
       if (!isComplete(tally, sent) && now - since < quietMillis) return;

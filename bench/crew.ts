@@ -45,7 +45,7 @@ export async function assemble(contender: Contender, point: Point, profiles: str
   function start(index: number): void {
     const assignment: Assignment = { contender, point, index, ...network };
     const file = contender.kind === 'groups' ? './member.js' : './raw.js';
-    const name = `${nameOf(contender)}-${point.bytes}-${point.senders}-${index}.${crews}.cpuprofile`;
+    const name = `${nameOf(contender)}-${point.values}-${point.bytes}-${point.senders}-${index}.${crews}.cpuprofile`;
     const execArgv = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}`] : [];
     const child = startProcess(new URL(file, import.meta.url), assignment, execArgv);
     const member: Member = { child, answers: [], failure: undefined };

@@ -1,32 +1,41 @@
 /**
- * The library, in one process of several: a plain member of a group that multicasts bytes and takes account of what its
+ * The library, in one process of several: a plain member of a group that multicasts and takes account of what its
  * function gets. Nothing here that a user would not write.
  *
  * The sender keeps pace by the receipts' `accepted`, looked at once per step of some kilobytes and awaited some steps
- * later, so that flow control always has something to let in and no promise is made per message.
+ * later, so that flow control always has something to let in and no promise is made per message. A `dispatch` has no
+ * receipt: there the last message of each step is a `multicast`.
  */
-import { start } from 'nact';
+import { dispatch, start } from 'nact';
 import { domain as domainOf, groups, multicast, ready, spawnMember, tcp, udpMulticast } from '../actors/index.js';
 import type { GroupRef, Receipt } from '../actors/index.js';
 import type { Load } from './child.js';
 import { serve } from './child.js';
+import { createChanges, createTaker } from './objects.js';
+import type { Change } from './objects.js';
 import { createTally, take, writeMessage } from './payload.js';
 import type { Tally } from './payload.js';
 import { sendersOf } from './plan.js';
-import type { OrderChoice } from './plan.js';
+import type { GroupsContender, Point } from './plan.js';
 import type { Assignment } from './protocol.js';
+import { sum } from './statistics.js';
 
-/** A step: what is sent between two looks at a receipt. */
+/** A step: what is sent between two looks at a receipt; more than one message where not each has a receipt. */
 const stepBytes = 32 * 1024;
 const stepMessagesMax = 256;
+const stepDispatchesMin = 4;
 /** Steps sent ahead of the one that is awaited; beyond what the library lets in at a time. */
-const stepsAhead = 32;
+const stepsAheadMax = 32;
+const stepsAheadMin = 4;
+const aheadBytes = 4 * 1024 * 1024;
 /** Retransmissions take their time; nothing is given up before. */
 const quietMillis = 5000;
 
+type Message = Uint8Array | Change;
+
 async function open({ contender, point, index, domain, address, port }: Assignment): Promise<Load> {
-  const order = contender.kind === 'groups' ? contender.order : 'total';
-  const isTcp = contender.kind === 'groups' && contender.transport === 'tcp';
+  if (contender.kind !== 'groups') throw new Error(`'${contender.kind}' is no member of a group`);
+  const isTcp = contender.transport === 'tcp';
   // the first process is ready before the others start, and is their seed
   const seeds = [`127.0.0.1:${port}`];
   const transport = isTcp
@@ -42,20 +51,17 @@ async function open({ contender, point, index, domain, address, port }: Assignme
   });
   const ref = spawnMember(
     system,
-    (state: Tally, message: Uint8Array) => {
-      take(state, message, 0, message.length);
-      return state;
-    },
+    point.values === 'objects' ? createObjectsFunction(point.members) : takeBytes,
     'bench',
     {
       initialState: tally,
-      order: order === 'uniform' ? 'total' : order,
+      order: contender.order === 'uniform' ? 'total' : contender.order,
       onView(_state, view) {
         if (view.members.length === point.members) full();
       },
     },
   );
-  const sender = createSender(ref, order, point.bytes, index);
+  const sender = createSender(ref, contender, point, index);
   const isSender = sendersOf(point).includes(index);
   return {
     description: isTcp ? `TCP from 127.0.0.1:${port}` : `multicast ${address}:${port}`,
@@ -67,19 +73,58 @@ async function open({ contender, point, index, domain, address, port }: Assignme
     },
     stop: () => sender.stop(),
     sent() {
-      const { packetsOut = NaN, bytesOut = NaN } = domainOf(system).statistics();
-      return { datagrams: packetsOut, bytes: bytesOut };
+      const counters = domainOf(system).statistics();
+      return {
+        datagrams: counters['packetsOut'] ?? NaN,
+        bytes: counters['bytesOut'] ?? NaN,
+        withoutData: counters['packetsWithoutDataOut'] ?? NaN,
+        acks: counters['acksOut'] ?? NaN,
+        payloadBytes: counters['payloadBytesOut'] ?? NaN,
+      };
     },
+    progress: () => sum(tally.delivered),
     // its parent wants it gone, not a graceful departure
     close: () => undefined,
   };
 }
 
-/** Sends as fast as flow control lets it. */
-function createSender(ref: GroupRef<Uint8Array, Tally>, order: OrderChoice, bytes: number, index: number) {
+function takeBytes(tally: Tally, message: Message): Tally {
+  // a message of another kind has no length, and so counts as damaged
+  take(tally, message as Uint8Array, 0, (message as Uint8Array).length);
+  return tally;
+}
+
+function createObjectsFunction(members: number): (tally: Tally, message: Message) => Tally {
+  const takeChange = createTaker(members);
+  return (tally, message) => {
+    takeChange(tally, message as Change);
+    return tally;
+  };
+}
+
+/** Makes message after message by their numbers; bytes in the same memory, since what is sent was encoded when that returns. */
+function createMessages({ values, bytes }: Point, index: number): (number: number) => Message {
+  if (values === 'objects') return createChanges(index);
   const message = new Uint8Array(bytes);
+  return (number) => {
+    writeMessage(message, 0, bytes, index, number);
+    return message;
+  };
+}
+
+/** Sends as fast as flow control lets it. */
+function createSender(ref: GroupRef<Message, Tally>, { order, through }: GroupsContender, point: Point, index: number) {
+  const messageOf = createMessages(point, index);
   const options = order === 'uniform' ? ({ order: 'total', uniform: true } as const) : { order };
-  const stepMessages = Math.max(1, Math.min(stepMessagesMax, Math.floor(stepBytes / bytes)));
+  const isDispatch = through === 'dispatch';
+  const stepMessages = Math.max(
+    isDispatch ? stepDispatchesMin : 1,
+    Math.min(stepMessagesMax, Math.floor(stepBytes / point.bytes)),
+  );
+  const stepsAhead = Math.max(
+    stepsAheadMin,
+    Math.min(stepsAheadMax, Math.floor(aheadBytes / (stepMessages * point.bytes))),
+  );
   const ahead: Promise<void>[] = [];
   let next = 0;
   let first = 0;
@@ -88,9 +133,10 @@ function createSender(ref: GroupRef<Uint8Array, Tally>, order: OrderChoice, byte
   async function run(): Promise<void> {
     while (running) {
       let receipt: Receipt | undefined;
-      for (let i = 0; i < stepMessages; i++) {
-        writeMessage(message, 0, bytes, index, next++);
-        receipt = multicast(ref, message, options);
+      for (let left = stepMessages; left > 0; left--) {
+        const message = messageOf(next++);
+        if (isDispatch && left > 1) dispatch(ref, message);
+        else receipt = multicast(ref, message, options);
       }
       if (receipt) ahead.push(receipt.accepted);
       if (ahead.length > stepsAhead) await ahead.shift();

@@ -2,8 +2,10 @@
  * The messages and the account of their deliveries: every message says who sent it and its number, at both ends.
  *
  * Layout: sender (1 byte), number (6 bytes, little-endian), whatever, low byte of the number. A number counts up from 0
- * per sender. Whoever takes a message reads its first bytes and its last one, so the payload was touched.
+ * per sender. Whoever takes a message reads its first bytes and its last one, so the payload was touched. A message that
+ * is sent in parts has such ends, and a number, for each part.
  */
+import { partBytes } from './datagrams.js';
 import type { Tallied } from './protocol.js';
 
 /** The least a message can have. */
@@ -34,13 +36,15 @@ export function numberAt(bytes: Uint8Array, at: number): number {
 
 /** Deliveries of one process, by sender. A trial begins where the one before ended. */
 export interface Tally {
+  /** Of one message, and the parts that it comes in, of which each has a number: 1 if it comes whole. */
   readonly bytes: number;
+  readonly parts: number;
   /** The sender whose messages do not come back, that is, this process; -1 if they do. */
   readonly own: number;
-  /** The number of the next message, now and when the trial began. */
+  /** The number of the next message or part, now and when the trial began. */
   readonly next: Float64Array;
   readonly first: Float64Array;
-  /** Delivered in this trial. */
+  /** Whole messages delivered in this trial. */
   readonly delivered: Float64Array;
   missing: number;
   misordered: number;
@@ -48,9 +52,10 @@ export interface Tally {
 }
 
 /** An account with nothing in it, of messages of so many bytes. */
-export function createTally(members: number, bytes: number, own: number): Tally {
+export function createTally(members: number, bytes: number, own: number, parts = 1): Tally {
   return {
     bytes,
+    parts,
     own,
     next: new Float64Array(members),
     first: new Float64Array(members),
@@ -61,24 +66,34 @@ export function createTally(members: number, bytes: number, own: number): Tally 
   };
 }
 
-/** Takes the message at `bytes[at]` into account; returns its sender, -1 if it is none of ours. */
+/** Takes the message or part at `bytes[at]` into account; returns its sender, -1 if it is none of ours. */
 export function take(tally: Tally, bytes: Uint8Array, at: number, length: number): number {
   const sender = bytes[at] as number;
   const number = numberAt(bytes, at);
-  const isOurs = length === tally.bytes && sender < tally.next.length;
+  const isOurs = length === lengthOf(tally, number) && sender < tally.next.length;
   if (!isOurs || bytes[at + length - 1] !== bytes[at + 1]) {
     tally.damaged++;
     return -1;
   }
+  takeNumber(tally, sender, number);
+  return sender;
+}
+
+function lengthOf({ bytes, parts }: Tally, number: number): number {
+  return parts === 1 ? bytes : partBytes(bytes, parts, number % parts);
+}
+
+/** Takes message or part `number` of `sender`, which is whole in itself, into account. A message counts with its last part. */
+export function takeNumber(tally: Tally, sender: number, number: number): void {
   const expected = tally.next[sender] as number;
   if (number < expected) {
     tally.misordered++;
-    return sender;
+    return;
   }
   tally.missing += number - expected;
   tally.next[sender] = number + 1;
+  if (tally.parts > 1 && (number + 1) % tally.parts !== 0) return;
   tally.delivered[sender] = (tally.delivered[sender] as number) + 1;
-  return sender;
 }
 
 /** Whether everything has arrived that was sent, by sender. */
@@ -94,7 +109,7 @@ export function endTrial(tally: Tally, sent: readonly number[]): Tallied {
   for (const [sender, count] of sent.entries()) {
     if (sender === tally.own) continue;
     missing += Math.max(0, count - (delivered[sender] as number));
-    first[sender] = (first[sender] as number) + count;
+    first[sender] = (first[sender] as number) + count * tally.parts;
     next[sender] = first[sender];
   }
   missing = Math.max(missing, tally.missing);

@@ -18,10 +18,22 @@ export type TransportChoice = (typeof transports)[number];
 export const senderChoices = ['one', 'other', 'all'] as const;
 export type SenderChoice = (typeof senderChoices)[number];
 
+/** What is sent: bytes, or small objects, as changes of a table. */
+export const valueChoices = ['bytes', 'objects'] as const;
+export type ValueChoice = (typeof valueChoices)[number];
+
+/** Bytes of the datagrams that small objects are compared with. */
+export const objectBytes = 64;
+
+/** How the library's user sends: `multicast`, which returns a receipt, or nact's own `dispatch`. */
+export const throughChoices = ['multicast', 'dispatch'] as const;
+export type ThroughChoice = (typeof throughChoices)[number];
+
 /** What contenders are compared at. */
 export interface Point {
-  /** Of one message. */
+  /** Of one message; where objects are sent, of the datagrams that they are compared with. */
   readonly bytes: number;
+  readonly values: ValueChoice;
   readonly senders: SenderChoice;
   readonly members: number;
 }
@@ -32,8 +44,15 @@ export type Contender =
   | { readonly kind: 'raw' }
   /** As many messages as fit into one datagram, packed by hand, no protocol: what cannot be beaten. */
   | { readonly kind: 'packed' }
-  /** This library. */
-  | { readonly kind: 'groups'; readonly order: OrderChoice; readonly transport: TransportChoice };
+  | GroupsContender;
+
+/** This library. */
+export interface GroupsContender {
+  readonly kind: 'groups';
+  readonly order: OrderChoice;
+  readonly transport: TransportChoice;
+  readonly through: ThroughChoice;
+}
 
 /** How long and how often. */
 export interface Effort {
@@ -41,6 +60,8 @@ export interface Effort {
   /** Before anything counts: code is compiled, windows are full. */
   readonly warmUpMillis: number;
   readonly measuredMillis: number;
+  /** Instead of that time, the messages of one trial; null if it goes by time. */
+  readonly multicasts: number | null;
   /** One trial while a baseline's window is chosen, and how often each window is tried. */
   readonly sweepMillis: number;
   readonly sweepPasses: number;
@@ -48,37 +69,57 @@ export interface Effort {
   readonly windows: readonly number[];
 }
 
+/** A contender at a point: what one trial measures. */
+export interface Measurement {
+  readonly point: Point;
+  readonly contender: Contender;
+}
+
 /** All that one run of the benchmark does. */
 export interface Plan {
-  readonly points: readonly Point[];
-  readonly contenders: readonly Contender[];
+  /** Of one round, in their order. */
+  readonly measurements: readonly Measurement[];
   readonly effort: Effort;
   /** Where the processes write CPU profiles. */
   readonly profiles: string | undefined;
 }
 
-/** Sizes, senders and orders of a plan, as asked for. */
+/** Points and contenders of a plan, as asked for. */
 export interface Choices {
   readonly sizes: readonly number[];
+  readonly values: readonly ValueChoice[];
   readonly senders: readonly SenderChoice[];
-  readonly members: number;
+  readonly members: readonly number[];
   readonly orders: readonly OrderChoice[];
   readonly transports: readonly TransportChoice[];
+  readonly throughs: readonly ThroughChoice[];
   /** Whether the packed baseline is wanted too. */
   readonly limit: boolean;
 }
 
-/** Every point that the choices span, smallest messages first. */
-export function pointsOf(choices: Choices): Point[] {
-  const { members } = choices;
-  return choices.senders.flatMap((senders) => choices.sizes.map((bytes) => ({ bytes, senders, members })));
+/** Every contender at every point that the choices span; the raw baseline is the first at each. */
+export function measurementsOf(choices: Choices): Measurement[] {
+  const contenders = contendersOf(choices);
+  return pointsOf(choices).flatMap((point) => contenders.map((contender) => ({ point, contender })));
 }
 
-/** The contenders at every point; the baseline is first. */
-export function contendersOf(choices: Choices): Contender[] {
-  const baselines: Contender[] = choices.limit ? [{ kind: 'raw' }, { kind: 'packed' }] : [{ kind: 'raw' }];
-  const ours = choices.orders.flatMap((order) =>
-    choices.transports.map((transport) => ({ kind: 'groups' as const, order, transport })),
+function pointsOf(choices: Choices): Point[] {
+  return choices.members.flatMap((members) =>
+    choices.senders.flatMap((senders) =>
+      choices.values.flatMap((values) => {
+        const sizes = values === 'objects' ? [objectBytes] : choices.sizes;
+        return sizes.map((bytes) => ({ bytes, values, senders, members }));
+      }),
+    ),
+  );
+}
+
+function contendersOf({ limit, orders, transports, throughs }: Choices): Contender[] {
+  const baselines: Contender[] = limit ? [{ kind: 'raw' }, { kind: 'packed' }] : [{ kind: 'raw' }];
+  const ours = orders.flatMap((order) =>
+    transports.flatMap((transport) =>
+      throughs.map((through) => ({ kind: 'groups' as const, order, transport, through })),
+    ),
   );
   return [...baselines, ...ours];
 }
@@ -98,5 +139,13 @@ export function sendersOf(point: Point): number[] {
 /** A contender's name in tables. */
 export function nameOf(contender: Contender): string {
   if (contender.kind !== 'groups') return contender.kind;
-  return contender.transport === 'udp' ? contender.order : `${contender.order}-${contender.transport}`;
+  const { order, transport, through } = contender;
+  return [order, transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through]
+    .filter(Boolean)
+    .join('-');
+}
+
+/** A point in words. */
+export function describePoint({ bytes, values, senders, members }: Point): string {
+  return `${values === 'objects' ? 'objects' : `${bytes} B`}, ${senders} of ${members} sending`;
 }

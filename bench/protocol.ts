@@ -5,6 +5,7 @@
  * `drain` with those numbers, answered once all of it has arrived or nothing more comes. Only then is it known whether
  * the rate was one: every message, once, in order, everywhere.
  */
+import type { Pauses } from './pauses.js';
 import type { Contender, Point } from './plan.js';
 import type { Network } from './processes.js';
 
@@ -22,6 +23,8 @@ export type Command =
       readonly kind: 'run';
       readonly warmUpMillis: number;
       readonly measuredMillis: number;
+      /** Instead of that time: until so many messages have come, or, at a sender that does not hear itself, gone. */
+      readonly multicasts: number | null;
       /** Datagrams under way at most; 0: the contender has its own flow control. */
       readonly window: number;
     }
@@ -30,6 +33,17 @@ export type Command =
   | { readonly kind: 'drain'; readonly sent: readonly number[] }
   | { readonly kind: 'end' };
 
+/** What a process has sent: acknowledgements, repetitions and all. */
+export interface Traffic {
+  readonly datagrams: number;
+  readonly bytes: number;
+  /** Datagrams in which no part of a message is, and those of them that acknowledge. */
+  readonly withoutData: number;
+  readonly acks: number;
+  /** Bytes of messages, as they were encoded. */
+  readonly payloadBytes: number;
+}
+
 /** What one process has measured. */
 export interface Sample {
   readonly millis: number;
@@ -37,10 +51,11 @@ export interface Sample {
   readonly delivered: readonly number[];
   /** CPU seconds within that time, of the process and of the system for it. */
   readonly cpuSeconds: number;
-  /** What this process has sent within that time, acknowledgements and all. */
-  readonly datagrams: number;
-  readonly bytesSent: number;
-  /** Resident at the end, in bytes. */
+  /** Within that time. */
+  readonly traffic: Traffic;
+  readonly pauses: Pauses;
+  /** Resident at its beginning and at its end, in bytes. */
+  readonly memoryBefore: number;
   readonly memory: number;
 }
 
@@ -60,5 +75,6 @@ export type Answer =
   | { readonly kind: 'full' }
   | { readonly kind: 'measured'; readonly sample: Sample }
   | { readonly kind: 'stopped'; readonly sent: number }
-  | { readonly kind: 'drained'; readonly tallied: Tallied }
+  /** With all that was sent from the beginning of the trial on. */
+  | { readonly kind: 'drained'; readonly tallied: Tallied; readonly traffic: Traffic }
   | { readonly kind: 'failed'; readonly why: string };

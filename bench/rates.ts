@@ -1,10 +1,20 @@
 /** The command `rates`: delivered multicasts a second, next to raw UDP multicast in the same run. */
 import { writeFileSync } from 'node:fs';
+import { datagramBytesMax } from './datagrams.js';
 import { lookAtMachine } from './machine.js';
-import { checkFile, checkFolder, list, number, oneOf, readArgs, size } from './options.js';
+import { checkFile, checkFolder, list, number, oneOf, readArgs, size, UsageError } from './options.js';
+import { lookMillis } from './pauses.js';
 import { messageBytesMin } from './payload.js';
-import { contendersOf, orders, pointsOf, senderChoices, transports } from './plan.js';
-import type { Plan } from './plan.js';
+import {
+  measurementsOf,
+  objectBytes,
+  orders,
+  senderChoices,
+  throughChoices,
+  transports,
+  valueChoices,
+} from './plan.js';
+import type { Choices, Effort, Plan } from './plan.js';
 import type { Report } from './report.js';
 import { headOf, rowsOf, tableOf } from './report.js';
 import { runRounds } from './rounds.js';
@@ -15,12 +25,15 @@ const help = `Measures delivered multicasts a second, next to raw UDP multicast 
 npm run bench -- rates [options]
 
   --sizes 100,1k,10k     bytes of a message (k: 1024, m: 1024 k)
+  --values bytes         any of ${valueChoices.join(', ')}: objects are small ones, beside datagrams of ${objectBytes} bytes
   --orders total         any of ${orders.join(', ')}
   --transports udp       any of ${transports.join(', ')}
   --senders one          any of ${senderChoices.join(', ')}: the oldest member, one that is not, every member
-  --members 4            processes
+  --through multicast    any of ${throughChoices.join(', ')}: the library's function, or nact's own
+  --members 4            processes; several numbers for several groups
   --rounds 3             each figure is the median of so many
   --seconds 2            measured time of one trial
+  --multicasts N         instead, until every process has seen so many
   --warm-up 1            seconds before that
   --limit                also the limit: messages packed by hand, without any protocol
   --json FILE            writes all figures to FILE
@@ -30,7 +43,10 @@ npm run bench -- rates [options]
 
 A rate is counted in the user's function, which touches every message; it is an error if any is lost, doubled or out of
 order at any member. The raw baseline is one datagram per message with a window of unacknowledged ones, of which the
-best without a loss is taken.
+best without a loss is taken. A message above ${datagramBytesMax} bytes goes in several datagrams there.
+
+A pause is the time between two looks at the clock by the event loop, ${lookMillis} ms of which are meant. Protocol bytes are all
+bytes in datagrams but those of the messages; of an object, but those that it is encoded in.
 `;
 
 /** What the command line asks for. */
@@ -39,12 +55,15 @@ export type Options =
 
 const spec = {
   sizes: { type: 'string' },
+  values: { type: 'string' },
   orders: { type: 'string' },
   transports: { type: 'string' },
   senders: { type: 'string' },
+  through: { type: 'string' },
   members: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
+  multicasts: { type: 'string' },
   'warm-up': { type: 'string' },
   limit: { type: 'boolean' },
   json: { type: 'string' },
@@ -54,38 +73,50 @@ const spec = {
 } as const;
 
 const windows = [8, 16, 32, 64, 128, 256, 512, 1024];
-/** A datagram that raw sends must hold a message. */
-const messageBytesMax = 65_507;
+/** What fits several times into what the library keeps for its senders. */
+const messageBytesMax = 4 * 1024 * 1024;
 
 /** Reads the command line. Throws {@link UsageError}. */
 export function readOptions(args: readonly string[]): Options {
   const values = readArgs(args, spec);
   if (values.help) return { kind: 'help' };
-  const { quick = false } = values;
-  const members = number('members', values.members ?? '4', 2, 64, true);
-  const choices = {
-    sizes: list('sizes', values.sizes ?? '100,1k,10k', (item) => size('sizes', item, messageBytesMin, messageBytesMax)),
-    orders: list('orders', values.orders ?? 'total', (item) => oneOf('orders', item, orders)),
-    senders: list('senders', values.senders ?? 'one', (item) => oneOf('senders', item, senderChoices)),
-    transports: list('transports', values.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
-    members,
-    limit: values.limit ?? false,
+  const plan = {
+    measurements: measurementsOf(readChoices(values)),
+    effort: readEffort(values),
+    profiles: values.profile,
   };
-  const effort = {
-    rounds: number('rounds', values.rounds ?? (quick ? '1' : '3'), 1, 100, true),
-    warmUpMillis: 1000 * number('warm-up', values['warm-up'] ?? (quick ? '0.5' : '1'), 0, 60, false),
-    measuredMillis: 1000 * number('seconds', values.seconds ?? (quick ? '1' : '2'), 0.1, 60, false),
+  return { kind: 'run', plan, json: values.json };
+}
+
+type Given = ReturnType<typeof readArgs<typeof spec>>;
+
+function readChoices(given: Given): Choices {
+  const choices = {
+    sizes: list('sizes', given.sizes ?? '100,1k,10k', (item) => size('sizes', item, messageBytesMin, messageBytesMax)),
+    values: list('values', given.values ?? 'bytes', (item) => oneOf('values', item, valueChoices)),
+    orders: list('orders', given.orders ?? 'total', (item) => oneOf('orders', item, orders)),
+    senders: list('senders', given.senders ?? 'one', (item) => oneOf('senders', item, senderChoices)),
+    transports: list('transports', given.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
+    throughs: list('through', given.through ?? 'multicast', (item) => oneOf('through', item, throughChoices)),
+    members: list('members', given.members ?? '4', (item) => number('members', item, 2, 64, true)),
+    limit: given.limit ?? false,
+  };
+  if (choices.throughs.includes('dispatch') && choices.orders.includes('uniform')) {
+    throw new UsageError('--through dispatch --orders uniform: a dispatch is never uniform; leave one of them out');
+  }
+  return choices;
+}
+
+function readEffort({ quick = false, rounds, 'warm-up': warmUp, seconds, multicasts }: Given): Effort {
+  return {
+    rounds: number('rounds', rounds ?? (quick ? '1' : '3'), 1, 100, true),
+    warmUpMillis: 1000 * number('warm-up', warmUp ?? (quick ? '0.5' : '1'), 0, 60, false),
+    measuredMillis: 1000 * number('seconds', seconds ?? (quick ? '1' : '2'), 0.1, 60, false),
+    multicasts: multicasts === undefined ? null : number('multicasts', multicasts, 1, 1e9, true),
     sweepMillis: quick ? 100 : 250,
     sweepPasses: quick ? 1 : 2,
     windows,
   };
-  const plan = {
-    points: pointsOf(choices),
-    contenders: contendersOf(choices),
-    effort,
-    profiles: values.profile,
-  };
-  return { kind: 'run', plan, json: values.json };
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */

@@ -1,8 +1,8 @@
 /**
  * The baselines, in one process of several: UDP multicast straight from Node, as fast as it goes without loss.
  *
- * Raw sends one datagram per message, packed as many messages as fit into 60,000 bytes. Neither has a protocol: receivers
- * tell the sender by unicast how far they are, four times a window, and the sender waits while a window is under way.
+ * Raw sends one datagram per message, packed as many messages as fit into 60,000 bytes; a message that does not fit a
+ * datagram goes in parts, and counts with its last one. Neither has a protocol: receivers tell the sender by unicast how far they are, four times a window, and the sender waits while a window is under way.
  * All that is known to help is done: numeric addresses without a lookup, large buffers, bursts, no buffer made anew,
  * no payload copied. Nothing is ever sent again: a trial with a loss has no rate.
  */
@@ -10,13 +10,15 @@ import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Load } from './child.js';
 import { serve } from './child.js';
+import { layoutOf, partBytes } from './datagrams.js';
+import type { Layout } from './datagrams.js';
 import { createTally, messageBytesMin, numberAt, take, writeMessage } from './payload.js';
 import type { Tally } from './payload.js';
 import { sendersOf } from './plan.js';
 import type { Assignment } from './protocol.js';
+import { sum } from './statistics.js';
 
 const loopback = '127.0.0.1';
-const datagramBytesMax = 60_000;
 const bufferBytes = 8 * 1024 * 1024;
 /** Datagrams sent before the event loop turns. */
 const burst = 64;
@@ -41,15 +43,16 @@ function bind(socket: Socket, address: string, port: number): Promise<void> {
 }
 
 async function open(assignment: Assignment): Promise<Load> {
-  const { point, index, address, port } = assignment;
+  const { contender, point, index, address, port } = assignment;
+  const layout = layoutOf(contender.kind === 'packed' ? 'packed' : 'raw', point.bytes);
   const isSender = sendersOf(point).includes(index);
   const unicast = createSocket({ type: 'udp4', lookup });
   await bind(unicast, loopback, 0);
   unicast.setMulticastInterface(loopback);
   unicast.setMulticastLoopback(true);
-  const tally = createTally(point.members, point.bytes, isSender ? index : -1);
+  const tally = createTally(point.members, point.bytes, isSender ? index : -1, layout.parts);
   const receiver = createReceiver(unicast, tally, index);
-  const sender = createSender(unicast, assignment);
+  const sender = createSender(unicast, assignment, layout);
   let group: Socket | undefined;
   // a process that only sends is spared its own datagrams
   if (!isSender || point.senders === 'all') {
@@ -73,19 +76,23 @@ async function open(assignment: Assignment): Promise<Load> {
       if (isSender) sender.start(window);
     },
     stop: () => sender.stop(),
-    sent: () => ({
-      datagrams: sender.sent() + receiver.acks(),
-      bytes: sender.sent() * perDatagram(assignment) * point.bytes + receiver.acks() * messageBytesMin,
-    }),
+    sent() {
+      const acks = receiver.acks();
+      const payloadBytes = sender.messages() * point.bytes;
+      return {
+        datagrams: (sender.messages() * layout.parts) / layout.messages + acks,
+        bytes: payloadBytes + acks * messageBytesMin,
+        withoutData: acks,
+        acks,
+        payloadBytes,
+      };
+    },
+    progress: () => sum(tally.delivered) + sender.messages(),
     close() {
       unicast.close();
       group?.close();
     },
   };
-}
-
-function perDatagram({ contender, point }: Assignment): number {
-  return contender.kind === 'packed' ? Math.max(1, Math.floor(datagramBytesMax / point.bytes)) : 1;
 }
 
 /** Takes datagrams apart, touches every message, tells senders how far it is. */
@@ -126,36 +133,48 @@ function createReceiver(unicast: Socket, tally: Tally, index: number) {
 }
 
 /** Sends as long as fewer than a window's datagrams are under way to the slowest receiver. */
-function createSender(unicast: Socket, assignment: Assignment) {
-  const { point, index, address, port } = assignment;
-  const packed = perDatagram(assignment);
+function createSender(unicast: Socket, { point, index, address, port }: Assignment, layout: Layout) {
+  const { messages, parts } = layout;
   const reached = new Float64Array(point.members);
   let ring: Uint8Array[] = [];
+  /** Counts messages, or parts where they have any. */
   let next = 0;
   let first = 0;
   let acked = 0;
   let window = 0;
   let running = false;
   let waiting = false;
+  let ended: (messages: number) => void = () => undefined;
 
   function send(): void {
     // a buffer is used again only when its last datagram is acknowledged
-    const bytes = ring[(next / packed) % ring.length] as Uint8Array;
+    const bytes = ring[(next / messages) % ring.length] as Uint8Array;
+    if (parts > 1) {
+      const part = bytes.subarray(0, partBytes(point.bytes, parts, next % parts));
+      writeMessage(part, 0, part.length, index, next++);
+      unicast.send(part, port, address);
+      return;
+    }
     for (let at = 0; at < bytes.length; at += point.bytes) writeMessage(bytes, at, point.bytes, index, next++);
     unicast.send(bytes, port, address);
   }
 
+  /** What was begun is sent whole. */
+  function isDone(): boolean {
+    return !running && next % parts === 0;
+  }
+
   function pump(): void {
-    if (!running) return;
-    for (let left = burst; left > 0 && next - acked < window; left--) send();
+    for (let left = burst; left > 0 && !isDone() && next - acked < window; left--) send();
+    if (isDone()) return ended((next - first) / parts);
     waiting = next - acked >= window;
     if (!waiting) setImmediate(pump);
   }
 
   return {
     start(datagrams: number): void {
-      ring = Array.from({ length: datagrams }, () => new Uint8Array(packed * point.bytes));
-      window = datagrams * packed;
+      ring = Array.from({ length: datagrams }, () => new Uint8Array(layout.bytes));
+      window = datagrams * messages;
       first = next;
       acked = next;
       reached.fill(next);
@@ -163,11 +182,15 @@ function createSender(unicast: Socket, assignment: Assignment) {
       running = true;
       pump();
     },
-    /** Datagrams ever sent. */
-    sent: () => next / packed,
-    stop(): number {
+    /** Messages ever sent. */
+    messages: () => next / parts,
+    /** Resolves with the number of messages of this trial. */
+    stop(): number | Promise<number> {
       running = false;
-      return next - first;
+      if (isDone()) return (next - first) / parts;
+      return new Promise((resolve) => {
+        ended = resolve;
+      });
     },
     acknowledged(bytes: Uint8Array): void {
       const receiver = bytes[0] as number;

@@ -3,14 +3,18 @@ import { describe } from './machine.js';
 import type { Machine } from './machine.js';
 import { nameOf } from './plan.js';
 import type { Effort, Point } from './plan.js';
+import type { Pauses } from './pauses.js';
 import type { Result } from './rounds.js';
 import type { Summary } from './statistics.js';
-import { median, summary } from './statistics.js';
+import { median, ratios, summary } from './statistics.js';
 import { formatTable } from './table.js';
+import type { Outcome, TrafficShares } from './trial.js';
+import { worst } from './trial.js';
 
 /** One contender at one point, over all rounds. */
 export interface Row {
   readonly bytes: number;
+  readonly values: Point['values'];
   readonly members: number;
   readonly senders: Point['senders'];
   readonly contender: string;
@@ -20,8 +24,11 @@ export interface Row {
   /** To the raw baseline of the same round. */
   readonly ratio: Summary | null;
   readonly cpuSecondsPerMillionDeliveries: number | null;
-  readonly datagramsPerMessage: number | null;
-  readonly bytesPerMessage: number | null;
+  readonly traffic: TrafficShares | null;
+  /** The longest of all rounds. */
+  readonly pausesMillis: Pauses | null;
+  /** The largest process at the beginning and at the end of the measured time; the most of all rounds. */
+  readonly memoryBytesBefore: number | null;
   readonly memoryBytes: number | null;
   /** Of a baseline, in datagrams, by round. */
   readonly windows: readonly number[];
@@ -48,76 +55,127 @@ export function rowsOf(results: readonly Result[]): Row[] {
 function rowOf(result: Result, baseline: Result | undefined): Row {
   const { point, contender, failures } = result;
   const good = result.outcomes.filter((outcome) => outcome !== null);
-  const ratios = result.outcomes.flatMap((outcome, round) => {
-    const other = baseline?.outcomes[round];
-    return outcome && other ? [outcome.rate / other.rate] : [];
-  });
+  const toRaw = ratios(rates(result), baseline ? rates(baseline) : []);
   const rate = good.length > 0 ? summary(good.map((outcome) => outcome.rate)) : null;
   return {
     bytes: point.bytes,
+    values: point.values,
     members: point.members,
     senders: point.senders,
     contender: nameOf(contender),
     rate,
     megabytesPerSecond: rate ? (rate.median * point.bytes) / 1e6 : null,
-    ratio: ratios.length > 0 ? summary(ratios) : null,
+    ratio: toRaw.length > 0 ? summary(toRaw) : null,
     cpuSecondsPerMillionDeliveries: rate ? median(good.map((outcome) => outcome.cpuPerMillion)) : null,
-    datagramsPerMessage: rate ? median(good.map((outcome) => outcome.datagramsPerMessage)) : null,
-    bytesPerMessage: rate ? median(good.map((outcome) => outcome.bytesPerMessage)) : null,
-    memoryBytes: rate ? Math.max(...good.map((outcome) => outcome.memory)) : null,
+    traffic: rate ? medianTraffic(good) : null,
+    pausesMillis: rate ? worst(good.map(({ pauses }) => pauses)) : null,
+    memoryBytesBefore: rate ? Math.max(...good.map(({ memoryBefore }) => memoryBefore)) : null,
+    memoryBytes: rate ? Math.max(...good.map(({ memory }) => memory)) : null,
     windows: contender.kind === 'groups' ? [] : good.map((outcome) => outcome.window),
     failures,
     sockets: result.description,
   };
 }
 
+/** Of a contender by round, null where the measurement failed. */
+export function rates({ outcomes }: Result): (number | null)[] {
+  return outcomes.map((outcome) => outcome && outcome.rate);
+}
+
+function medianTraffic(outcomes: readonly Outcome[]): TrafficShares {
+  const of = (key: keyof TrafficShares) => median(outcomes.map(({ traffic }) => traffic[key]));
+  return {
+    datagramsPerMessage: of('datagramsPerMessage'),
+    bytesPerMessage: of('bytesPerMessage'),
+    protocolBytesPerMessage: of('protocolBytesPerMessage'),
+    withoutData: of('withoutData'),
+    dataPerAck: of('dataPerAck'),
+  };
+}
+
 /** Who and where, before the figures. */
-export function headOf(machine: Machine, effort: Effort): string {
+export function headOf(machine: Machine, { rounds, measuredMillis, multicasts, warmUpMillis }: Effort): string {
+  const length = multicasts === null ? `${measuredMillis / 1000} s` : `${multicasts} multicasts`;
   return [
     ...describe(machine),
-    `each figure: median of ${effort.rounds} rounds of ${effort.measuredMillis / 1000} s after ` +
-      `${effort.warmUpMillis / 1000} s of warm-up; a process per member, UDP multicast on loopback`,
+    `each figure: median of ${rounds} rounds of ${length} after ` +
+      `${warmUpMillis / 1000} s of warm-up; a process per member, on loopback`,
   ].join('\n');
 }
 
-/** The figures as a table. */
+/** The figures as tables: rates, then what else was counted. */
 export function tableOf(rows: readonly Row[]): string {
+  const failures = rows.flatMap((row) => row.failures.map((why) => `error: ${titleOf(row).join(', ')}: ${why}`));
+  return [rateTable(rows), '', costTable(rows), ...failures].join('\n');
+}
+
+const titleHead = ['message', 'sending', 'contender'];
+
+function titleOf({ bytes, values, senders, members, contender }: Row): string[] {
+  return [values === 'objects' ? values : `${bytes} B`, `${senders} of ${members}`, contender];
+}
+
+function rateTable(rows: readonly Row[]): string {
   const head = [
-    'bytes',
-    'sending',
-    'contender',
     'delivered/s per receiver',
     '(range)',
     'MB/s',
     'ratio to raw',
     '(range)',
     'CPU s per million',
-    'datagrams per 1000',
-    'memory MB',
     'window',
   ];
-  const lines = rows.map((row) => [
-    String(row.bytes),
-    `${row.senders} of ${row.members}`,
-    row.contender,
-    row.rate ? thousands(row.rate.median) : 'error',
-    row.rate ? `${thousands(row.rate.least)} - ${thousands(row.rate.most)}` : '',
-    row.megabytesPerSecond?.toFixed(1) ?? '',
-    row.contender === 'raw' ? '' : (row.ratio?.median.toFixed(2) ?? ''),
-    row.contender === 'raw' || !row.ratio ? '' : `${row.ratio.least.toFixed(2)} - ${row.ratio.most.toFixed(2)}`,
-    row.cpuSecondsPerMillionDeliveries?.toFixed(2) ?? '',
-    row.datagramsPerMessage === null
-      ? ''
-      : (row.datagramsPerMessage * 1000).toFixed(row.datagramsPerMessage < 1 ? 1 : 0),
-    row.memoryBytes === null ? '' : (row.memoryBytes / 1e6).toFixed(0),
-    [...new Set(row.windows)].join(', '),
-  ]);
-  const failures = rows.flatMap((row) =>
-    row.failures.map((why) => `error: ${row.bytes} B, ${row.senders} sending, ${row.contender}: ${why}`),
-  );
-  return [formatTable(head, lines, 3), ...failures].join('\n');
+  const lines = rows.map((row) => {
+    const { rate, megabytesPerSecond, cpuSecondsPerMillionDeliveries, windows } = row;
+    const ratio = row.contender === 'raw' ? null : row.ratio;
+    return [
+      ...titleOf(row),
+      rate ? thousands(rate.median) : 'error',
+      rate ? `${thousands(rate.least)} - ${thousands(rate.most)}` : '',
+      megabytesPerSecond?.toFixed(1) ?? '',
+      ratio?.median.toFixed(2) ?? '',
+      ratio ? `${ratio.least.toFixed(2)} - ${ratio.most.toFixed(2)}` : '',
+      cpuSecondsPerMillionDeliveries?.toFixed(2) ?? '',
+      [...new Set(windows)].join(', '),
+    ];
+  });
+  return formatTable([...titleHead, ...head], lines, titleHead.length);
+}
+
+function costTable(rows: readonly Row[]): string {
+  const head = [
+    'datagrams per 1000',
+    'of them no data',
+    'data per ack',
+    'protocol B per message',
+    'pause p99, longest ms',
+    'garbage ms',
+    'memory MB, from - to',
+  ];
+  const lines = rows.flatMap((row) => {
+    const { traffic, pausesMillis, memoryBytesBefore, memoryBytes } = row;
+    if (!traffic || !pausesMillis || memoryBytesBefore === null || memoryBytes === null) return [];
+    const datagrams = traffic.datagramsPerMessage * 1000;
+    return [
+      [
+        ...titleOf(row),
+        datagrams.toFixed(datagrams < 1000 ? 1 : 0),
+        `${(100 * traffic.withoutData).toFixed(2)} %`,
+        Number.isFinite(traffic.dataPerAck) ? traffic.dataPerAck.toFixed(1) : 'no ack',
+        traffic.protocolBytesPerMessage.toFixed(2),
+        `${pausesMillis.p99.toFixed(1)}, ${pausesMillis.longest.toFixed(1)}`,
+        pausesMillis.garbage.toFixed(1),
+        `${megabytes(memoryBytesBefore)} - ${megabytes(memoryBytes)}`,
+      ],
+    ];
+  });
+  return formatTable([...titleHead, ...head], lines, titleHead.length);
 }
 
 function thousands(value: number): string {
   return `${(value / 1000).toFixed(value < 10_000 ? 2 : 1)} k`;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
 }

@@ -5,9 +5,10 @@
  * taken: when a trial loses a message after all, the next best.
  */
 import { assemble, MeasurementFailed } from './crew.js';
+import { layoutOf } from './datagrams.js';
 import type { Contender, Effort, Plan, Point } from './plan.js';
-import { nameOf } from './plan.js';
-import type { Outcome } from './trial.js';
+import { describePoint, nameOf } from './plan.js';
+import type { Outcome, TrialTimes } from './trial.js';
 import { NotARate, runTrial } from './trial.js';
 
 /** What came of one contender at one point. */
@@ -33,20 +34,17 @@ interface Course {
 
 /** More than this under way does not fit into the largest socket buffer. */
 const underWayBytesMax = 8 * 1024 * 1024;
-const packedBytes = 60_000;
 
 /** Runs the plan; `tell` gets a line for each thing done. */
 export async function runRounds(plan: Plan, tell: (line: string) => void): Promise<Result[]> {
-  const courses: Course[] = plan.points.flatMap((point) =>
-    plan.contenders.map((contender) => ({
-      point,
-      contender,
-      outcomes: [],
-      failures: [],
-      description: '',
-      windows: contender.kind === 'groups' ? [0] : undefined,
-    })),
-  );
+  const courses: Course[] = plan.measurements.map(({ point, contender }) => ({
+    point,
+    contender,
+    outcomes: [],
+    failures: [],
+    description: '',
+    windows: contender.kind === 'groups' ? [0] : undefined,
+  }));
   for (let round = 1; round <= plan.effort.rounds; round++) {
     for (const course of courses) {
       const outcome = await attempt(plan, course);
@@ -58,7 +56,7 @@ export async function runRounds(plan: Plan, tell: (line: string) => void): Promi
 }
 
 function lineOf({ point, contender, failures }: Course, outcome: Outcome | null): string {
-  const what = `${point.bytes} B, ${point.senders} sending, ${nameOf(contender)}`;
+  const what = `${describePoint(point)}, ${nameOf(contender)}`;
   if (!outcome) return `${what}: ${failures.at(-1) ?? 'failed'}`;
   const window = outcome.window > 0 ? `, window ${outcome.window}` : '';
   return `${what}: ${Math.round(outcome.rate)} a second${window}`;
@@ -79,8 +77,7 @@ async function measure({ effort, profiles }: Plan, course: Course): Promise<Outc
   const crew = await assemble(contender, point, profiles);
   try {
     course.description = crew.description;
-    const run = (times: { warmUpMillis: number; measuredMillis: number }, window: number) =>
-      runTrial(crew, point, times, window);
+    const run = (times: TrialTimes, window: number) => runTrial(crew, point, times, window);
     course.windows ??= await sweep(effort, windowsFor(effort, course), run);
     const failures: string[] = [];
     for (const window of course.windows) {
@@ -99,7 +96,7 @@ async function measure({ effort, profiles }: Plan, course: Course): Promise<Outc
 }
 
 function windowsFor({ windows }: Effort, { contender, point }: Course): number[] {
-  const bytes = contender.kind === 'packed' ? Math.max(packedBytes, point.bytes) : point.bytes;
+  const { bytes } = layoutOf(contender.kind === 'packed' ? 'packed' : 'raw', point.bytes);
   return windows.filter((window, index) => index === 0 || window * bytes <= underWayBytesMax);
 }
 
@@ -107,10 +104,10 @@ function windowsFor({ windows }: Effort, { contender, point }: Course): number[]
 async function sweep(
   effort: Effort,
   windows: readonly number[],
-  run: (times: { warmUpMillis: number; measuredMillis: number }, window: number) => Promise<Outcome>,
+  run: (times: TrialTimes, window: number) => Promise<Outcome>,
 ): Promise<number[]> {
   const best = new Map<number, number>();
-  const times = { warmUpMillis: effort.sweepMillis / 4, measuredMillis: effort.sweepMillis };
+  const times = { warmUpMillis: effort.sweepMillis / 4, measuredMillis: effort.sweepMillis, multicasts: null };
   for (let pass = 0; pass < effort.sweepPasses; pass++) {
     for (const window of pass % 2 === 0 ? windows : windows.toReversed()) {
       if (best.get(window) === 0) continue;

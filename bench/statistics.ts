@@ -26,6 +26,16 @@ export function mean(values: readonly number[]): number {
 }
 
 /** The sum. */
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+export function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** Quotients of what was measured in the same rounds; of a round in which either is missing there is none. */
+export function ratios(values: readonly (number | null)[], others: readonly (number | null)[]): number[] {
+  return values.flatMap((value, round) => {
+    const other = others[round] ?? null;
+    return value === null || other === null ? [] : [value / other];
+  });
 }

@@ -41,7 +41,13 @@ export function gauge(node: Node): Gauge {
   return { unstable, unstableBytes, queued, reorder, reassembly };
 }
 
-/** All counters of a node. Sizes in bytes. */
+/**
+ * All counters of a node. Sizes in bytes.
+ *
+ * Of the packets sent, `packetsOut`: those that hold no part of a multicast, a state or a letter (`packetsWithoutDataOut`), and
+ * of these the ones that acknowledge (`acksOut`). Of `bytesOut`, those of multicasts, states and letters as they were encoded
+ * (`payloadBytesOut`): a multicast once, however often it was repeated, what goes over a link as often as it does.
+ */
 export function statistics(node: Node): Readonly<Record<string, number>> {
   return {
     ...gauge(node),
@@ -51,6 +57,9 @@ export function statistics(node: Node): Readonly<Record<string, number>> {
     packetsIn: node.packetsIn,
     packetsOut: node.packetsOut,
     bytesOut: node.bytesOut,
+    packetsWithoutDataOut: node.out.counts.withoutData,
+    acksOut: node.out.counts.acks,
+    payloadBytesOut: node.out.counts.payloadBytes,
     droppedMalformed: node.dropped.malformed,
     droppedForeign: node.dropped.foreign,
     droppedUnknown: node.dropped.unknown,

@@ -108,14 +108,17 @@ export function hasRoom(link: Link): boolean {
 }
 
 function write(out: Outbox, link: Link, number: number, message: Uint8Array): void {
+  const packer = packerOf(out, link);
   if (link.way !== 'stream') {
     const body = new Writer(numberBytesMax + message.length);
     body.varint(number);
     body.raw(message);
-    addSection(out, packerOf(out, link), Section.link, body.bytes.subarray(0, body.length), safeDatagramBytes);
+    addSection(out, packer, Section.link, body.bytes.subarray(0, body.length), safeDatagramBytes);
+    packer.payloadBytes += message.length;
     return;
   }
-  const w = room(out, packerOf(out, link), sectionHeaderBytes + numberBytesMax + message.length);
+  const w = room(out, packer, sectionHeaderBytes + numberBytesMax + message.length);
+  packer.payloadBytes += message.length;
   const section = beginSection(w, Section.link);
   w.varint(number);
   w.raw(message);

@@ -15,8 +15,19 @@ export interface Packer {
   readonly destination: Incarnation;
   bytesMax: number;
   writer: Writer | null;
+  /** Bytes of messages that the next packet takes along for the first time. */
+  payloadBytes: number;
+  /** A bit for each kind of section that was added to the next packet by {@link addSection}. */
+  kinds: number;
   /** A guess at the next packet's size, so that buffers seldom grow: recent ones' greatest, slowly forgotten. */
   capacity: number;
+}
+
+/** What finished packets held; see `statistics`. */
+interface Counts {
+  withoutData: number;
+  acks: number;
+  payloadBytes: number;
 }
 
 /** All of a node's packets under construction. */
@@ -36,12 +47,17 @@ export interface Outbox {
   readonly packers: Map<string, Packer>;
   /** Finished packets. */
   packets: Effect[];
+  readonly counts: Counts;
   /** Whether a packet to all went out since this was last reset. */
   multicastSent: boolean;
 }
 
 /** Below this a packet is never split: no section but a data frame is larger than a fraction of it. */
 const streamPacketBytesMax = 1024 * 1024;
+
+/** Kinds that take messages along for a second time, or in pieces. */
+const dataKinds = (1 << Section.data) | (1 << Section.link) | (1 << Section.piece);
+const ackKinds = (1 << Section.row) | (1 << Section.linkAck);
 
 /** An empty outbox. */
 export function createOutbox(domain: number, source: Incarnation, datagramBytesMax: number): Outbox {
@@ -54,11 +70,16 @@ export function createOutbox(domain: number, source: Incarnation, datagramBytesM
     smallFor: smallDatagramsFor,
     founding: 0,
     number: 0,
-    all: { by: 'multicast', address: '', destination: 0, bytesMax: datagramBytesMax, writer: null, capacity: 1024 },
+    all: createPacker('multicast', 0, '', datagramBytesMax),
     packers: new Map(),
     packets: [],
+    counts: { withoutData: 0, acks: 0, payloadBytes: 0 },
     multicastSent: false,
   };
+}
+
+function createPacker(by: Packer['by'], destination: Incarnation, address: string, bytesMax: number): Packer {
+  return { by, address, destination, bytesMax, writer: null, payloadBytes: 0, kinds: 0, capacity: 1024 };
 }
 
 /**
@@ -105,7 +126,7 @@ function packer(out: Outbox, by: Packer['by'], destination: Incarnation, address
   const key = `${by} ${destination} ${address}`;
   let found = out.packers.get(key);
   if (!found) {
-    found = { by, address, destination, bytesMax, writer: null, capacity: 1024 };
+    found = createPacker(by, destination, address, bytesMax);
     out.packers.set(key, found);
   }
   return found;
@@ -175,6 +196,7 @@ export function addBesides(
 
 function addWhole(out: Outbox, packer: Packer, kind: number, body: Uint8Array): void {
   const w = room(out, packer, sectionHeaderBytes + body.length);
+  packer.kinds |= 1 << kind;
   const start = beginSection(w, kind);
   w.raw(body);
   w.bytes[start - 3] = body.length & 0xff;
@@ -191,11 +213,22 @@ export function finish(out: Outbox, packer: Packer): void {
   packer.capacity = Math.min(packer.bytesMax, Math.max(1024, w.length + (w.length >> 3), forgotten));
   const bytes = w.bytes.subarray(0, w.length);
   stampHeader(bytes, out);
+  count(out.counts, packer);
   if (packer.by === 'multicast') {
     out.packets.push({ kind: 'multicast', bytes });
     // what only one of them takes in tells the others nothing
     if (packer.destination === 0) out.multicastSent = true;
   } else out.packets.push({ kind: packer.by, to: packer.address, bytes });
+}
+
+function count(counts: Counts, packer: Packer): void {
+  counts.payloadBytes += packer.payloadBytes;
+  if (packer.payloadBytes === 0 && (packer.kinds & dataKinds) === 0) {
+    counts.withoutData++;
+    if ((packer.kinds & ackKinds) !== 0) counts.acks++;
+  }
+  packer.payloadBytes = 0;
+  packer.kinds = 0;
 }
 
 /** Sends off everything and returns the packets. */

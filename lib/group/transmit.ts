@@ -161,6 +161,7 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
   // what its client had served is forgotten at a view that comes after it is gone
   if (next.offset === 0 && next.request && host.address(next.request.client) === undefined) makeVoid(next.payload);
   writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset, end));
+  host.out.all.payloadBytes += end - next.offset;
   if (more) {
     next.offset = end;
     traceQueuedOne(host, group, next);
