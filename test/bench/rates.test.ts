@@ -54,7 +54,7 @@ test.serial('bytes, parts and objects between real processes: rates, counters an
   t.teardown(() => stage.clear(!isWell));
   const json = path.join(stage.folder, 'rates.json');
   const main = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
-  const args = ['--quick', '--seconds', '0.2', '--warm-up', '0.1', '--members', '2', '--sizes', '100k'];
+  const args = ['--quick', '--multicasts', '300', '--warm-up', '0.1', '--members', '2', '--sizes', '100k'];
   const both = ['--values', 'bytes,objects', '--through', 'dispatch', '--json', json];
   const { code, stdout, stderr } = await run(stage, 'bench', process.execPath, [main, ...args, ...both], 60_000);
   t.is(code, 0, stderr);
@@ -63,7 +63,7 @@ test.serial('bytes, parts and objects between real processes: rates, counters an
   t.is(rows.length, 4);
   for (const row of rows) {
     t.true((row.rate?.median ?? 0) > 0);
-    t.true((row.pausesMillis?.longest ?? 0) > 0);
+    t.true(Number.isFinite(row.pausesMillis?.longest));
     const { withoutData = NaN, protocolBytesPerMessage = NaN } = row.traffic ?? {};
     t.true(withoutData >= 0 && withoutData < 1, `${withoutData}`);
     t.true(protocolBytesPerMessage > 0, `${protocolBytesPerMessage}`);
