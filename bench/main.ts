@@ -20,6 +20,7 @@ interface Entry {
 /** The commands, in the order in which they are listed. */
 const commands: Readonly<Record<string, Entry>> = {
   rates: { what: 'multicasts a second, next to raw UDP multicast', load: () => import('./rates.js') },
+  latency: { what: 'from sending to the last function', load: () => import('./latency/command.js') },
 };
 
 /** What is meant where no command is named. */

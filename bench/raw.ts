@@ -6,7 +6,6 @@
  * All that is known to help is done: numeric addresses without a lookup, large buffers, bursts, no buffer made anew,
  * no payload copied. Nothing is ever sent again: a trial with a loss has no rate.
  */
-import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Load } from './child.js';
 import { serve } from './child.js';
@@ -16,49 +15,25 @@ import { createTally, messageBytesMin, numberAt, take, writeMessage } from './pa
 import type { Tally } from './payload.js';
 import { sendersOf } from './plan.js';
 import type { Assignment } from './protocol.js';
+import { loopback, openMulticast, openUnicast } from './sockets.js';
 import { sum } from './statistics.js';
 
-const loopback = '127.0.0.1';
-const bufferBytes = 8 * 1024 * 1024;
 /** Datagrams sent before the event loop turns. */
 const burst = 64;
 const quietMillis = 300;
-
-const lookup = (
-  address: string,
-  _options: unknown,
-  done: (error: null, address: string, family: number) => void,
-): void => done(null, address, 4);
-
-function bind(socket: Socket, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject);
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off('error', reject);
-      socket.setRecvBufferSize(bufferBytes);
-      socket.setSendBufferSize(bufferBytes);
-      resolve();
-    });
-  });
-}
 
 async function open(assignment: Assignment): Promise<Load> {
   const { contender, point, index, address, port } = assignment;
   const layout = layoutOf(contender.kind === 'packed' ? 'packed' : 'raw', point.bytes);
   const isSender = sendersOf(point).includes(index);
-  const unicast = createSocket({ type: 'udp4', lookup });
-  await bind(unicast, loopback, 0);
-  unicast.setMulticastInterface(loopback);
-  unicast.setMulticastLoopback(true);
+  const unicast = await openUnicast();
   const tally = createTally(point.members, point.bytes, isSender ? index : -1, layout.parts);
   const receiver = createReceiver(unicast, tally, index);
   const sender = createSender(unicast, assignment, layout);
   let group: Socket | undefined;
   // a process that only sends is spared its own datagrams
   if (!isSender || point.senders === 'all') {
-    group = createSocket({ type: 'udp4', reuseAddr: true });
-    await bind(group, address, port);
-    group.addMembership(address, loopback);
+    group = await openMulticast(address, port);
     const ownPort = unicast.address().port;
     group.on('message', (bytes, from) => {
       if (from.port !== ownPort) receiver.receive(bytes, from);

@@ -39,3 +39,8 @@ export function ratios(values: readonly (number | null)[], others: readonly (num
     return value === null || other === null ? [] : [value / other];
   });
 }
+
+/** The least value that so large a share of all does not exceed; `sorted` ascends. NaN if there are none. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+}
