@@ -21,6 +21,8 @@ interface Entry {
 const commands: Readonly<Record<string, Entry>> = {
   rates: { what: 'multicasts a second, next to raw UDP multicast', load: () => import('./rates.js') },
   latency: { what: 'from sending to the last function', load: () => import('./latency/command.js') },
+  changes: { what: 'how long views take to change', load: () => import('./changes/command.js') },
+  idle: { what: 'what nodes cost while nothing is sent', load: () => import('./idle/command.js') },
 };
 
 /** What is meant where no command is named. */

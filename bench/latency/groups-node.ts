@@ -5,10 +5,10 @@
 import { start } from 'nact';
 import { ask, groups, multicast, ready, spawnMember, udpMulticast, views } from '../../actors/index.js';
 import type { Context, GroupRef, MulticastOptions } from '../../actors/index.js';
+import { micros } from '../clock.js';
 import { assignmentOf } from '../processes.js';
 import { serve } from '../remote.js';
 import type { Contender } from './contenders.js';
-import { micros } from './messages.js';
 import { createPeer } from './peer.js';
 import type { NodeAssignment } from './peer.js';
 

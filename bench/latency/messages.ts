@@ -4,14 +4,10 @@
  *
  * Layout: number (4 bytes), time in microseconds (8 bytes), both little-endian; whatever; low byte of the number.
  */
+import { micros } from '../clock.js';
 
 /** The least a message can have. */
 export const messageBytesMin = 16;
-
-/** Microseconds of the monotonic clock that all processes of a machine share. */
-export function micros(): number {
-  return Number(process.hrtime.bigint()) / 1000;
-}
 
 /** Makes `bytes` message `number`, sent now. */
 export function stamp(bytes: Uint8Array, number: number): void {

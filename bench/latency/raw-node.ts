@@ -1,8 +1,8 @@
 /** Raw multicast, in one process of several: a datagram per message from the first process to all others. */
+import { micros } from '../clock.js';
 import { assignmentOf } from '../processes.js';
 import { serve } from '../remote.js';
 import { openMulticast, openUnicast } from '../sockets.js';
-import { micros } from './messages.js';
 import { createPeer } from './peer.js';
 import type { NodeAssignment } from './peer.js';
 

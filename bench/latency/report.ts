@@ -1,6 +1,6 @@
 /** Figures of what was timed. */
 import type { Summary } from '../statistics.js';
-import { percentile, summary } from '../statistics.js';
+import { median, percentile, ratios, summary } from '../statistics.js';
 import { formatTable } from '../table.js';
 import type { AskKind, AskTiming, Course, LatencyKind, Measured, Timing } from './measure.js';
 
@@ -12,6 +12,8 @@ export interface LatencyRow {
   readonly messages: number;
   /** That were sent, by round. */
   readonly perSecond: Summary;
+  /** The share of the pace that was meant; the median of the rounds. */
+  readonly kept: number;
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
@@ -52,23 +54,25 @@ function latencyRow(
   const good = trials.filter((trial) => trial !== null);
   const all = merged(good.map(({ sorted }) => sorted));
   const own = merged(good.map((trial) => trial.own));
-  const ratios = trials.flatMap((trial, round) => {
-    const other = baseline?.trials[round];
-    return trial && other ? [percentile(trial.sorted, 0.5) / percentile(other.sorted, 0.5)] : [];
-  });
+  const toRaw = ratios(medians(trials), medians(baseline?.trials ?? []));
   return {
     bytes: kind.bytes,
     load: kind.load,
     contender: kind.contender.name,
     messages: all.length,
     perSecond: summary(good.map(({ perSecond }) => perSecond)),
+    kept: median(good.map(({ kept }) => kept)),
     ...percentiles(all),
     p999: percentile(all, 0.999),
     own: own.length > 0 ? percentile(own, 0.5) : null,
-    ratio: ratios.length > 0 ? summary(ratios) : null,
+    ratio: toRaw.length > 0 ? summary(toRaw) : null,
     lost: good.reduce((total, { lost }) => total + lost, 0),
     failures,
   };
+}
+
+function medians(trials: readonly (Timing | null)[]): (number | null)[] {
+  return trials.map((trial) => trial && percentile(trial.sorted, 0.5));
 }
 
 /** The same of asks. */
@@ -102,6 +106,7 @@ export function tablesOf(latencies: readonly LatencyRow[], asks: readonly AskRow
     'contender',
     'bytes',
     'sent/s',
+    'of the pace',
     'p50 us',
     'p99',
     'p99.9',
@@ -116,6 +121,7 @@ export function tablesOf(latencies: readonly LatencyRow[], asks: readonly AskRow
     row.contender,
     whole(row.bytes),
     whole(row.perSecond.median),
+    `${whole(100 * row.kept)} %`,
     whole(row.p50),
     whole(row.p99),
     whole(row.p999),

@@ -1,8 +1,9 @@
 import test from 'ava';
+import { micros } from '../../bench/clock.js';
 import { readPlan } from '../../bench/latency/command.js';
 import { contenders } from '../../bench/latency/contenders.js';
 import type { Course, LatencyKind, Timing } from '../../bench/latency/measure.js';
-import { createArrivals, latest, micros, note, stamp } from '../../bench/latency/messages.js';
+import { createArrivals, latest, note, stamp } from '../../bench/latency/messages.js';
 import { sendPaced } from '../../bench/latency/pace.js';
 import { askRows, latencyRows, tablesOf } from '../../bench/latency/report.js';
 import { UsageError } from '../../bench/options.js';
@@ -74,7 +75,9 @@ function courseOf(name: string, rounds: readonly (number | null)[]): Course<Late
     crew: name === 'raw' ? 'raw' : 'groups',
     run: () => Promise.reject(new Error('not to be run')),
     trials: rounds.map((time) =>
-      time === null ? null : { sorted: Float64Array.of(time, time), own: new Float64Array(0), perSecond: 100, lost: 0 },
+      time === null
+        ? null
+        : { sorted: Float64Array.of(time, time), own: new Float64Array(0), perSecond: 100, kept: 1, lost: 0 },
     ),
     failures: rounds.flatMap((time) => (time === null ? ['it failed'] : [])),
   };
