@@ -1,6 +1,7 @@
 /** The command `rates`: delivered multicasts a second, next to raw UDP multicast in the same run. */
 import { writeFileSync } from 'node:fs';
 import { datagramBytesMax } from './datagrams.js';
+import { effortHelp, effortSpec, readEffort } from './effort.js';
 import { lookAtMachine } from './machine.js';
 import { checkFile, checkFolder, list, number, oneOf, readArgs, size, UsageError } from './options.js';
 import { lookMillis } from './pauses.js';
@@ -14,9 +15,10 @@ import {
   transports,
   valueChoices,
 } from './plan.js';
-import type { Choices, Effort, Plan } from './plan.js';
+import type { Choices, Plan } from './plan.js';
+import { plotOf } from './plot.js';
 import type { Report } from './report.js';
-import { headOf, rowsOf, tableOf } from './report.js';
+import { headOf, rowsOf, seriesOf, tableOf } from './report.js';
 import { runRounds } from './rounds.js';
 
 /** What `--help` prints. */
@@ -32,11 +34,11 @@ npm run bench -- rates [options]
   --through multicast    any of ${throughChoices.join(', ')}: the library's function, or nact's own
   --members 4            processes; several numbers for several groups
   --rounds 3             each figure is the median of so many
-  --seconds 2            measured time of one trial
+${effortHelp}
   --multicasts N         instead, until every process has seen so many
-  --warm-up 1            seconds before that
   --limit                also the limit: messages packed by hand, without any protocol
   --json FILE            writes all figures to FILE
+  --svg FILE             writes a plot: times raw over bytes of a message
   --profile FOLDER       the processes write CPU profiles there (figures suffer)
   --quick                one short round, under 30 seconds
   --help
@@ -51,9 +53,16 @@ bytes in datagrams but those of the messages; of an object, but those that it is
 
 /** What the command line asks for. */
 export type Options =
-  { readonly kind: 'help' } | { readonly kind: 'run'; readonly plan: Plan; readonly json: string | undefined };
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'run';
+      readonly plan: Plan;
+      readonly json: string | undefined;
+      readonly svg: string | undefined;
+    };
 
 const spec = {
+  ...effortSpec,
   sizes: { type: 'string' },
   values: { type: 'string' },
   orders: { type: 'string' },
@@ -61,18 +70,14 @@ const spec = {
   senders: { type: 'string' },
   through: { type: 'string' },
   members: { type: 'string' },
-  rounds: { type: 'string' },
-  seconds: { type: 'string' },
   multicasts: { type: 'string' },
-  'warm-up': { type: 'string' },
   limit: { type: 'boolean' },
   json: { type: 'string' },
+  svg: { type: 'string' },
   profile: { type: 'string' },
-  quick: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
-const windows = [8, 16, 32, 64, 128, 256, 512, 1024];
 /** What fits several times into what the library keeps for its senders. */
 const messageBytesMax = 4 * 1024 * 1024;
 
@@ -82,10 +87,10 @@ export function readOptions(args: readonly string[]): Options {
   if (values.help) return { kind: 'help' };
   const plan = {
     measurements: measurementsOf(readChoices(values)),
-    effort: readEffort(values),
+    effort: { ...readEffort(values, 3), multicasts: readMulticasts(values) },
     profiles: values.profile,
   };
-  return { kind: 'run', plan, json: values.json };
+  return { kind: 'run', plan, json: values.json, svg: values.svg };
 }
 
 type Given = ReturnType<typeof readArgs<typeof spec>>;
@@ -107,16 +112,8 @@ function readChoices(given: Given): Choices {
   return choices;
 }
 
-function readEffort({ quick = false, rounds, 'warm-up': warmUp, seconds, multicasts }: Given): Effort {
-  return {
-    rounds: number('rounds', rounds ?? (quick ? '1' : '3'), 1, 100, true),
-    warmUpMillis: 1000 * number('warm-up', warmUp ?? (quick ? '0.5' : '1'), 0, 60, false),
-    measuredMillis: 1000 * number('seconds', seconds ?? (quick ? '1' : '2'), 0.1, 60, false),
-    multicasts: multicasts === undefined ? null : number('multicasts', multicasts, 1, 1e9, true),
-    sweepMillis: quick ? 100 : 250,
-    sweepPasses: quick ? 1 : 2,
-    windows,
-  };
+function readMulticasts({ multicasts }: Given): number | null {
+  return multicasts === undefined ? null : number('multicasts', multicasts, 1, 1e9, true);
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
@@ -126,13 +123,15 @@ export async function run(args: readonly string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  const { plan, json } = options;
+  const { plan, json, svg } = options;
   checkFile('json', json);
+  checkFile('svg', svg);
   checkFolder('profile', plan.profiles);
   const machine = lookAtMachine();
   console.log(headOf(machine, plan.effort));
   const rows = rowsOf(await runRounds(plan, (line) => console.error(line)));
   console.log(`\n${tableOf(rows)}`);
+  if (svg !== undefined) writeFileSync(svg, plotOf(seriesOf(rows), headOf(machine, plan.effort).split('\n')));
   if (json !== undefined) {
     const command = ['npm run bench -- rates', ...args].join(' ');
     const report: Report = { command, machine, effort: plan.effort, rows };

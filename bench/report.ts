@@ -1,9 +1,10 @@
 /** What is printed and what is written. */
 import { describe } from './machine.js';
 import type { Machine } from './machine.js';
-import { nameOf } from './plan.js';
+import { describePoint, nameOf } from './plan.js';
 import type { Effort, Point } from './plan.js';
 import type { Pauses } from './pauses.js';
+import type { Series } from './plot.js';
 import type { Result } from './rounds.js';
 import type { Summary } from './statistics.js';
 import { median, ratios, summary } from './statistics.js';
@@ -47,7 +48,8 @@ export interface Report {
 /** Medians and ratios of what was measured. */
 export function rowsOf(results: readonly Result[]): Row[] {
   return results.map((result) => {
-    const baseline = results.find(({ point, contender }) => point === result.point && contender.kind === 'raw');
+    const where = describePoint(result.point);
+    const baseline = results.find(({ point, contender }) => contender.kind === 'raw' && describePoint(point) === where);
     return rowOf(result, baseline);
   });
 }
@@ -107,6 +109,21 @@ export function headOf(machine: Machine, { rounds, measuredMillis, multicasts, w
 export function tableOf(rows: readonly Row[]): string {
   const failures = rows.flatMap((row) => row.failures.map((why) => `error: ${titleOf(row).join(', ')}: ${why}`));
   return [rateTable(rows), '', costTable(rows), ...failures].join('\n');
+}
+
+/** The lines of the plot: one for each contender, kind of sender and size of group. */
+export function seriesOf(rows: readonly Row[]): Series[] {
+  const found = new Map<string, { name: string; points: Series['points'][number][] }>();
+  for (const row of rows) {
+    const [, sending, contender] = titleOf(row);
+    if (row.contender === 'raw' || !row.ratio) continue;
+    const name = `${contender}, ${sending}${row.values === 'objects' ? ', objects' : ''}`;
+    const series = found.get(name) ?? { name, points: [] };
+    found.set(name, series);
+    series.points.push({ bytes: row.bytes, ratio: row.ratio });
+  }
+  for (const { points } of found.values()) points.sort((a, b) => a.bytes - b.bytes);
+  return [...found.values()];
 }
 
 const titleHead = ['message', 'sending', 'contender'];
