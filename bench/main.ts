@@ -20,6 +20,7 @@ interface Entry {
 /** The commands, in the order in which they are listed. */
 const commands: Readonly<Record<string, Entry>> = {
   rates: { what: 'multicasts a second, next to raw UDP multicast', load: () => import('./rates.js') },
+  bars: { what: 'what the library is to reach, and whether it does', load: () => import('./bars/command.js') },
   latency: { what: 'from sending to the last function', load: () => import('./latency/command.js') },
   changes: { what: 'how long views take to change', load: () => import('./changes/command.js') },
   idle: { what: 'what nodes cost while nothing is sent', load: () => import('./idle/command.js') },

@@ -23,8 +23,10 @@ const dashes = ['', '7 4', '2 3'] as const;
 
 const width = 860;
 const plot = { left: 70, right: 600, top: 56, bottom: 420 };
-const height = 480;
+const heightMin = 490;
 const lineHeight = 20;
+/** Sizes that are closer are named in two rows. */
+const sizeNameWidth = 46;
 const markRadius = 4;
 /** Of a title line and of a legend; a longer name is cut. */
 const lettersMax = 120;
@@ -40,12 +42,13 @@ export function plotOf(series: readonly Series[], title: readonly string[]): str
   const points = series.flatMap((each) => each.points);
   const x = axis(sizeTicks(points.map(({ bytes }) => bytes)), plot.left, plot.right);
   const y = axis(ratioTicks(points.flatMap(({ ratio }) => [ratio.least, ratio.most])), plot.bottom, plot.top);
+  const height = Math.max(heightMin, plot.top + lineHeight * (series.length + 1));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="Times raw multicast over bytes of a message">`,
     style(),
     ...title.slice(0, 2).map((line, i) => text(plot.left, 20 + 16 * i, 'small', 'start', line.slice(0, lettersMax))),
     ...grid(x, y),
-    text((plot.left + plot.right) / 2, height - 12, '', 'middle', 'bytes of a message'),
+    text((plot.left + plot.right) / 2, plot.bottom + 58, '', 'middle', 'bytes of a message'),
     `<text transform="translate(18 ${(plot.top + plot.bottom) / 2}) rotate(-90)" text-anchor="middle">times raw multicast</text>`,
     ...series.map((each, i) => lineOf(each, i, x, y)),
     ...series.map((each, i) => legendOf(each, i)),
@@ -81,12 +84,16 @@ function ratioTicks(values: readonly number[]): number[] {
 
 function grid(x: Axis, y: Axis): string[] {
   const { left, right, top, bottom } = plot;
-  const columns = x.ticks
-    .slice(1, -1)
-    .flatMap((bytes) => [
-      `<path class="grid" d="M${px(x.at(bytes))} ${top}V${bottom}"/>`,
-      text(x.at(bytes), bottom + 18, '', 'middle', sizeName(bytes)),
-    ]);
+  let [last, isBelow] = [-Infinity, false];
+  const columns = x.ticks.slice(1, -1).flatMap((bytes) => {
+    const at = x.at(bytes);
+    isBelow = at - last < sizeNameWidth && !isBelow;
+    last = at;
+    return [
+      `<path class="grid" d="M${px(at)} ${top}V${bottom}"/>`,
+      text(at, bottom + (isBelow ? 36 : 18), '', 'middle', sizeName(bytes)),
+    ];
+  });
   const rows = y.ticks.flatMap((ratio) => [
     `<path class="${ratio === 1 ? 'raw' : 'grid'}" d="M${left} ${px(y.at(ratio))}H${right}"/>`,
     text(left - 8, y.at(ratio) + 4, '', 'end', String(ratio)),

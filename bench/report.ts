@@ -115,9 +115,8 @@ export function tableOf(rows: readonly Row[]): string {
 export function seriesOf(rows: readonly Row[]): Series[] {
   const found = new Map<string, { name: string; points: Series['points'][number][] }>();
   for (const row of rows) {
-    const [, sending, contender] = titleOf(row);
     if (row.contender === 'raw' || !row.ratio) continue;
-    const name = `${contender}, ${sending}${row.values === 'objects' ? ', objects' : ''}`;
+    const name = `${row.contender}, ${row.senders} of ${row.members}${row.values === 'objects' ? ', objects' : ''}`;
     const series = found.get(name) ?? { name, points: [] };
     found.set(name, series);
     series.points.push({ bytes: row.bytes, ratio: row.ratio });

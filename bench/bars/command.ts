@@ -1,0 +1,100 @@
+/** The command `bars`: measures what the library is to reach, and says of each figure whether it does. */
+import { writeFileSync } from 'node:fs';
+import { effortHelp, effortSpec, readEffort } from '../effort.js';
+import { contenders } from '../latency/contenders.js';
+import { measureLatency } from '../latency/measure.js';
+import type { LatencyPlan } from '../latency/measure.js';
+import { latencyRows } from '../latency/report.js';
+import type { LatencyRow } from '../latency/report.js';
+import { lookAtMachine } from '../machine.js';
+import type { Machine } from '../machine.js';
+import { checkFile, readArgs } from '../options.js';
+import type { Effort } from '../plan.js';
+import { headOf, rowsOf } from '../report.js';
+import type { Row } from '../report.js';
+import { runRounds } from '../rounds.js';
+import { formatTable } from '../table.js';
+import { barLatencyBytes, barMembers, judge, judgeLatency, latencyBars, measurementsFor, rateBars } from './list.js';
+import type { Verdict } from './list.js';
+
+const help = `Measures what the library is to reach, and says which bars it does: ${barMembers} processes, UDP multicast on loopback.
+
+npm run bench -- bars [options]
+
+  --rounds 5             each figure is the median of so many
+${effortHelp}
+  --json FILE            writes all figures to FILE
+  --quick                one short round, under two minutes
+  --help
+
+A ratio is of two measurements in the same round; the range is that of the rounds. The exit status is 0 even where a bar
+is missed, since a busy machine misses some, and 1 if a measurement failed.
+`;
+
+const spec = { ...effortSpec, json: { type: 'string' }, help: { type: 'boolean' } } as const;
+
+/** What is written. */
+export interface BarsReport {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly effort: Effort;
+  readonly bars: readonly Verdict[];
+  readonly rows: readonly Row[];
+  readonly latencies: readonly LatencyRow[];
+}
+
+function latencyPlan(rounds: number, quick: boolean): LatencyPlan {
+  const names = ['raw', ...latencyBars.map(({ contender }) => contender)];
+  return {
+    sizes: [barLatencyBytes],
+    loads: ['low'],
+    contenders: contenders.filter(({ name }) => names.includes(name)),
+    members: barMembers,
+    rounds,
+    messages: quick ? 100 : 500,
+    halfMillis: 0,
+    askMillis: 0,
+    warmUp: quick ? 300 : 1000,
+  };
+}
+
+/** The verdicts as a table, and what failed. */
+export function barsTable(verdicts: readonly Verdict[]): string {
+  const lines = verdicts.map(({ title, unit, bar, aim, measured, reached }) => {
+    const show = (value: number) => `${Number.isFinite(value) ? value.toFixed(2) : 'none'} ${unit}`.trimEnd();
+    const range = measured ? `${show(measured.least)} - ${show(measured.most)}` : '';
+    return [title, reached, measured ? show(measured.median) : '', range, `${bar} ${unit}`, `${aim} ${unit}`];
+  });
+  const failures = verdicts.flatMap(({ title, failures }) => failures.map((why) => `error: ${title}: ${why}`));
+  const table = formatTable(['', 'reached', 'measured', '(range)', 'bar', 'aim'], lines, 2);
+  return [table, ...new Set(failures)].join('\n');
+}
+
+/** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
+export async function run(args: readonly string[]): Promise<number> {
+  const given = readArgs(args, spec);
+  if (given.help) {
+    console.log(help);
+    return 0;
+  }
+  const { json, quick = false } = given;
+  const effort = readEffort(given, 5);
+  checkFile('json', json);
+  const machine = lookAtMachine();
+  console.log(headOf(machine, effort));
+  const tell = (line: string) => console.error(line);
+  const plan = { measurements: measurementsFor(rateBars), effort, profiles: undefined };
+  const results = await runRounds(plan, tell);
+  const latencies = latencyRows(await measureLatency(latencyPlan(effort.rounds, quick), tell));
+  const bars = [
+    ...rateBars.map((bar) => judge(bar, results)),
+    ...latencyBars.map((bar) => judgeLatency(bar, latencies)),
+  ];
+  console.log(`\n${barsTable(bars)}`);
+  if (json !== undefined) {
+    const command = ['npm run bench -- bars', ...args].join(' ');
+    const report: BarsReport = { command, machine, effort, bars, rows: rowsOf(results), latencies };
+    writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
+  }
+  return [...results, ...latencies].some(({ failures }) => failures.length > 0) ? 1 : 0;
+}
