@@ -105,7 +105,7 @@ export function serve(served: Served): void {
       .then(() => f(argument))
       .then(
         (value) => send({ id, ok: true, value }),
-        (error: unknown) => send({ id, ok: false, why: reasonOf(error) }),
+        (error: unknown) => send({ id, ok: false, why: String(error) }),
       );
   });
 }

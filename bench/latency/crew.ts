@@ -7,7 +7,7 @@ import type { NodeAssignment } from './peer.js';
 
 /** Processes that are ready, the oldest member first. */
 export interface Crew {
-  /** Those of raw multicast do not serve `ask`. */
+  /** Those of raw multicast serve neither `ask` nor `rush`. */
   readonly nodes: readonly Remote<GroupsNode>[];
   dismiss(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export async function assemble(kind: 'raw' | 'groups', members: number): Promise
       const node = startRemote<GroupsNode>(`${kind} process ${index}`, file, assignment);
       nodes.push(node);
       // the first is to be the oldest member
-      await node.call('expect', { count: 0, bytes: 0 }, readyMillisMax);
+      await node.call('expect', { trial: 0, count: 0, bytes: 0 }, readyMillisMax);
     }
     await Promise.all(nodes.map((node) => node.call('ready', null, readyMillisMax)));
     return { nodes, dismiss };

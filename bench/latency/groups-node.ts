@@ -3,12 +3,13 @@
  * replies. The order is told per multicast.
  */
 import { start } from 'nact';
-import { ask, groups, multicast, ready, spawnMember, udpMulticast, views } from '../../actors/index.js';
-import type { Context, GroupRef, MulticastOptions } from '../../actors/index.js';
+import { ask, flush, groups, multicast, ready, spawnMember, udpMulticast, views } from '../../actors/index.js';
+import type { Context, GroupRef, MulticastOptions, Receipt } from '../../actors/index.js';
 import { micros } from '../clock.js';
 import { assignmentOf } from '../processes.js';
 import { serve } from '../remote.js';
 import type { Contender } from './contenders.js';
+import { stamp } from './messages.js';
 import { createPeer } from './peer.js';
 import type { NodeAssignment } from './peer.js';
 
@@ -16,6 +17,13 @@ import type { NodeAssignment } from './peer.js';
 export interface Asking {
   readonly millis: number;
   readonly atOnce: number;
+  readonly bytes: number;
+}
+
+/** For how long to send as fast as flow control lets it, of whom, with how many bytes. */
+export interface Rushing {
+  readonly contender: Contender;
+  readonly millis: number;
   readonly bytes: number;
 }
 
@@ -40,7 +48,8 @@ const options: Readonly<Record<Contender['order'], MulticastOptions>> = {
   total: { order: 'total' },
   uniform: { order: 'total', uniform: true },
 };
-const peer = createPeer((message, { order }) => void multicast(timed, message, options[order]));
+const put = (message: Uint8Array, { order }: Contender) => multicast(timed, message, options[order]);
+const peer = createPeer(put);
 const timed = spawnMember(system, (state: null, message: Uint8Array) => (peer.got(message, micros()), state), 'timed', {
   initialState: null,
 });
@@ -55,6 +64,31 @@ function isFull(ref: GroupRef<never, null>): Promise<void> {
   return new Promise((resolve) => {
     views(ref).subscribe((view) => view.members.length === members && resolve());
   });
+}
+
+/** Messages between two looks at a receipt, and how many such steps go ahead of the one that is awaited. */
+const stepMessages = 64;
+const stepsAhead = 32;
+
+/** Returns the messages a second that were let in. None of them counts as one of a trial. */
+async function rush({ contender, millis, bytes }: Rushing): Promise<number> {
+  const message = new Uint8Array(bytes);
+  const ahead: Promise<void>[] = [];
+  const from = micros();
+  let sent = 0;
+  while (micros() - from < millis * 1000) {
+    let receipt: Receipt | undefined;
+    for (let i = 0; i < stepMessages; i++) {
+      stamp(message, 0, sent++);
+      receipt = put(message, contender);
+    }
+    if (receipt) ahead.push(receipt.accepted);
+    if (ahead.length > stepsAhead) await ahead.shift();
+  }
+  await Promise.all(ahead);
+  const taken = micros() - from;
+  await flush(timed);
+  return (1e6 * sent) / taken;
 }
 
 async function askAll({ millis, atOnce, bytes }: Asking): Promise<AskTimes> {
@@ -78,6 +112,7 @@ const served = {
   ...peer.served,
   /** Resolves when this process sees all members in both groups. */
   ready: (_: null): Promise<unknown> => Promise.all([isFull(timed), isFull(asked)]),
+  rush,
   ask: askAll,
 };
 

@@ -3,15 +3,18 @@
  * each is compared with a baseline of the same minute on the same machine.
  *
  * The time of a message is that until the last of the members that did not send it has it. Half load is half of what the
- * same contender reached in a short trial at full speed.
+ * same contender reached in a short trial at full speed just before.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MeasurementFailed } from '../crew.js';
-import type { Effort, Measurement } from '../plan.js';
+import type { Effort } from '../plan.js';
+import type { Remote } from '../remote.js';
 import { runRounds } from '../rounds.js';
 import { sum } from '../statistics.js';
 import type { Contender } from './contenders.js';
 import { assemble } from './crew.js';
 import type { Crew } from './crew.js';
+import type { GroupsNode } from './groups-node.js';
 import { latest } from './messages.js';
 import type { Pace } from './pace.js';
 import type { Sending } from './peer.js';
@@ -94,7 +97,8 @@ const askBytes = 100;
 /** Raw sends nothing again; the library does, and nothing is given up before it has. */
 const quietMillis = { raw: 300, groups: 5000 } as const;
 /** How long a contender is tried at full speed. */
-const saturating: Effort = {
+const rushMillis = 500;
+const rawRush: Effort = {
   rounds: 1,
   warmUpMillis: 500,
   measuredMillis: 500,
@@ -109,8 +113,7 @@ export async function measureLatency(plan: LatencyPlan, tell: (line: string) => 
   const kinds = plan.sizes.flatMap((bytes) =>
     plan.loads.flatMap((load) => plan.contenders.map((contender) => ({ bytes, load, contender }))),
   );
-  const latencies: Course<LatencyKind, Timing>[] = [];
-  for (const kind of kinds) latencies.push(latencyCourse(plan, kind, await paceOf(plan, kind, tell)));
+  const latencies = kinds.map((kind) => latencyCourse(plan, kind));
   const asks = plan.askMillis > 0 ? askCourses(plan) : [];
   for (let round = 1; round <= plan.rounds; round++) {
     for (const crew of ['raw', 'groups'] as const) {
@@ -162,10 +165,15 @@ function crewOf({ order }: Contender): 'raw' | 'groups' {
   return order === 'raw' ? 'raw' : 'groups';
 }
 
-function latencyCourse(plan: LatencyPlan, kind: LatencyKind, pace: Pace): Course<LatencyKind, Timing> {
-  const count = pace.kind === 'apart' ? plan.messages : Math.ceil((pace.perSecond * plan.halfMillis) / 1000);
-  const run = (crew: Crew) => timeMessages(crew, { contender: kind.contender, pace, count, bytes: kind.bytes });
-  return { kind, crew: crewOf(kind.contender), run, trials: [], failures: [] };
+function latencyCourse(plan: LatencyPlan, kind: LatencyKind): Course<LatencyKind, Timing> {
+  const { bytes, contender, load } = kind;
+  const run = async (crew: Crew): Promise<Timing> => {
+    if (load === 'low') return timeMessages(crew, { contender, pace: apart, count: plan.messages, bytes });
+    const perSecond = (await highestRate(plan, kind, crew)) / 2;
+    const count = Math.ceil((perSecond * plan.halfMillis) / 1000);
+    return timeMessages(crew, { contender, pace: { kind: 'steady', perSecond }, count, bytes });
+  };
+  return { kind, crew: crewOf(contender), run, trials: [], failures: [] };
 }
 
 function askCourses({ members, askMillis }: LatencyPlan): Course<AskKind, AskTiming>[] {
@@ -180,24 +188,26 @@ function askCourses({ members, askMillis }: LatencyPlan): Course<AskKind, AskTim
   );
 }
 
-/** At half load: half of what the contender does at full speed, in a short trial. */
-async function paceOf(
-  { members }: LatencyPlan,
-  { bytes, load, contender }: LatencyKind,
-  tell: (line: string) => void,
-): Promise<Pace> {
-  if (load === 'low') return apart;
-  const { order, sender } = contender;
-  const measurement: Measurement = {
-    point: { bytes, values: 'bytes', senders: sender === 0 ? 'one' : 'other', members },
-    contender: order === 'raw' ? { kind: order } : { kind: 'groups', order, transport: 'udp', through: 'multicast' },
-  };
-  const plan = { measurements: [measurement], effort: saturating, profiles: undefined };
-  const [result] = await runRounds(plan, (line) => tell(`full speed, ${line}`));
+/** Messages a second of a contender at full speed, now. Raw, which has no flow control, is tried with several windows. */
+async function highestRate({ members }: LatencyPlan, { bytes, contender }: LatencyKind, crew: Crew): Promise<number> {
+  if (contender.order !== 'raw') {
+    const rate = await senderOf(crew, contender).call('rush', { contender, millis: rushMillis, bytes });
+    // what was sent last is applied
+    await sleep(quietMillis.raw);
+    return rate;
+  }
+  const point = { bytes, values: 'bytes', senders: 'one', members } as const;
+  const plan = { measurements: [{ point, contender: { kind: 'raw' } }], effort: rawRush, profiles: undefined } as const;
+  const [result] = await runRounds(plan, () => undefined);
   const rate = result?.outcomes[0]?.rate;
-  if (rate === undefined)
-    throw new MeasurementFailed(`${contender.name} at full speed: ${result?.failures.join('; ') ?? 'nothing'}`);
-  return { kind: 'steady', perSecond: rate / 2 };
+  if (rate === undefined) throw new MeasurementFailed(`raw at full speed: ${result?.failures.join('; ') ?? 'nothing'}`);
+  return rate;
+}
+
+function senderOf({ nodes }: Crew, { sender }: Contender): Remote<GroupsNode> {
+  const node = nodes[sender];
+  if (!node) throw new MeasurementFailed(`no process ${sender}`);
+  return node;
 }
 
 /** Code is compiled, at sender and receivers. */
@@ -206,12 +216,14 @@ async function warmUp(crew: Crew, { sizes, warmUp: count }: LatencyPlan, contend
   await timeMessages(crew, { contender, pace: warmUpPace, count, bytes });
 }
 
-async function timeMessages(crew: Crew, sending: Sending): Promise<Timing> {
+let trials = 0;
+
+async function timeMessages(crew: Crew, sending: Omit<Sending, 'trial'>): Promise<Timing> {
   const { contender, pace, count, bytes } = sending;
-  const sender = crew.nodes[contender.sender];
-  if (!sender) throw new MeasurementFailed(`no process ${contender.sender}`);
-  await Promise.all(crew.nodes.map((node) => node.call('expect', { count, bytes })));
-  const millis = await sender.call('send', sending);
+  const sender = senderOf(crew, contender);
+  trials += 1;
+  await Promise.all(crew.nodes.map((node) => node.call('expect', { trial: trials, count, bytes })));
+  const millis = await sender.call('send', { ...sending, trial: trials });
   const patience = { count, quietMillis: quietMillis[crewOf(contender)] };
   const others = crew.nodes.filter((node) => node !== sender);
   const got = await Promise.all(others.map((node) => node.call('collect', patience)));

@@ -8,7 +8,7 @@ export interface Apart {
   readonly mostMillis: number;
 }
 
-/** So many a second: every millisecond those that are due. */
+/** So many a second: every millisecond those that are due. A sender that falls far behind does not catch up. */
 export interface Steady {
   readonly kind: 'steady';
   readonly perSecond: number;
@@ -16,6 +16,9 @@ export interface Steady {
 
 /** How messages follow each other. */
 export type Pace = Apart | Steady;
+
+/** What a sender may be behind, in milliseconds of its pace: more would be a burst. */
+const behindMillisMax = 20;
 
 /** Calls `send` with 0 to `count` - 1 at the given pace; resolves with the milliseconds that it took. */
 export async function sendPaced(pace: Pace, count: number, send: (number: number) => void): Promise<number> {

@@ -19,11 +19,15 @@ export interface NodeAssignment extends Network {
 
 /** A trial as its sender is told of it. */
 export interface Sending {
+  readonly trial: number;
   readonly contender: Contender;
   readonly pace: Pace;
   readonly count: number;
   readonly bytes: number;
 }
+
+/** What a process is to expect in a trial. */
+export type Expecting = Pick<Sending, 'trial' | 'count' | 'bytes'>;
 
 /** Until when a process waits for a trial's messages. */
 export interface Patience {
@@ -45,34 +49,33 @@ const pollMillis = 10;
 
 /** A process' part in trials. `put` hands a message over: multicasts it. */
 export function createPeer(put: (message: Uint8Array, contender: Contender) => void) {
-  let arrivals: Arrivals = createArrivals(0, 0);
+  let arrivals: Arrivals = createArrivals(0, 0, 0);
   return {
     /** Notes a message that came at a time of `micros()`. */
     got: (message: Uint8Array, now: number): void => note(arrivals, message, now),
     served: {
       /** A trial begins, of so many messages. */
-      expect({ count, bytes }: { readonly count: number; readonly bytes: number }): void {
-        arrivals = createArrivals(count, bytes);
+      expect({ trial, count, bytes }: Expecting): void {
+        arrivals = createArrivals(trial, count, bytes);
       },
       /** Sends them all; resolves with the milliseconds that it took. */
-      send({ contender, pace, count, bytes }: Sending): Promise<number> {
+      send({ trial, contender, pace, count, bytes }: Sending): Promise<number> {
         const ring = Array.from({ length: Math.min(buffers, count) }, () => new Uint8Array(bytes));
         return sendPaced(pace, count, (number) => {
           const message = ring[number % ring.length] as Uint8Array;
-          stamp(message, number);
+          stamp(message, trial, number);
           put(message, contender);
         });
       },
       /** Resolves when all have come, or none for a while. */
       async collect({ count, quietMillis }: Patience): Promise<Got> {
-        const { micros, faults } = arrivals;
         for (let last = -1, since = 0; arrivals.count < count; await sleep(pollMillis)) {
           const now = performance.now();
           if (arrivals.count !== last) since = now;
           last = arrivals.count;
           if (now - since > quietMillis) break;
         }
-        return { micros, faults };
+        return { micros: arrivals.micros, faults: arrivals.faults };
       },
     },
   };
