@@ -30,10 +30,14 @@ export async function sendPaced(pace: Pace, count: number, send: (number: number
       send(number);
     }
   } else {
-    for (let number = 0; number < count;) {
+    const millisApart = 1000 / pace.perSecond;
+    let dueAt = from;
+    let number = 0;
+    while (number < count) {
       await sleep(1);
-      const due = Math.min(count, ((performance.now() - from) / 1000) * pace.perSecond);
-      while (number < due) send(number++);
+      const now = performance.now();
+      dueAt = Math.max(dueAt, now - behindMillisMax);
+      for (; dueAt <= now && number < count; dueAt += millisApart) send(number++);
     }
   }
   return performance.now() - from;
