@@ -159,12 +159,20 @@ function createSender(unicast: Socket, { point, index, address, port }: Assignme
     },
     /** Messages ever sent. */
     messages: () => next / parts,
-    /** Resolves with the number of messages of this trial. */
+    /** Resolves with the number of messages of this trial, that are whole. */
     stop(): number | Promise<number> {
       running = false;
       if (isDone()) return (next - first) / parts;
       return new Promise((resolve) => {
-        ended = resolve;
+        // what is lost is never acknowledged
+        const timer = setTimeout(() => {
+          next -= next % parts;
+          resolve((next - first) / parts);
+        }, quietMillis);
+        ended = (messages) => {
+          clearTimeout(timer);
+          resolve(messages);
+        };
       });
     },
     acknowledged(bytes: Uint8Array): void {

@@ -4,13 +4,13 @@ import { effortHelp, effortSpec, readEffort } from '../effort.js';
 import { contenders } from '../latency/contenders.js';
 import { measureLatency } from '../latency/measure.js';
 import type { LatencyPlan } from '../latency/measure.js';
-import { latencyRows } from '../latency/report.js';
+import { latencyRows, tablesOf } from '../latency/report.js';
 import type { LatencyRow } from '../latency/report.js';
 import { lookAtMachine } from '../machine.js';
 import type { Machine } from '../machine.js';
 import { checkFile, readArgs } from '../options.js';
 import type { Effort } from '../plan.js';
-import { headOf, rowsOf } from '../report.js';
+import { headOf, rowsOf, tableOf } from '../report.js';
 import type { Row } from '../report.js';
 import { runRounds } from '../rounds.js';
 import { formatTable } from '../table.js';
@@ -58,16 +58,14 @@ function latencyPlan(rounds: number, quick: boolean): LatencyPlan {
   };
 }
 
-/** The verdicts as a table, and what failed. */
+/** The verdicts as a table. */
 export function barsTable(verdicts: readonly Verdict[]): string {
   const lines = verdicts.map(({ title, unit, bar, aim, measured, reached }) => {
     const show = (value: number) => `${Number.isFinite(value) ? value.toFixed(2) : 'none'} ${unit}`.trimEnd();
     const range = measured ? `${show(measured.least)} - ${show(measured.most)}` : '';
     return [title, reached, measured ? show(measured.median) : '', range, `${bar} ${unit}`, `${aim} ${unit}`];
   });
-  const failures = verdicts.flatMap(({ title, failures }) => failures.map((why) => `error: ${title}: ${why}`));
-  const table = formatTable(['', 'reached', 'measured', '(range)', 'bar', 'aim'], lines, 2);
-  return [table, ...new Set(failures)].join('\n');
+  return formatTable(['', 'reached', 'measured', '(range)', 'bar', 'aim'], lines, 2);
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
@@ -90,10 +88,11 @@ export async function run(args: readonly string[]): Promise<number> {
     ...rateBars.map((bar) => judge(bar, results)),
     ...latencyBars.map((bar) => judgeLatency(bar, latencies)),
   ];
-  console.log(`\n${barsTable(bars)}`);
+  const rows = rowsOf(results);
+  console.log(['', tableOf(rows), '', tablesOf(latencies, []), '', barsTable(bars)].join('\n'));
   if (json !== undefined) {
     const command = ['npm run bench -- bars', ...args].join(' ');
-    const report: BarsReport = { command, machine, effort, bars, rows: rowsOf(results), latencies };
+    const report: BarsReport = { command, machine, effort, bars, rows, latencies };
     writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
   }
   return [...results, ...latencies].some(({ failures }) => failures.length > 0) ? 1 : 0;
