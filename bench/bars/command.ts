@@ -34,7 +34,7 @@ is missed, since a busy machine misses some, and 1 if a measurement failed.
 const spec = { ...effortSpec, json: { type: 'string' }, help: { type: 'boolean' } } as const;
 
 /** What is written. */
-export interface BarsReport {
+interface BarsReport {
   readonly command: string;
   readonly machine: Machine;
   readonly effort: Effort;
