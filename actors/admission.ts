@@ -11,7 +11,7 @@ import { Queue } from '../lib/queue.js';
 import { apart, isPromise } from './context.js';
 import { GroupFull, GroupWedged, MessageTooLarge, NotAMember } from './errors.js';
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
-import { isInternal } from './payload.js';
+import { kindOf } from './internal.js';
 import { passOn } from './sending.js';
 
 /** Clients of which is remembered what was handled; one that is forgotten sends again what it has sent too early. */
@@ -65,7 +65,7 @@ function judge(member: Member, { previous, request, payload, life }: RequestItem
   const { client } = request;
   if (previous > (admission.handled.get(client) ?? 0)) return new Later('the request before it is not let in yet');
   // no client writes what members say among themselves
-  if (payload.length === 0 || (structures && isInternal(payload))) return 'it is no message';
+  if (payload.length === 0 || (structures && kindOf(payload) !== 0)) return 'it is no message';
   const { accept } = behavior;
   if (!accept) return true;
   let message: unknown;

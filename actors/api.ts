@@ -106,7 +106,7 @@ export function read<State, Result>(
     member.waiters.push({
       mark: markSent(outbox),
       outbox,
-      enqueued: member.enqueued,
+      enqueued: member.mailbox.enqueued,
       isLocal: marker === 0,
       run,
       reject,
@@ -242,7 +242,7 @@ function statisticsOf(host: Host): Record<string, number> {
   let mailbox = 0;
   let dropped = 0;
   for (const member of host.members.values()) {
-    mailbox += member.items.length - member.head;
+    mailbox += member.mailbox.length;
     dropped += member.dropped;
   }
   return {
@@ -263,7 +263,7 @@ export function explain(ref: GroupRef<never>): Explanation {
   const { outbox, stream, host } = member;
   const queued = outbox.last - outbox.accepted;
   const unstable = outbox.accepted - outbox.stable;
-  const mailbox = member.items.length - member.head;
+  const mailbox = member.mailbox.length;
   const waiting: string[] = [];
   if (host.phase === 'opening') waiting.push('the transport is not open yet');
   if (stream.status !== 'active') waiting.push(`${stream.status}: ${stream.why}`);

@@ -15,11 +15,19 @@ import type { Client, Context, Member as ViewMember, View } from './types.js';
 const nobody = new Nobody();
 
 /** What a function is called for: a message, a view, or, at this member alone, a direct message. */
-type Occasion = Delivery | ViewInfo | Member;
+type Occasion = Delivery | ViewInfo | Direct;
+
+/** A direct message: the how manieth thing it is that the member takes, and where it was then. */
+interface Direct {
+  readonly direct: number;
+  readonly group: string;
+  readonly position: number;
+  readonly time: number;
+}
 
 /** Names the occasion, to seed a generator. Positions begin anew with a group, and the groups' numbers with a domain. */
 function spell(occasion: Occasion, me: ViewMember): string {
-  if ('host' in occasion) return `direct ${me.id} ${occasion.group} ${occasion.applied}`;
+  if ('direct' in occasion) return `direct ${me.id} ${occasion.group} ${occasion.direct}`;
   if (!('view' in occasion)) return `${occasion.domain} ${occasion.groupId} view ${occasion.id}`;
   const { view, position, from, message } = occasion;
   return `${view.domain} ${view.groupId} ${position > 0 ? position : `${from.id}:${message}`}`;
@@ -30,17 +38,11 @@ function requestOf(occasion: Occasion): DeliveredRequest | null {
   return 'request' in occasion ? occasion.request : null;
 }
 
-/** A context. A class for its shape, and because nact's copy of the children is made only when it is looked at. */
+/**
+ * A context. Few fields, as one is made for each message; what can be read off the member or the occasion is read when it is asked
+ * for. An asynchronous function may ask late: what the member goes on to change is not read off it.
+ */
 class CallContext implements Context {
-  readonly parent: Ref<unknown>;
-  readonly path: ActorPath;
-  readonly self: Ref<unknown>;
-  readonly name: string;
-  readonly log: Logger;
-  readonly rank: number;
-  readonly me: ViewMember;
-  readonly position: number;
-  readonly time: number;
   readonly #member: Member;
   readonly #occasion: Occasion;
   #random: (() => number) | undefined;
@@ -54,18 +56,45 @@ class CallContext implements Context {
     readonly mine: boolean,
     readonly sender: Ref<unknown>,
   ) {
-    const { actor } = member;
     this.#member = member;
     this.#occasion = occasion;
-    this.position = occasion.position;
-    this.time = occasion.time;
-    this.parent = outside(actor.parent?.reference ?? (member.ref.parent as NactRef));
-    this.path = actor.path;
-    this.self = outside(member.ref);
-    this.name = actor.name;
-    this.log = member.log;
-    this.rank = view.rank;
-    this.me = member.me as ViewMember;
+  }
+
+  get parent(): Ref<unknown> {
+    const { actor, ref } = this.#member;
+    return outside(actor.parent?.reference ?? (ref.parent as NactRef));
+  }
+
+  get path(): ActorPath {
+    return this.#member.actor.path;
+  }
+
+  get self(): Ref<unknown> {
+    return outside(this.#member.ref);
+  }
+
+  get name(): string {
+    return this.#member.actor.name;
+  }
+
+  get log(): Logger {
+    return this.#member.log;
+  }
+
+  get rank(): number {
+    return this.view.rank;
+  }
+
+  get me(): ViewMember {
+    return this.view.members[this.view.rank] as ViewMember;
+  }
+
+  get position(): number {
+    return this.#occasion.position;
+  }
+
+  get time(): number {
+    return this.#occasion.time;
   }
 
   get children(): Map<string, Ref<unknown>> {
@@ -96,7 +125,12 @@ class CallContext implements Context {
   }
 }
 
-/** The context of a message or a view; a direct message's occasion is the member itself. */
+/** The occasion of a direct message that a member has just taken. */
+export function directOf({ group, mailbox, position, time }: Member): Direct {
+  return { direct: mailbox.applied, group, position, time };
+}
+
+/** The context of a message or a view. */
 export function contextOf(
   member: Member,
   occasion: Occasion,
@@ -123,14 +157,10 @@ let callsOpen = 0;
  */
 const trialCalls = 64;
 
-/** A call of a function that is taken for a synchronous one, and what would be refused if it is not. */
-interface Trusted {
-  readonly host: Host;
-  readonly group: string;
-  suspects: (() => void)[] | undefined;
-}
-
-let trusted: Trusted | undefined;
+/** Whose function is being called that is taken for a synchronous one, and what would be refused if it is not. */
+let trusted: Member | undefined;
+const nobodySuspected: readonly (() => void)[] = [];
+let suspects = nobodySuspected;
 
 /**
  * Runs a member's function. What an asynchronous one awaits can be told from what others await: see {@link guard}. That
@@ -165,19 +195,20 @@ export function call<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown
 }
 
 function callTrusted<A, B, C>(member: Member, f: (a: A, b: B, ctx: C) => unknown, a: A, b: B, ctx: C): unknown {
-  const { group, host } = member;
   const outer = trusted;
-  const call: Trusted = { host, group, suspects: undefined };
-  trusted = call;
+  const outerSuspects = suspects;
+  trusted = member;
+  suspects = nobodySuspected;
   try {
     const result = f.call(ctx, a, b, ctx);
     if (isPromise(result)) {
       member.asynchronous = true;
-      for (const refuse of call.suspects ?? []) refuse();
+      for (const refuse of suspects) refuse();
     }
     return result;
   } finally {
     trusted = outer;
+    suspects = outerSuspects;
   }
 }
 
@@ -202,7 +233,7 @@ export function guard(
   refuse: (error: Error) => void,
 ): WouldDeadlock | undefined {
   if (trusted?.host === host && trusted.group === group) {
-    (trusted.suspects ??= []).push(() => refuse(new WouldDeadlock(group, what)));
+    suspects = [...suspects, () => refuse(new WouldDeadlock(group, what))];
   }
   const open = calls.getStore();
   return open?.open && open.host === host && open.group === group ? new WouldDeadlock(group, what) : undefined;

@@ -31,9 +31,10 @@ export async function endMembers(host: Host, status: 'left' | 'excluded', why: E
 /** Ends a member that may still be at it, or have messages before it. */
 function cutOff(member: Member, status: 'left' | 'excluded', why: Error): void {
   takeLastWords(member);
-  const waiting = member.items.filter(
-    (item) => item.kind === 'direct' || (item.kind === 'delivery' && !isInternal(item.payload)),
-  );
+  const waiting = [
+    ...member.mailbox.takeKinds(['direct']),
+    ...member.mailbox.deliveries().filter((item) => !isInternal(item)),
+  ];
   const also = member.draining ? ', and may not be through with one more' : '';
   member.log.warn(
     `'${member.group}' is left with ${waiting.length} messages not applied here: its function did not take them within the time ` +

@@ -10,13 +10,14 @@ import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events
 import { assertNever } from '../lib/assert.js';
 import { wedgedFor } from '../lib/inspect.js';
 import { takeRequest } from './admission.js';
-import { call, contextOf, isPromise } from './context.js';
+import { call, contextOf, directOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
 import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
-import { tell, type Item, type Member, type Undelivered } from './host.js';
+import { tell, type Member } from './host.js';
 import { kindDigest, kindOf } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
+import type { Taken, Undelivered } from './mailbox.js';
 import type { NactActor } from './nact-internals.js';
 import { emitStatus, emitView } from './observables.js';
 import { classOf, noteAccepted, noteDelivered, noteFailed, noteStable, sentBefore } from './receipts.js';
@@ -51,10 +52,10 @@ export function enqueue(member: Member, items: readonly GroupItem[]): void {
     else {
       // the queue's limit goes by this, whatever the actor is busy with
       if (item.kind === 'progress') noteAccepted(member.outbox, item.accepted);
-      put(member, item);
+      member.mailbox.put(item);
     }
   }
-  if (member.head < member.items.length) schedule(member);
+  if (!member.mailbox.isEmpty) schedule(member);
 }
 
 function goOn(member: Member, token: TransferToken): void {
@@ -70,29 +71,19 @@ function goOn(member: Member, token: TransferToken): void {
 export function enqueueReborn(member: Member, undelivered: Undelivered): void {
   takeLastWords(member);
   member.rebirths += 1;
-  put(member, { kind: 'reborn', ...undelivered });
+  member.mailbox.put({ kind: 'reborn', ...undelivered });
   schedule(member);
 }
 
 /** Takes what the mailbox has about own multicasts, ahead of what waits there. */
 export function takeLastWords(member: Member): void {
-  const rest = member.items.slice(member.head);
-  for (const item of rest) if (item.kind === 'progress' || item.kind === 'failed') void apply(member, item);
-  const kept = rest.filter((item) => item.kind !== 'progress' && item.kind !== 'failed');
-  member.applied += rest.length - kept.length;
-  member.items = kept;
-  member.head = 0;
+  for (const item of member.mailbox.takeKinds(['progress', 'failed'])) void apply(member, item);
 }
 
 /** The node is out of its domain: the member ends once its mailbox is empty. */
 export function enqueueOver(member: Member, status: 'left' | 'excluded', why: Error): void {
-  put(member, { kind: 'over', status, why });
+  member.mailbox.put({ kind: 'over', status, why });
   schedule(member);
-}
-
-function put(member: Member, item: Item): void {
-  member.items.push(item);
-  member.enqueued += 1;
 }
 
 /** Sends the actor its token, unless one is under way. */
@@ -132,19 +123,17 @@ function settle(member: Member): void {
   member.draining = false;
   report(member);
   answerReads(member);
-  if (member.head < member.items.length) schedule(member);
+  if (!member.mailbox.isEmpty) schedule(member);
 }
 
 /** Applies items until there are none, time is up, or one has to be awaited. */
 function slice(member: Member): Promise<void> | undefined {
-  compact(member);
+  const { mailbox } = member;
   const until = performance.now() + sliceMillis;
   let look = stride;
   let last = until - sliceMillis;
-  while (member.head < member.items.length) {
-    const item = member.items[member.head++] as Item;
-    member.applied += 1;
-    const pending = attempt(member, item);
+  while (!mailbox.isEmpty) {
+    const pending = attempt(member, mailbox.take());
     if (pending) return pending;
     if (--look > 0) continue;
     const now = performance.now();
@@ -152,18 +141,10 @@ function slice(member: Member): Promise<void> | undefined {
     look = now - last > 1 ? 1 : stride;
     last = now;
   }
-  compact(member);
   return undefined;
 }
 
-/** Forgets items that were taken. */
-function compact(member: Member): void {
-  if (member.head < 1024 && member.head < member.items.length) return;
-  member.items.splice(0, member.head);
-  member.head = 0;
-}
-
-function attempt(member: Member, item: Item): Promise<void> | undefined {
+function attempt(member: Member, item: Taken): Promise<void> | undefined {
   let message: unknown;
   try {
     if (item.kind === 'delivery' || item.kind === 'direct') {
@@ -171,7 +152,7 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         if (item.kind === 'delivery') account(member, item);
         return undefined;
       }
-      if (item.kind === 'delivery' && (isInternal(item.payload) || item.request?.repeated)) {
+      if (item.kind === 'delivery' && (isInternal(item) || item.request?.repeated)) {
         account(member, item);
         if (!item.request) heed(member, item);
         return undefined;
@@ -185,12 +166,18 @@ function attempt(member: Member, item: Item): Promise<void> | undefined {
         return undefined;
       }
       const pending = item.kind === 'delivery' ? deliver(member, item, message) : direct(member, item, message);
-      return pending?.catch((error: unknown) => crash(member, item, message, error));
+      return pending && crashIfRejected(member, item, message, pending);
     }
-    return apply(member, item)?.catch((error: unknown) => crash(member, item, undefined, error));
+    const pending = apply(member, item);
+    return pending && crashIfRejected(member, item, undefined, pending);
   } catch (error) {
     return crash(member, item, message, error);
   }
+}
+
+/** Apart from {@link attempt}, as what a closure refers to takes memory at each call of the function around it. */
+function crashIfRejected(member: Member, item: Taken, message: unknown, pending: Promise<void>): Promise<void> {
+  return pending.catch((error: unknown) => crash(member, item, message, error));
 }
 
 /** Takes what a member says to the others. */
@@ -205,7 +192,7 @@ function heed(member: Member, item: Delivery): void {
   }
 }
 
-function crash(member: Member, item: Item, message: unknown, error: unknown): Promise<void> {
+function crash(member: Member, item: Taken, message: unknown, error: unknown): Promise<void> {
   if (item.kind === 'delivery') {
     account(member, item);
     excuse(member, item, `its function threw: ${error instanceof Error ? error.message : String(error)}`);
@@ -220,18 +207,17 @@ function crash(member: Member, item: Item, message: unknown, error: unknown): Pr
 
 /** The messages that wait, for supervisors. */
 function waiting(member: Member): unknown[] {
-  const deliveries = member.items.slice(member.head).filter((item) => item.kind === 'delivery');
   return waitingMessages(
     member,
-    deliveries.filter(({ request }) => !request?.repeated).map(({ payload }) => payload),
+    member.mailbox.deliveries().filter(({ request }) => !request?.repeated),
   );
 }
 
 const undecodable = Symbol('undecodable');
 
-function decode(member: Member, { kind, payload }: Extract<Item, { kind: 'delivery' | 'direct' }>): unknown {
+function decode(member: Member, item: Extract<Taken, { kind: 'delivery' | 'direct' }>): unknown {
   try {
-    return kind === 'delivery' ? decodePayload(member, payload) : member.codec.decode(payload);
+    return item.kind === 'delivery' ? decodePayload(member, item) : member.codec.decode(item.payload);
   } catch (error) {
     // the same bytes fail at every replica: leaving the message out keeps them equal
     member.dropped += 1;
@@ -242,11 +228,11 @@ function decode(member: Member, { kind, payload }: Extract<Item, { kind: 'delive
 
 /** A delivery is done with: credit, position, and the receipt if it was ours. */
 function account(member: Member, item: Delivery): void {
-  member.consumed += item.payload.length;
+  member.consumed += item.end - item.start;
   member.time = Math.max(member.time, item.time);
   if (item.position > 0) {
     member.position = item.position;
-    if (member.divergence.every > 0 && !isInternal(item.payload)) noteApplied(member, item);
+    if (member.divergence.every > 0 && !isInternal(item)) noteApplied(member, item);
   }
   if (item.from.id === member.outbox.node) {
     noteDelivered(member.outbox, item.message, classOf(item.order, item.uniform), item.position);
@@ -264,9 +250,20 @@ function deliver(member: Member, item: Delivery, message: unknown): Promise<void
   const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
   const ctx = contextOf(member, item, from, item.mine, sender);
   const result = call(member, member.behavior.f, member.state, message, ctx);
-  if (isPromise(result)) return result.then((state) => delivered(member, item, message, from, state));
+  if (isPromise(result)) return whenDelivered(member, item, message, from, result);
   delivered(member, item, message, from, result);
   return undefined;
+}
+
+/** Apart for the same reason. */
+function whenDelivered(
+  member: Member,
+  item: Delivery,
+  message: unknown,
+  from: ViewMember,
+  result: Promise<unknown>,
+): Promise<void> {
+  return result.then((state) => delivered(member, item, message, from, state));
 }
 
 function delivered(member: Member, item: Delivery, message: unknown, from: ViewMember, state: unknown): void {
@@ -290,7 +287,7 @@ function direct(
   if (!member.view) return undefined;
   const from =
     member.view.members.find(({ id }) => id === item.from.id) ?? memberMaker(member.host, member.group)(item.from);
-  const ctx = contextOf(member, member, from, true, undefined);
+  const ctx = contextOf(member, directOf(member), from, true, undefined);
   return adopt(member, call(member, onDirect, member.state, message, ctx), member.settings.kind === 'plain');
 }
 
@@ -302,7 +299,7 @@ function adopt(member: Member, result: unknown, counts: boolean): Promise<void> 
 }
 
 /** Everything but messages. */
-function apply(member: Member, item: Exclude<Item, { kind: 'delivery' | 'direct' }>): Promise<void> | undefined {
+function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct' }>): Promise<void> | undefined {
   switch (item.kind) {
     case 'view':
       if (member.discarding) return undefined;
@@ -485,7 +482,7 @@ export function answerReads(member: Member): void {
   member.waiters = [];
   for (const waiter of waiters) {
     const isThere = sentBefore(waiter.outbox, waiter.mark) || (waiter.isLocal && isWedged(member));
-    if (member.applied >= waiter.enqueued && isThere) waiter.run();
+    if (member.mailbox.applied >= waiter.enqueued && isThere) waiter.run();
     else member.waiters.push(waiter);
   }
 }

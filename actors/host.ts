@@ -15,6 +15,7 @@ import type { Transport } from '../transport/transport.js';
 import { NotAMember, NotInDomain, NotLocal } from './errors.js';
 import type { Feed } from './feed.js';
 import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
+import type { Mailbox } from './mailbox.js';
 import type { GroupStream } from './observables.js';
 import type { ResolvedOptions } from './options.js';
 import type { Outbox } from './receipts.js';
@@ -153,21 +154,6 @@ export interface Behavior {
   readonly initialStateFunc: ((ctx: unknown) => unknown) | undefined;
 }
 
-/**
- * An item of a member's mailbox. `reborn`: what follows is of a new life of the node. `over`: nothing follows, the node is
- * out of its domain.
- */
-export type Item =
-  | GroupItem
-  | ({ readonly kind: 'reborn' } & Undelivered)
-  | { readonly kind: 'over'; readonly status: 'left' | 'excluded'; readonly why: Error };
-
-/** What a life of a node leaves of a member's multicasts, if it has a `restore` to be told of them. */
-export interface Undelivered extends Pick<Earlier<unknown, unknown>, 'unsent' | 'uncertain'> {
-  /** An operator has ended that life: the state it had is the one to go on with. */
-  readonly forced: boolean;
-}
-
 /** What a member had before its node began a new life. */
 export interface Former extends Earlier<unknown, unknown> {
   readonly hadState: boolean;
@@ -276,12 +262,7 @@ export interface Member {
   outbox: Outbox;
   /** Multicasts that wait for the group to be joined (again). */
   held: NodeEvent[];
-  /** What the core delivered and the actor has not taken, from `head`. */
-  items: Item[];
-  head: number;
-  /** Items ever put into the mailbox, and taken from it. */
-  enqueued: number;
-  applied: number;
+  readonly mailbox: Mailbox;
   /** Whether a nact message is under way that will drain the items. */
   tokened: boolean;
   draining: boolean;

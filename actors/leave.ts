@@ -69,8 +69,7 @@ export function finish(member: Member, why: Error, status: 'left' | 'excluded' =
   for (const waiter of member.waiters) waiter.reject(why);
   member.waiters = [];
   endFlushes(member, why);
-  member.items = [];
-  member.head = 0;
+  member.mailbox.clear();
   endTransfers(member, why.message);
   // nact sets the state to what a token's handler returns, also after the stop
   const { state } = member;

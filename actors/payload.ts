@@ -6,6 +6,7 @@
 import type { Delivery } from '../lib/events.js';
 import type { Order } from '../lib/membership/state.js';
 import type { Member } from './host.js';
+import { copyAmong, sharedOf } from './pool.js';
 import { bodyOf, guarded, kindOf, kindStructure, unguarded } from './internal.js';
 import { copyTable, define, type StructureTable } from './structures.js';
 import { decodeWith, encodeWith } from './values.js';
@@ -25,18 +26,28 @@ function mayUse(member: Member, structures: StructureTable): boolean {
   return structures.epoch > 0 && member.hasState && member.phase === 'member' && member.rebirths === 0;
 }
 
-/** The message of a multicast's payload. Throws {@link NotDecodable}, for the same bytes at every member. */
-export function decodePayload(member: Member, payload: Uint8Array): unknown {
+/** The message of a multicast. Throws {@link NotDecodable}, for the same bytes at every member. */
+export function decodePayload(member: Member, item: Delivery): unknown {
   const { structures, codec, host } = member;
-  // put together from fragments: nobody else has these bytes, so they need not be copied
-  if (structures && payload[0] === Marker.raw && payload.length === payload.buffer.byteLength)
-    return payload.subarray(1);
-  return structures ? decodeWith(structures, payload, host.refs) : codec.decode(unguarded(payload));
+  if (!structures) return codec.decode(unguarded(item.payload));
+  if (item.among.bytes[item.start] === Marker.raw) return bytesOf(item);
+  return decodeWith(structures, item.payload, host.refs);
+}
+
+/**
+ * The bytes that a multicast is, as its receiver's own. The frame in which it came is nobody else's: what is kept of it for others is
+ * a copy. That of this node's own is being sent.
+ */
+function bytesOf(item: Delivery): Uint8Array {
+  const { bytes } = item.among;
+  const isWhole = bytes.length === bytes.buffer.byteLength && item.end - item.start === bytes.length;
+  const isOurs = item.fromRank === item.view.rank && !isWhole;
+  return isOurs ? copyAmong(item.among, item.start + 1, item.end) : sharedOf(bytes, item.start + 1, item.end);
 }
 
 /** Whether it is a message to members, not to the user's function. */
-export function isInternal(payload: Uint8Array): boolean {
-  return payload.length === 0 || kindOf(payload) !== 0;
+export function isInternal({ among: { bytes }, start, end }: Delivery): boolean {
+  return start === end || (bytes[start] === Marker.internal && kindOf(bytes.subarray(start, end)) !== 0);
 }
 
 /** Takes a message to members. Throws {@link NotDecodable}. */
@@ -45,13 +56,14 @@ export function takeInternal(member: Member, { payload }: Delivery): void {
 }
 
 /** Messages that wait, in their order. Those that cannot be decoded are left out, as they will be when it is their turn. */
-export function waitingMessages(member: Member, payloads: readonly Uint8Array[]): unknown[] {
+export function waitingMessages(member: Member, deliveries: readonly Delivery[]): unknown[] {
   const ahead = { ...member, structures: member.structures && copyTable(member.structures) };
   const messages: unknown[] = [];
-  for (const payload of payloads) {
+  for (const item of deliveries) {
     try {
-      if (!isInternal(payload)) messages.push(decodePayload(ahead, payload));
-      else if (kindOf(payload) === kindStructure && ahead.structures) define(ahead.structures, bodyOf(payload));
+      if (!isInternal(item)) messages.push(decodePayload(ahead, item));
+      else if (kindOf(item.payload) === kindStructure && ahead.structures)
+        define(ahead.structures, bodyOf(item.payload));
     } catch {
       continue;
     }

@@ -11,6 +11,7 @@ import { deferred, hostOf, registerMember, type Behavior, type Host, type Member
 import { beginLeave, join, wrapAncestors } from './leave.js';
 import { actorLogger } from './logging.js';
 import { inside, outside, type NactActor, type NactParent, type NactRef } from './nact-internals.js';
+import { Mailbox } from './mailbox.js';
 import { groupStream } from './observables.js';
 import { send } from './sending.js';
 import { watchPace } from './pace.js';
@@ -149,10 +150,7 @@ function createMember(
     left: deferred(),
     outbox: outboxOf(host, group),
     held: [],
-    items: [],
-    head: 0,
-    enqueued: 0,
-    applied: 0,
+    mailbox: new Mailbox(),
     tokened: false,
     draining: false,
     discarding: false,

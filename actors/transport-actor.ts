@@ -11,7 +11,7 @@ import { assertNever } from '../lib/assert.js';
 import type { Effect } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
 import { gauge, isLater } from '../lib/inspect.js';
-import { createNode, nextTick, ready, step, type Node } from '../lib/node.js';
+import { createNode, defaults, nextTick, ready, step, type Node } from '../lib/node.js';
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
@@ -231,6 +231,7 @@ function startCore(host: Host): void {
       discovery: options.discovery,
       datagramBytesMax: transport.datagramBytesMax,
       windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),
+      slabBytes: defaults.slabBytes,
       queueLengthMax: options.queueLengthMax,
       messageBytesMax: options.messageBytesMax,
       backlogBytesMax: options.backlogBytesMax,

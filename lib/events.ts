@@ -86,7 +86,7 @@ export type GroupItem =
    * At a joiner the first view comes after its state.
    */
   | { readonly kind: 'view'; readonly view: ViewInfo; readonly snapshots: readonly TransferToken[] }
-  | Delivery
+  | Deliveries
   /** A message from one member to this one. */
   | { readonly kind: 'direct'; readonly from: MemberInfo; readonly payload: Uint8Array }
   /** Found the group: this member's initial state is the group's. `loud`: others had a state and it is lost with them. */
@@ -128,17 +128,12 @@ export type GroupItem =
       readonly why: string;
     };
 
-/** A multicast, delivered. */
-export interface Delivery {
-  readonly kind: 'delivery';
+/** What multicasts of one sender have in common that are delivered together, and each of them has. */
+interface Delivered {
   readonly from: MemberInfo;
   readonly fromRank: Rank;
-  /** With `from`, the multicast's name. */
-  readonly message: MessageNumber;
   readonly order: Order;
   readonly uniform: boolean;
-  /** In the total order, barriers included; 0 for the other orders. */
-  readonly position: Position;
   /**
    * When it was sent, never before what was delivered earlier. With a position, the same at every member: no later than
    * the next position's. Without one it is this member's own, and no earlier than the last agreed one.
@@ -149,6 +144,37 @@ export interface Delivery {
   readonly view: ViewInfo;
   /** What it answers to, if somebody asked. */
   readonly request: DeliveredRequest | null;
+}
+
+/**
+ * Multicasts, delivered: `count` consecutive ones of one sender, as they lie in its frame. Of their own they have a number, a
+ * position and a payload; what is said of these is of the first that was not taken yet, see `takeOne`.
+ */
+export interface Deliveries extends Delivered {
+  readonly kind: 'deliveries';
+  /** How many are left, and the bytes of their payloads. */
+  count: number;
+  payloadBytes: number;
+  /** With `from`, the multicast's name. */
+  message: MessageNumber;
+  /** In the total order, barriers included; 0 for the other orders. */
+  position: Position;
+  /** The payload is `bytes[start, end)`; if there are more, the next one's record follows. */
+  readonly bytes: Uint8Array;
+  start: number;
+  end: number;
+}
+
+/** One of them. */
+export interface Delivery extends Delivered {
+  readonly kind: 'delivery';
+  readonly among: Deliveries;
+  readonly message: MessageNumber;
+  readonly position: Position;
+  /** Where the payload is in the bytes of `among`. */
+  readonly start: number;
+  readonly end: number;
+  /** The payload itself, aliased; made when asked for. */
   readonly payload: Uint8Array;
 }
 

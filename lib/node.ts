@@ -7,6 +7,7 @@
 import type { Effect, GroupItem, NodeEvent } from './events.js';
 import type { DomainId, Millis } from './ids.js';
 import { beginAsk, beginRequest, endAsksOf, failAsk, questionDelivered, reviewAsks, tickAsks } from './asking.js';
+import { createArena } from './arena.js';
 import { createAsks } from './asks.js';
 import { assertNever } from './assert.js';
 import { collect } from './control.js';
@@ -94,6 +95,7 @@ function createHost(node: Node, now: Millis): Host {
     now,
     wall: options.wall,
     window: createWindow(),
+    arena: createArena(options.slabBytes),
     quorate: true,
     lack: () => lackOf(node.membership),
     nodeCount: () => node.domain?.nodes.length ?? 0,

@@ -44,6 +44,8 @@ export interface NodeOptions {
   readonly datagramBytesMax: number;
   /** Unstable bytes above which nothing new is sent, of all senders and groups together. */
   readonly windowBytes: number;
+  /** Bytes of the pieces of memory in which frames are kept until they are stable; 0: each has its own. See arena.ts. */
+  readonly slabBytes: number;
   /** Multicasts that wait to be let in, per group. */
   readonly queueLengthMax: number;
   /** Largest payload of one multicast. */
@@ -69,6 +71,7 @@ export const defaults = {
   discovery: 400,
   datagramBytesMax: 60_000,
   windowBytes: 512 * 1024,
+  slabBytes: 256 * 1024,
   queueLengthMax: 65_536,
   messageBytesMax: 16 * 1024 * 1024,
   backlogBytesMax: 4 * 1024 * 1024,

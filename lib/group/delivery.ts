@@ -14,6 +14,7 @@
  */
 import type { Rank, Seqno } from '../ids.js';
 import { assert, must } from '../assert.js';
+import type { Queue } from '../queue.js';
 import { concat } from '../wire/bytes.js';
 import {
   type Chunk,
@@ -21,6 +22,7 @@ import {
   RecordKind,
   endsMulticast,
   kindOf,
+  locate,
   orderOfKind,
   readPairs,
   readTime,
@@ -29,9 +31,11 @@ import {
 } from '../wire/record.js';
 import { emit } from './replica.js';
 import { readHead } from './serving.js';
-import type { Pending } from './pending.js';
+import { type Pending, split } from './pending.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import { type View, rankIn } from './view.js';
+
+const place = { start: 0, end: 0 };
 
 /** Goes through records that were just received in order, once. */
 export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chunk: Chunk): void {
@@ -39,31 +43,46 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
   const { bytes } = chunk;
   let seqno = chunk.first;
   let message = chunk.firstMessage;
-  for (let at = 0; at < bytes.length; seqno++) {
-    const first = bytes[at++] as number;
-    let length = bytes[at++] as number;
-    if (length >= 0x80) {
-      length &= 0x7f;
-      for (let scale = 0x80, more = true; more; scale *= 0x80) {
-        const byte = bytes[at++] as number;
-        length += (byte & 0x7f) * scale;
-        more = byte >= 0x80;
+  /** Those that were gone through last, which the next may join; and the first byte of each. */
+  let open: Pending | null = null;
+  let alike = 0;
+  for (let at = 0; at < bytes.length; at = place.end, seqno++) {
+    const first = bytes[at] as number;
+    locate(bytes, at, place);
+    if (open !== null) {
+      if (first === alike) {
+        open.count++;
+        open.payloadBytes += place.end - place.start;
+        message++;
+        continue;
       }
+      takeMulticasts(host, group, state, open);
+      open = null;
     }
-    const payload = bytes.subarray(at, at + length);
-    at += length;
     const kind = kindOf(first);
+    if (endsMulticast(first)) {
+      const pending = createPending(state, rank, seqno, message, first, bytes);
+      message++;
+      if (isAlone(first) || pending.bytes !== bytes) takeMulticasts(host, group, state, pending);
+      else {
+        open = pending;
+        alike = first;
+      }
+      continue;
+    }
+    const payload = bytes.subarray(place.start, place.end);
     if (kind === RecordKind.assignment) {
       if (rank === state.sequencer) assign(state, readPairs(payload, state.size), seqno);
     } else if (kind === RecordKind.dependencies) state.dependenciesRead[rank] = readPairs(payload, state.size);
     else if (kind === RecordKind.time) stream.time = readTime(payload);
-    else if (!endsMulticast(first)) {
-      stream.partial.push(payload);
-    } else {
-      takeMulticast(host, group, state, rank, seqno, message, first, payload);
-      message++;
-    }
+    else stream.partial.push(payload);
   }
+  if (open !== null) takeMulticasts(host, group, state, open);
+}
+
+/** Whether a multicast is never one of several that are taken together. */
+function isAlone(first: number): boolean {
+  return (first & requestFlag) !== 0 || kindOf(first) === RecordKind.barrier;
 }
 
 function assign(state: ViewState, pairs: readonly RankCount[], by: Seqno): void {
@@ -75,76 +94,99 @@ function assign(state: ViewState, pairs: readonly RankCount[], by: Seqno): void 
   }
 }
 
-function takeMulticast(
-  host: Host,
-  group: Group,
+/** The multicast that ends with the payload at `place`. */
+function createPending(
   state: ViewState,
   rank: Rank,
   seqno: Seqno,
   message: number,
   first: number,
-  last: Uint8Array,
-): void {
+  bytes: Uint8Array,
+): Pending {
   const stream = must(state.streams[rank], 'stream');
   const kind = kindOf(first);
-  const uniform = (first & uniformFlag) !== 0;
-  const whole = stream.partial.length > 0 ? concat(stream.partial, last) : last;
-  const asked = (first & requestFlag) === 0 ? null : readHead(whole);
-  const pending: Pending = {
-    kind: 'delivery',
+  let whole = bytes;
+  let { start, end } = place;
+  if (stream.partial.length > 0) {
+    whole = concat(stream.partial, bytes.subarray(start, end));
+    stream.partial = [];
+    [start, end] = [0, whole.length];
+  }
+  const asked = (first & requestFlag) === 0 ? null : readHead(whole.subarray(start, end));
+  if (asked) {
+    whole = asked.payload;
+    [start, end] = [0, whole.length];
+  }
+  let dependencies: readonly RankCount[] | null = null;
+  if (kind !== RecordKind.fifo) {
+    dependencies = state.dependenciesRead[rank] ?? null;
+    state.dependenciesRead[rank] = null;
+  }
+  return {
+    kind: 'deliveries',
     from: must(state.info.members[rank], 'member'),
     fromRank: rank,
-    message,
     order: orderOfKind(kind),
-    uniform,
-    position: 0,
+    uniform: (first & uniformFlag) !== 0,
     time: stream.time,
     mine: rank === state.rank,
     view: state.info,
     request: asked ? { ...asked.head, repeated: false } : null,
-    payload: asked ? asked.payload : whole,
+    count: 1,
+    payloadBytes: end - start,
+    message,
+    position: 0,
+    bytes: whole,
+    start,
+    end,
     seqno,
-    dependencies: kind === RecordKind.fifo ? null : (state.dependenciesRead[rank] ?? null),
+    dependencies,
   };
-  if (stream.partial.length > 0) {
-    stream.partial = [];
-  }
-  if (uniform) {
-    stream.lastUniform = seqno;
+}
+
+function takeMulticasts(host: Host, group: Group, state: ViewState, pending: Pending): void {
+  const { fromRank: rank, order, count } = pending;
+  const stream = must(state.streams[rank], 'stream');
+  const last = lastSeqno(pending);
+  if (pending.uniform) {
+    stream.lastUniform = last;
     if (rank !== state.rank) state.ackNow = true;
   }
-  if (kind === RecordKind.fifo) {
-    if (uniform || stream.heldFifo.length > 0) stream.heldFifo.push(pending);
+  if (order === 'fifo') {
+    if (pending.uniform || stream.heldFifo.length > 0) stream.heldFifo.push(pending);
     else deliver(host, group, pending);
     return;
   }
-  if (rank === state.rank) state.lastOrdered = seqno;
-  state.dependenciesRead[rank] = null;
+  if (rank === state.rank) state.lastOrdered = last;
   stream.pending.push(pending);
-  if (kind === RecordKind.causal) state.causalPending++;
-  else if (kind === RecordKind.barrier) return;
-  else if (rank === state.sequencer) orderInPlace(state);
+  if (order === 'causal') state.causalPending++;
+  else if (order === 'barrier') return;
+  else if (rank === state.sequencer) orderInPlace(state, count);
   else if (state.rank === state.sequencer) {
     const newest = state.unassigned[state.unassigned.length - 1];
-    if (newest?.rank === rank) newest.count++;
-    else state.unassigned.push({ rank, count: 1 });
+    if (newest?.rank === rank) newest.count += count;
+    else state.unassigned.push({ rank, count });
   }
 }
 
-/** The sequencer's own multicast, ordered in place: it is its own assignment. */
-function orderInPlace(state: ViewState): void {
+function lastSeqno({ seqno, count }: Pending): Seqno {
+  return seqno + count - 1;
+}
+
+/** The sequencer's own multicasts, ordered in place: they are their own assignment. */
+function orderInPlace(state: ViewState, count: number): void {
   const newest = state.runs.last;
-  if (newest?.rank === state.sequencer) newest.count++;
-  else state.runs.push({ rank: state.sequencer, count: 1, by: 0 });
+  if (newest?.rank === state.sequencer) newest.count += count;
+  else state.runs.push({ rank: state.sequencer, count, by: 0 });
 }
 
 /** Delivers whatever may be delivered by now. */
 export function deliverReady(host: Host, group: Group, state: ViewState): void {
   for (const stream of state.streams) {
     for (let head = stream.heldFifo.first; head; head = stream.heldFifo.first) {
-      if (head.uniform && (group.wedged || state.stability.stable(head.fromRank) < head.seqno)) break;
-      stream.heldFifo.shift();
-      deliver(host, group, head);
+      const count = head.uniform ? stableOf(group, state, head) : head.count;
+      if (count <= 0) break;
+      deliver(host, group, takeOut(stream.heldFifo, head, count));
     }
   }
   while (deliverOnce(host, group, state, false));
@@ -156,11 +198,10 @@ function deliverOnce(host: Host, group: Group, state: ViewState, flushing: boole
   if (state.causalPending > 0) {
     for (const stream of state.streams) {
       for (let head = stream.pending.first; head?.order === 'causal'; head = stream.pending.first) {
-        if (!mayDeliver(group, state, head, 0, flushing)) break;
-        stream.pending.shift();
-        state.causalPending--;
-        state.delivered[head.fromRank] = head.seqno;
-        deliver(host, group, head);
+        const count = deliverable(group, state, head, 0, flushing);
+        if (count <= 0) break;
+        if (count >= head.count) state.causalPending--;
+        deliverOrdered(host, group, state, takeOut(stream.pending, head, count));
         any = true;
       }
     }
@@ -168,34 +209,54 @@ function deliverOnce(host: Host, group: Group, state: ViewState, flushing: boole
   for (let run = state.runs.first; run; run = state.runs.first) {
     const { pending } = must(state.streams[run.rank], 'stream');
     const head = pending.first;
-    if (head?.order !== 'total' || !mayDeliver(group, state, head, run.by, flushing)) break;
-    pending.shift();
-    if (--run.count === 0) state.runs.shift();
-    deliverNext(host, group, state, head);
+    if (head?.order !== 'total') break;
+    const count = Math.min(run.count, deliverable(group, state, head, run.by, flushing));
+    if (count <= 0) break;
+    const next = takeOut(pending, head, count);
+    run.count -= next.count;
+    if (run.count === 0) state.runs.shift();
+    deliverNext(host, group, state, next);
     any = true;
   }
   return any;
 }
 
-/** Delivers a total multicast, or a barrier, at the next position. */
+/** Takes the first `count` out of a queue, or all of its head's. */
+function takeOut(queue: Queue<Pending>, head: Pending, count: number): Pending {
+  if (count >= head.count) queue.shift();
+  return split(head, count);
+}
+
+/** Delivers total multicasts, or a barrier, at the next positions. */
 function deliverNext(host: Host, group: Group, state: ViewState, head: Pending): void {
-  head.position = ++group.position;
+  head.position = group.position + 1;
+  group.position += head.count;
   if (head.time > group.time) group.time = head.time;
   else head.time = group.time;
-  state.delivered[head.fromRank] = head.seqno;
+  deliverOrdered(host, group, state, head);
+}
+
+function deliverOrdered(host: Host, group: Group, state: ViewState, head: Pending): void {
+  state.delivered[head.fromRank] = lastSeqno(head);
   deliver(host, group, head);
 }
 
-function mayDeliver(group: Group, state: ViewState, head: Pending, by: Seqno, flushing: boolean): boolean {
-  if (!hasPast(state, head)) return false;
-  if (!head.uniform || flushing) return true;
-  if (group.wedged) return false;
+/** How many of a head's multicasts, assigned by record `by`, may be delivered; not above zero: none. */
+function deliverable(group: Group, state: ViewState, head: Pending, by: Seqno, flushing: boolean): number {
+  if (!hasPast(state, head)) return 0;
+  if (!head.uniform || flushing) return head.count;
   const { stability, sequencer } = state;
-  if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by) return false;
+  if (stability.stable(sequencer) < by) return 0;
   for (let rank = 0; rank < state.size; rank++) {
-    if (stability.stable(rank) < (state.delivered[rank] as number)) return false;
+    if (stability.stable(rank) < (state.delivered[rank] as number)) return 0;
   }
-  return true;
+  return stableOf(group, state, head);
+}
+
+/** How many of a head's uniform multicasts are stable, and may be taken for it; not above zero: none. */
+function stableOf(group: Group, state: ViewState, head: Pending): number {
+  if (group.wedged) return 0;
+  return Math.min(head.count, state.stability.stable(head.fromRank) - head.seqno + 1);
 }
 
 /** Whether all that its sender had sent or delivered before is delivered here. */
@@ -209,7 +270,7 @@ function hasPast(state: ViewState, head: Pending): boolean {
 
 function deliver(host: Host, group: Group, pending: Pending): void {
   if (pending.fromRank === pending.view.rank) {
-    group.undelivered--;
+    group.undelivered -= pending.count;
     if (pending.request?.client === host.self) host.questionDelivered(pending.request.number, pending.view);
   }
   if (pending.position === 0) {
@@ -250,8 +311,7 @@ export function deliverRest(host: Host, group: Group, state: ViewState, target: 
     if (head.order === 'total') deliverNext(host, group, state, head);
     else {
       state.causalPending--;
-      state.delivered[rank] = head.seqno;
-      deliver(host, group, head);
+      deliverOrdered(host, group, state, head);
     }
     rank = 0;
   }
@@ -277,10 +337,13 @@ function bequeath(host: Host, group: Group, state: ViewState, target: View): voi
 
 function dropOrphans(host: Host, group: Group, state: ViewState, rank: Rank): void {
   const { pending } = must(state.streams[rank], 'stream');
-  const count = pending.length;
-  if (count === 0) return;
+  if (pending.length === 0) return;
   assert(rank !== state.rank, 'a survivor has the whole past of what it sent');
-  for (let head = pending.shift(); head; head = pending.shift()) if (head.order === 'causal') state.causalPending--;
+  let count = 0;
+  for (let head = pending.shift(); head; head = pending.shift()) {
+    count += head.count;
+    if (head.order === 'causal') state.causalPending--;
+  }
   host.log('warn', 'multicasts dropped, what they depend on died with its senders', {
     group: group.name,
     from: must(state.info.members[rank], 'member').id,

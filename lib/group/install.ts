@@ -50,7 +50,7 @@ export function install(
   const isSequel = waited.kind === 'present' || waited === group.replica;
   const view = describe(host, group, target, record, rank, isSequel ? before : null);
   group.lastInstall = { ...record, position: group.position, time: group.time };
-  group.current = createViewState(target, view, rank);
+  group.current = createViewState(target, view, rank, host.arena);
   group.targets = group.targets.filter(({ id }) => id > target.id);
   forgetDepartures(group, target);
   group.flush = null;

@@ -1,7 +1,7 @@
-/** A multicast between its receipt and its delivery. Until then the core sets its place and time, and whose it is to act on. */
-import type { RequestId, ViewInfo } from '../events.js';
-import type { MessageNumber, Position, Rank, Seqno, WallTime } from '../ids.js';
-import type { Order } from '../membership/state.js';
+/** Multicasts between receipt and delivery. Until then the core sets their place and time, and whose they are to act on. */
+import { skipOne } from '../deliveries.js';
+import type { Deliveries, RequestId } from '../events.js';
+import type { Seqno, WallTime } from '../ids.js';
 import type { RankCount } from '../wire/record.js';
 
 /** What is written before a request's own bytes in its multicast. */
@@ -13,21 +13,24 @@ export interface RequestHead extends RequestId {
   readonly isVoid: boolean;
 }
 
-/** A multicast that was received; becomes a delivery as it stands. */
-export interface Pending {
-  readonly kind: 'delivery';
-  readonly from: ViewInfo['members'][number];
-  readonly fromRank: Rank;
-  readonly message: MessageNumber;
-  readonly order: Order;
-  readonly uniform: boolean;
-  position: Position;
+/** Multicasts that were received, one after the other in one frame; become deliveries as they stand. */
+export interface Pending extends Deliveries {
   time: WallTime;
   mine: boolean;
-  readonly view: ViewInfo;
   readonly request: (RequestHead & { repeated: boolean }) | null;
-  readonly payload: Uint8Array;
-  readonly seqno: Seqno;
-  /** What changed in its sender's past since the sender's previous multicast; null: nothing. */
-  readonly dependencies: readonly RankCount[] | null;
+  /** Of the first. */
+  seqno: Seqno;
+  /** What changed in their sender's past since what it sent before the first; null: nothing. */
+  dependencies: readonly RankCount[] | null;
+}
+
+/** Takes out the first `count`, if there are more; else all. */
+export function split(pending: Pending, count: number): Pending {
+  if (count >= pending.count) return pending;
+  const first = { ...pending, count };
+  for (let i = 0; i < count; i++) skipOne(pending);
+  first.payloadBytes -= pending.payloadBytes;
+  pending.seqno += count;
+  pending.dependencies = null;
+  return first;
 }

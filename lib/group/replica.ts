@@ -4,7 +4,8 @@
  * At a joiner whose state is on its way the sequence waits: what was delivered since the snapshot's view follows the
  * state. Nothing overtakes anything.
  */
-import type { Delivery, GroupItem, GroupStatus, ViewInfo } from '../events.js';
+import { eachOf } from '../deliveries.js';
+import type { Deliveries, GroupItem, GroupStatus, ViewInfo } from '../events.js';
 import { digest } from '../trace/digest.js';
 import { serve } from './serving.js';
 import type { Group, Host } from './state.js';
@@ -14,7 +15,7 @@ export function emit(host: Host, group: Group, item: GroupItem): void {
   const { replica } = group;
   if (replica.kind === 'transferring') {
     replica.held.push(item);
-    if (item.kind === 'delivery') replica.heldBytes += item.payload.length;
+    if (item.kind === 'deliveries') replica.heldBytes += item.payloadBytes;
     return;
   }
   pass(host, group, item);
@@ -22,10 +23,10 @@ export function emit(host: Host, group: Group, item: GroupItem): void {
 
 /** Hands an item to the actor although it waits for its state: the state itself, and what must not wait. */
 export function pass(host: Host, group: Group, item: GroupItem): void {
-  if (item.kind === 'delivery') {
-    group.backlogBytes += item.payload.length;
+  if (item.kind === 'deliveries') {
+    group.backlogBytes += item.payloadBytes;
     if (item.request) serve(host, group, item);
-    if (host.options.trace) traceDelivery(host, group, item);
+    if (host.options.trace) traceDeliveries(host, group, item);
   } else if (item.kind === 'view' && host.options.trace) traceView(host, item.view);
   group.items.push(item);
   host.touch(group);
@@ -46,19 +47,21 @@ function traceView(host: Host, view: ViewInfo): void {
   });
 }
 
-function traceDelivery(host: Host, group: Group, item: Delivery): void {
-  host.trace({
-    e: 'deliver',
-    g: group.name,
-    id: `${item.from.id}:${item.message}`,
-    v: String(item.view.id),
-    o: item.order,
-    u: item.uniform,
-    ...(item.position > 0 ? { pos: item.position, time: item.time } : {}),
-    h: digest(item.payload),
-    ...(item.request ? { r: `${item.request.client}:${item.request.number}` } : {}),
-    ...(item.request?.repeated ? { repeated: true } : {}),
-  });
+function traceDeliveries(host: Host, group: Group, deliveries: Deliveries): void {
+  for (const item of eachOf(deliveries)) {
+    host.trace({
+      e: 'deliver',
+      g: group.name,
+      id: `${item.from.id}:${item.message}`,
+      v: String(item.view.id),
+      o: item.order,
+      u: item.uniform,
+      ...(item.position > 0 ? { pos: item.position, time: item.time } : {}),
+      h: digest(item.payload),
+      ...(item.request ? { r: `${item.request.client}:${item.request.number}` } : {}),
+      ...(item.request?.repeated ? { repeated: true } : {}),
+    });
+  }
 }
 
 /** Tells the member's status, if it is another than before, or if others are missing now. */

@@ -13,7 +13,7 @@
  * Invariant: the members of a view hold the same numbers after the same deliveries. A request of a client that is gone
  * takes no effect after a view by whose state it is gone: a contact marks it void when it sends it in such a view.
  */
-import type { Delivery, RequestId } from '../events.js';
+import type { Deliveries, RequestId } from '../events.js';
 import type { NodeId } from '../ids.js';
 import { pieceBytesMax, repliesBytesMax, servedBytesMax, servedPerMessageMax } from '../limits.js';
 import { Malformed, Reader, Writer } from '../wire/bytes.js';
@@ -114,7 +114,7 @@ export function admitRequest(group: Group, request: RequestId, payload: Uint8Arr
  * A request is about to be handed to the actor: whether it was served before, and what its client is told. Once for each
  * delivery, in their order.
  */
-export function serve(host: Host, group: Group, item: Delivery): void {
+export function serve(host: Host, group: Group, item: Deliveries): void {
   const request = item.request as RequestHead & { repeated: boolean };
   const { client, number, lowest, wantsReply, isVoid } = request;
   // a member's own question: it never comes again

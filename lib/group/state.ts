@@ -4,6 +4,7 @@
  * What belongs to one installed view is in {@link ViewState} and goes with it: after an install nothing of the old view
  * is ever needed again.
  */
+import type { Arena } from '../arena.js';
 import type { Ask, GroupItem, RequestId, TransferToken, ViewInfo } from '../events.js';
 import type {
   DecreeNumber,
@@ -56,6 +57,8 @@ export interface Host {
   /** The wall clock when `now` is zero. */
   wall: WallTime;
   readonly window: Window;
+  /** Where frames are kept until they are stable. */
+  readonly arena: Arena;
   /** Whether the nodes that can be heard are a quorum: without one nothing new is sent. */
   quorate: boolean;
   /** Who or what a quorum is missing, in words. */

@@ -5,19 +5,26 @@
  * seqnos above what is stable up to `received`; `ahead` lies above `received + 1`, sorted, without overlap. A frozen
  * stream belongs to a member that the next view lacks: only what the flush asks for still enters it.
  */
+import { type Arena, type Slab, keep, letGo } from '../arena.js';
 import type { Seqno, WallTime } from '../ids.js';
 import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
 import { Queue } from '../queue.js';
 import { type Chunk, lastOf, slice } from '../wire/record.js';
 import type { Pending } from './pending.js';
 
+/** A chunk that is kept for retransmission. */
+export interface KeptChunk extends Chunk {
+  readonly slab: Slab | null;
+}
+
 /** A stream; one for each rank of the view, one's own included. */
 export interface Stream {
+  readonly arena: Arena;
   received: Seqno;
   /** The highest seqno that is known to exist. */
   known: Seqno;
   /** Unstable chunks, oldest first. */
-  readonly chunks: Queue<Chunk>;
+  readonly chunks: Queue<KeptChunk>;
   /** Bytes in `chunks`, the kernel's overhead per frame included. */
   unstableBytes: number;
   ahead: Chunk[];
@@ -40,8 +47,9 @@ export interface Stream {
 }
 
 /** A stream from which nothing was received. */
-export function createStream(): Stream {
+export function createStream(arena: Arena): Stream {
   return {
+    arena,
     received: 0,
     known: 0,
     chunks: new Queue(),
@@ -81,11 +89,13 @@ export function takeIn(stream: Stream, chunk: Chunk): readonly Chunk[] {
   return fresh;
 }
 
-/** Appends a chunk that follows directly; also used for one's own records as they are sent. */
+/** Appends a chunk that follows directly; also used for one's own records as they are sent. A copy is kept. */
 export function append(stream: Stream, chunk: Chunk): Chunk {
+  const { first, count, firstMessage } = chunk;
   stream.received = lastOf(chunk);
   if (stream.received > stream.known) stream.known = stream.received;
-  stream.chunks.push(chunk);
+  const { bytes, slab } = keep(stream.arena, chunk.bytes);
+  stream.chunks.push({ first, count, firstMessage, bytes, slab });
   stream.unstableBytes += chunk.bytes.length + frameOverheadBytes;
   return chunk;
 }
@@ -113,6 +123,7 @@ function putAhead(stream: Stream, chunk: Chunk): void {
 export function release(stream: Stream, stable: Seqno): void {
   for (let oldest = stream.chunks.first; oldest && lastOf(oldest) <= stable; oldest = stream.chunks.first) {
     stream.unstableBytes -= oldest.bytes.length + frameOverheadBytes;
+    letGo(stream.arena, oldest.slab);
     stream.chunks.shift();
   }
 }

@@ -1,4 +1,5 @@
 /** The data plane of a view at its beginning: nothing sent, nothing received. */
+import type { Arena } from '../arena.js';
 import type { ViewInfo } from '../events.js';
 import type { Rank } from '../ids.js';
 import { repeatDelay } from '../limits.js';
@@ -9,7 +10,7 @@ import { createStream } from './stream.js';
 import type { View } from './view.js';
 
 /** A view as it starts. The coordinator is the sequencer. */
-export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewState {
+export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: Arena): ViewState {
   const size = view.members.length;
   return {
     view,
@@ -17,7 +18,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank): ViewSta
     size,
     rank,
     sequencer: 0,
-    streams: view.members.map(createStream),
+    streams: view.members.map(() => createStream(arena)),
     stability: new Stability(size),
     delivered: new Float64Array(size),
     lastOrdered: 0,

@@ -53,6 +53,28 @@ export function endsMulticast(first: number): boolean {
   return (kind <= RecordKind.total || kind === RecordKind.barrier) && (first & moreFlag) === 0;
 }
 
+/** Where in its bytes something lies: `[start, end)`. */
+export interface Place {
+  start: number;
+  end: number;
+}
+
+/** Finds the payload of the record that begins at `at`; its bytes are known to be well formed. */
+export function locate(bytes: Uint8Array, at: number, place: Place): void {
+  let length = bytes[at + 1] as number;
+  let start = at + 2;
+  if (length >= 0x80) {
+    length &= 0x7f;
+    for (let scale = 0x80, more = true; more; scale *= 0x80) {
+      const byte = bytes[start++] as number;
+      length += (byte & 0x7f) * scale;
+      more = byte >= 0x80;
+    }
+  }
+  place.start = start;
+  place.end = start + length;
+}
+
 /** Writes a record. */
 export function writeRecord(w: Writer, first: number, payload: Uint8Array): void {
   w.u8(first);

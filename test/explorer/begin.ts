@@ -43,6 +43,8 @@ function preludeOf({ nodes, members, kind, quorum }: Plan): string[] {
       'option timeout 1000000000',
       'option timeoutMax 1000000000',
       'option wall -1000000000000',
+      // copies of a process share frames: none may become another
+      'option slabBytes 0',
     ],
     `nodes ${nodes.join(' ')}`,
     `group ${group} ${kind}`,

@@ -13,8 +13,8 @@ import type { Process } from './process.js';
 const ignored: ReadonlySet<string> = new Set([
   // the same for the whole life
   ...['options', 'habits', 'settings'],
-  // follows from the rest
-  ...['host', 'groupsById', 'sources', 'timed', 'dirty', 'packers', 'capacity'],
+  // follows from the rest, or holds nothing
+  ...['host', 'arena', 'slab', 'groupsById', 'sources', 'timed', 'dirty', 'packers', 'capacity'],
   // counters
   ...['packetsIn', 'packetsOut', 'bytesOut', 'counts', 'dropped', 'attempts', 'requestTries', 'pushes'],
   // chance only spreads times

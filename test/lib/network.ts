@@ -2,6 +2,7 @@
  * A few real nodes on a tiny network in virtual time, each with a model actor per group. Every packet takes a
  * millisecond; a rule may drop, hold or watch each one. Nothing is drawn by chance: the same script gives the same run.
  */
+import { eachOf } from '../../lib/deliveries.js';
 import type {
   Delivery,
   Effect,
@@ -391,11 +392,13 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
         answers.push(nextChunk(net, actor, group, token));
       }
       return;
-    case 'delivery':
-      actor.deliveries.push(item);
-      if (!item.request?.repeated) apply(actor, group, item, answers);
-      if (actor.consumes) answers.push({ kind: 'consumed', group, bytes: item.payload.length });
-      else actor.unconsumed += item.payload.length;
+    case 'deliveries':
+      for (const each of eachOf(item)) {
+        actor.deliveries.push(each);
+        if (!each.request?.repeated) apply(actor, group, each, answers);
+      }
+      if (actor.consumes) answers.push({ kind: 'consumed', group, bytes: item.payloadBytes });
+      else actor.unconsumed += item.payloadBytes;
       return;
     case 'found':
       actor.state = [];

@@ -52,6 +52,6 @@ export function chunkOf(stream: readonly MadeRecord[], from: number, to: number)
 }
 
 /** The same chunk with its bytes as a list, so that buffers behind them do not matter to a comparison. */
-export function plainChunk(chunk: Chunk): object {
-  return { ...chunk, bytes: [...chunk.bytes] };
+export function plainChunk({ first, count, firstMessage, bytes }: Chunk): object {
+  return { first, count, firstMessage, bytes: [...bytes] };
 }

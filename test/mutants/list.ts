@@ -176,7 +176,7 @@ const order: readonly Mutant[] = [
     why: 'If what is before it is lost with the dead, it gets another position at the survivors.',
     file: 'group/delivery.js',
     find: `        if (stability.stable(rank) < state.delivered[rank])
-            return false;`,
+            return 0;`,
     replace: `        if (stability.stable(rank) < state.delivered[rank])
             hit();`,
   },
@@ -185,10 +185,20 @@ const order: readonly Mutant[] = [
     rule: 'O4',
     why: 'Who delivers it and dies may take it along.',
     file: 'group/delivery.js',
-    find: `    if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by)
-        return false;`,
-    replace: `    if (stability.stable(head.fromRank) < head.seqno || stability.stable(sequencer) < by)
-        return hit();`,
+    find: `    return Math.min(head.count, state.stability.stable(head.fromRank) - head.seqno + 1);`,
+    replace: `    if (state.stability.stable(head.fromRank) < head.seqno)
+        hit();
+    return head.count;`,
+  },
+  {
+    name: 'a uniform multicast does not wait for its assignment',
+    rule: 'O4',
+    why: 'It is with all, but its place is not: who delivers it and dies takes that along.',
+    file: 'group/delivery.js',
+    find: `    if (stability.stable(sequencer) < by)
+        return 0;`,
+    replace: `    if (stability.stable(sequencer) < by)
+        hit();`,
   },
   {
     name: 'positions of lost multicasts stay empty',
@@ -248,6 +258,16 @@ const streams: readonly Mutant[] = [
         return [];`,
     replace: `    if (last <= stream.received && last > 0 && hit())
         return [chunk];`,
+  },
+  {
+    name: 'memory is used again while a frame is kept in it',
+    rule: 'S2',
+    why: 'What is sent again would be other bytes, under the same number.',
+    file: 'arena.js',
+    find: `    if (!slab || --slab.kept > 0)
+        return;`,
+    replace: `    if (!slab || (--slab.kept > 0 && !hit()))
+        return;`,
   },
   {
     name: 'buffers are freed before all have received',

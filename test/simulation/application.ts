@@ -6,7 +6,10 @@
  * forgets one multicast is seen. It works through a mailbox with a pace of its own, as an actor does: a slow one consumes late
  * and takes its snapshots late.
  */
+import { takeOne } from '../../lib/deliveries.js';
 import type {
+  Deliveries,
+  Delivery,
   DeliveredRequest,
   GroupItem,
   GroupStatus,
@@ -263,7 +266,7 @@ function work(replica: Replica, around: Surroundings): void {
 }
 
 function workOn(replica: Replica, around: Surroundings): void {
-  for (let item = replica.mailbox.shift(); item !== undefined; item = replica.mailbox.shift()) {
+  for (let item = next(replica); item !== undefined; item = next(replica)) {
     handle(replica, item, around);
     if (replica.pace > 0 && item.kind === 'delivery') {
       const { payload } = item;
@@ -278,7 +281,21 @@ function workOn(replica: Replica, around: Surroundings): void {
   }
 }
 
-function handle(replica: Replica, item: GroupItem, around: Surroundings): void {
+/** What an actor takes: multicasts one by one, also those that were delivered together. */
+type Taken = Exclude<GroupItem, Deliveries> | Delivery;
+
+function next({ mailbox }: Replica): Taken | undefined {
+  const [first] = mailbox;
+  if (first?.kind !== 'deliveries') {
+    mailbox.shift();
+    return first;
+  }
+  const one = takeOne(first);
+  if (first.count === 0) mailbox.shift();
+  return one;
+}
+
+function handle(replica: Replica, item: Taken, around: Surroundings): void {
   switch (item.kind) {
     case 'view':
       return handleView(replica, item.view, item.snapshots, around);
@@ -383,7 +400,7 @@ function handleState(replica: Replica, item: GroupItem & { readonly kind: 'state
   replica.incoming = [];
 }
 
-function handleDelivery(replica: Replica, item: GroupItem & { readonly kind: 'delivery' }, around: Surroundings): void {
+function handleDelivery(replica: Replica, item: Delivery, around: Surroundings): void {
   const { group, state, settings } = replica;
   replica.delivered += 1;
   const { request } = item;

@@ -199,21 +199,23 @@ function drawWorld(random: Random): Plan['world'] {
   const heartbeat = integer(random, 15, 30);
   const timeout = heartbeat * integer(random, 8, 12);
   const delayMin = pick(random, [0.05, 0.1, 0.5]);
+  const node = {
+    ...defaults,
+    domain: 'sim',
+    minimumNodes: 1,
+    heartbeat,
+    timeout,
+    timeoutMax: timeout * pick(random, [1, 2, 3]),
+    discovery: integer(random, 60, 100),
+    datagramBytesMax: pick(random, [1400, 1400, 8000, 60_000]),
+    windowBytes: 1024 * pick(random, [8, 16, 64]),
+    queueLengthMax: 256,
+    messageBytesMax: 64 * 1024,
+    backlogBytesMax: 1024 * pick(random, [4, 16, 64]),
+  };
   return {
-    node: {
-      ...defaults,
-      domain: 'sim',
-      minimumNodes: 1,
-      heartbeat,
-      timeout,
-      timeoutMax: timeout * pick(random, [1, 2, 3]),
-      discovery: integer(random, 60, 100),
-      datagramBytesMax: pick(random, [1400, 1400, 8000, 60_000]),
-      windowBytes: 1024 * pick(random, [8, 16, 64]),
-      queueLengthMax: 256,
-      messageBytesMax: 64 * 1024,
-      backlogBytesMax: 1024 * pick(random, [4, 16, 64]),
-    },
+    // so little that memory is used again and again
+    node: { ...node, slabBytes: node.windowBytes / 4 },
     delayMin,
     delayMax: delayMin + pick(random, [0.1, 0.5, 2, 5]),
     turnDelayMax: pick(random, [0, 0.1, 1]),

@@ -1,5 +1,6 @@
 /** Barriers: the last of their view, at all who go on or at none, though the window is small and members come and go. */
 import test from 'ava';
+import { eachOf } from '../../../lib/deliveries.js';
 import {
   type Network,
   act,
@@ -24,7 +25,8 @@ const barrier = { order: 'barrier' } as const;
 function story(net: Network, name: string): string[] {
   return actorOf(at(net, name)).items.flatMap((item) => {
     if (item.kind === 'view') return [`|${item.view.members.map((member) => member.name).join('')}`];
-    return item.kind === 'delivery' ? [new TextDecoder().decode(item.payload)] : [];
+    if (item.kind !== 'deliveries') return [];
+    return eachOf(item).map(({ payload }) => new TextDecoder().decode(payload));
   });
 }
 

@@ -178,8 +178,7 @@ test('a multicast is for its sender to act upon, or for the oldest that goes on 
   runUntil(net, () => isQuiet(net), 'a view of three');
   const mine = (name: string): string[] =>
     actorOf(at(net, name))
-      .items.filter((item) => item.kind === 'delivery')
-      .filter((item) => item.mine)
+      .deliveries.filter((item) => item.mine)
       .map((item) => new TextDecoder().decode(item.payload));
   t.deepEqual(mine('a'), ['orphaned']);
   t.deepEqual(mine('b'), ['mine']);

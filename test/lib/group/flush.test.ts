@@ -71,7 +71,7 @@ test('what one survivor has of the dead, all deliver before the view without it'
   runUntil(net, () => actorOf(at(net, 'c')).views.at(-1)?.members.length === 3, 'a view of three');
   for (const name of ['a', 'b', 'c']) {
     const { items } = actorOf(at(net, name));
-    const delivered = items.findIndex((item) => item.kind === 'delivery');
+    const delivered = items.findIndex((item) => item.kind === 'deliveries');
     const installed = items.findIndex(
       (item) => item.kind === 'view' && item.view.members.length === 3 && item.view.left.length > 0,
     );

@@ -2,6 +2,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { aheadBytesMax, frameOverheadBytes } from '../../../lib/limits.js';
+import { createArena } from '../../../lib/arena.js';
 import { type Stream, append, createStream, freeze, missing, release, takeIn } from '../../../lib/group/stream.js';
 import { lastOf } from '../../../lib/wire/record.js';
 import { type MadeRecord, chunkOf, plainChunk, records } from '../records.js';
@@ -46,12 +47,14 @@ function numbers(ranges: readonly { from: number; to: number }[]): number[] {
 }
 
 /** What is promised of a stream at any time. */
-function invariantsHold(stream: Stream, model: Model): boolean {
+function invariantsHold(stream: Stream, model: Model, list: readonly MadeRecord[]): boolean {
   const chunks = [...stream.chunks];
   let next = chunks[0]?.first ?? stream.received + 1;
   for (const chunk of chunks) {
     if (chunk.first !== next) return false;
     next = lastOf(chunk) + 1;
+    const expected = chunkOf(list, chunk.first, lastOf(chunk));
+    if (JSON.stringify(plainChunk(chunk)) !== JSON.stringify(plainChunk(expected))) return false;
   }
   let above = stream.received + 1;
   for (const chunk of stream.ahead) {
@@ -69,6 +72,9 @@ function invariantsHold(stream: Stream, model: Model): boolean {
   );
 }
 
+/** Small enough for memory to be used again. */
+const slabBytes = 64;
+
 const made = fc.array(records, { minLength: 1, maxLength: 30 });
 const moves = fc.array(
   fc.oneof(
@@ -85,7 +91,7 @@ const moves = fc.array(
 test('however chunks arrive (late, twice, overlapping, with gaps), each record is returned once and in order', (t) => {
   fc.assert(
     fc.property(made, moves, (list, plan) => {
-      const stream = createStream();
+      const stream = createStream(createArena(slabBytes));
       const model = createModel();
       for (const { kind, at, count } of plan) {
         if (kind === 'arrive') arriveAt(list, stream, model, at, count, (ok, what) => t.true(ok, what));
@@ -98,7 +104,7 @@ test('however chunks arrive (late, twice, overlapping, with gaps), each record i
           for (const seqno of model.arrived) if (seqno > model.received) model.arrived.delete(seqno);
           t.deepEqual([stream.ahead.length, stream.nakAt, stream.frozen], [0, Infinity, true]);
         }
-        t.true(invariantsHold(stream, model), kind);
+        t.true(invariantsHold(stream, model, list), kind);
         const asked = numbers(missing(stream, list.length, 1000));
         t.deepEqual(asked, notHeld(stream, list.length), 'what is asked for is what is not held');
         t.true(missingOf(model, list.length).every((seqno) => asked.includes(seqno)));
@@ -138,7 +144,7 @@ function arriveAt(
 
 test('no more ranges are asked for than one request may have', (t) => {
   const list = Array.from({ length: 40 }, () => ({ first: 0, payload: new Uint8Array(1) }));
-  const stream = createStream();
+  const stream = createStream(createArena(slabBytes));
   for (let seqno = 2; seqno <= 40; seqno += 2) takeIn(stream, chunkOf(list, seqno, seqno));
   t.is(missing(stream, 40, 5).length, 5);
   t.deepEqual(numbers(missing(stream, 40, 5)), [1, 3, 5, 7, 9]);
@@ -151,7 +157,7 @@ test('no more ranges are asked for than one request may have', (t) => {
 
 test('what is kept ahead of a gap is bounded; what was dropped is missing, and arrives later', (t) => {
   const list = Array.from({ length: 11 }, () => ({ first: 0, payload: new Uint8Array(1024 * 1024) }));
-  const stream = createStream();
+  const stream = createStream(createArena(slabBytes));
   for (let seqno = 2; seqno <= 11; seqno++) takeIn(stream, chunkOf(list, seqno, seqno));
   t.true(stream.aheadBytes <= aheadBytesMax);
   t.is(stream.known, 11);
@@ -163,7 +169,7 @@ test('what is kept ahead of a gap is bounded; what was dropped is missing, and a
 
 test('own records are appended and released like others', (t) => {
   const list = Array.from({ length: 6 }, (_, i) => ({ first: 0, payload: Uint8Array.of(i) }));
-  const stream = createStream();
+  const stream = createStream(createArena(slabBytes));
   append(stream, chunkOf(list, 1, 4));
   append(stream, chunkOf(list, 5, 6));
   t.is(stream.received, 6);

@@ -71,9 +71,9 @@ test('a joiner gets the state as of its first view, and what is multicast meanwh
   const { items } = actorOf(at(net, 'd'));
   const kinds = items
     .map(({ kind }) => kind)
-    .filter((kind) => kind === 'state' || kind === 'view' || kind === 'delivery');
+    .filter((kind) => kind === 'state' || kind === 'view' || kind === 'deliveries');
   t.true(kinds.filter((kind) => kind === 'state').length > 10);
-  t.true(kinds.lastIndexOf('state') < kinds.indexOf('view') && kinds.indexOf('view') < kinds.indexOf('delivery'));
+  t.true(kinds.lastIndexOf('state') < kinds.indexOf('view') && kinds.indexOf('view') < kinds.indexOf('deliveries'));
   const states = items.filter((item) => item.kind === 'state');
   t.deepEqual(
     states.map(({ first }) => first),
