@@ -25,6 +25,8 @@ export interface Load {
   stop(): number | Promise<number>;
   /** What this process has ever sent. */
   sent(): Traffic;
+  /** CPU seconds ever used by other processes that work for this one alone, as a server does; left out if there are none. */
+  otherCpuSeconds?(): number;
   /** Messages that have ever come, or, at a sender that does not hear itself, gone. */
   progress(): number;
   close(): void | Promise<void>;
@@ -100,6 +102,7 @@ function sample(load: Load, { measuredMillis, multicasts }: Extract<Command, { k
   const memoryBefore = process.memoryUsage.rss();
   const progress = load.progress();
   const endPauses = watchPauses();
+  const otherCpu = load.otherCpuSeconds?.() ?? 0;
   const cpu = process.cpuUsage();
   const from = performance.now();
   const end = () => {
@@ -107,7 +110,7 @@ function sample(load: Load, { measuredMillis, multicasts }: Extract<Command, { k
     const taken: Sample = {
       millis: performance.now() - from,
       delivered: Array.from(delivered, (count, sender) => count - (before[sender] as number)),
-      cpuSeconds: (used.user + used.system) / 1e6,
+      cpuSeconds: (used.user + used.system) / 1e6 + (load.otherCpuSeconds?.() ?? 0) - otherCpu,
       traffic: difference(load.sent(), sent),
       pauses: endPauses(),
       memoryBefore,

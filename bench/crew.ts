@@ -29,6 +29,13 @@ const endMillisMax = 5_000;
 
 let crews = 0;
 
+/** What a contender's processes run. */
+function fileOf(contender: Contender): string {
+  if (contender.kind === 'groups') return './member.js';
+  if (contender.kind !== 'peer') return './raw.js';
+  return contender.peer === 'corosync' ? './peers/corosync.js' : './peers/member.js';
+}
+
 interface Member {
   readonly child: ChildProcess;
   readonly answers: Answer[];
@@ -44,7 +51,7 @@ export async function assemble(contender: Contender, point: Point, profiles: str
 
   function start(index: number): void {
     const assignment: Assignment = { contender, point, index, ...network };
-    const file = contender.kind === 'groups' ? './member.js' : './raw.js';
+    const file = fileOf(contender);
     const name = `${nameOf(contender)}-${point.values}-${point.bytes}-${point.senders}-${index}.${crews}.cpuprofile`;
     const execArgv = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}`] : [];
     const child = startProcess(new URL(file, import.meta.url), assignment, execArgv);

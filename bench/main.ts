@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, Entry>> = {
   rates: { what: 'multicasts a second, next to raw UDP multicast', load: () => import('./rates.js') },
   bars: { what: 'what the library is to reach, and whether it does', load: () => import('./bars/command.js') },
   latency: { what: 'from sending to the last function', load: () => import('./latency/command.js') },
+  peers: { what: 'the same rates of other systems', load: () => import('./peers/command.js') },
   changes: { what: 'how long views take to change', load: () => import('./changes/command.js') },
   idle: { what: 'what nodes cost while nothing is sent', load: () => import('./idle/command.js') },
 };

@@ -5,6 +5,7 @@
  * members. A contender is one way to get those messages across. Within a round all contenders of a point run one after
  * the other, so that each is compared with a baseline of the same minute on the same machine.
  */
+import type { PeerName } from './peers/catalogue.js';
 
 /** Delivery orders that can be asked for; `uniform` is total order, delivered only once everybody has it. */
 export const orders = ['fifo', 'causal', 'total', 'uniform'] as const;
@@ -44,6 +45,8 @@ export type Contender =
   | { readonly kind: 'raw' }
   /** As many messages as fit into one datagram, packed by hand, no protocol: what cannot be beaten. */
   | { readonly kind: 'packed' }
+  /** Another system; its client for Node.js is among the packages in the folder `modules`. */
+  | { readonly kind: 'peer'; readonly peer: PeerName; readonly modules: string }
   | GroupsContender;
 
 /** This library. */
@@ -138,6 +141,7 @@ export function sendersOf(point: Point): number[] {
 
 /** A contender's name in tables. */
 export function nameOf(contender: Contender): string {
+  if (contender.kind === 'peer') return contender.peer;
   if (contender.kind !== 'groups') return contender.kind;
   const { order, transport, through } = contender;
   return [order, transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through]

@@ -43,7 +43,7 @@ export async function runRounds(plan: Plan, tell: (line: string) => void): Promi
     outcomes: [],
     failures: [],
     description: '',
-    windows: contender.kind === 'groups' ? [0] : undefined,
+    windows: hasFlowControl(contender) ? [0] : undefined,
   }));
   for (let round = 1; round <= plan.effort.rounds; round++) {
     for (const course of courses) {
@@ -53,6 +53,11 @@ export async function runRounds(plan: Plan, tell: (line: string) => void): Promi
     }
   }
   return courses;
+}
+
+/** Whether a contender sees to it itself that not too much is under way. */
+function hasFlowControl(contender: Contender): boolean {
+  return contender.kind === 'groups' || (contender.kind === 'peer' && contender.peer === 'corosync');
 }
 
 function lineOf({ point, contender, failures }: Course, outcome: Outcome | null): string {
@@ -86,7 +91,7 @@ async function measure({ effort, profiles }: Plan, course: Course): Promise<Outc
       } catch (error) {
         if (!(error instanceof NotARate)) throw error;
         failures.push(error.message);
-        if (contender.kind === 'groups') break;
+        if (hasFlowControl(contender)) break;
       }
     }
     throw new MeasurementFailed(failures.at(-1) ?? 'every window lost messages');
