@@ -6,7 +6,7 @@
  * bridge, to which the others are connected. The namespaces have no names, and go with their processes.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -142,7 +142,10 @@ function begin(assignment: Assignment): void {
   if (pid === undefined || !stdin || !stdout || !stderr) throw new Error('setpriv could not be started');
   let said = '';
   stderr.on('data', (data: Buffer) => (said = data.toString().trim()));
-  child.once('exit', (code, signal) => fail(new Error(`cpg ended with ${code ?? signal ?? 'nothing'}: ${said}`)));
+  child.once('exit', (code, signal) => {
+    const why = `cpg ended with ${code ?? signal ?? 'nothing'}: ${said}`;
+    fail(new Error(`${why}; corosync said last: ${lastLineOf(path.join(folder, `log-${index}`))}`));
+  });
   createInterface(stdout).on('line', (line) => {
     if (line !== apart) return answer(answerOf(line));
     link(folder, index, pid);
@@ -154,6 +157,10 @@ function begin(assignment: Assignment): void {
     if (command.kind === 'end') process.exit(0);
     stdin.write(`${lineOf(command, isSender)}\n`);
   });
+}
+
+function lastLineOf(file: string): string {
+  return existsSync(file) ? (readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '') : '';
 }
 
 function fail(error: unknown): void {
