@@ -1,6 +1,6 @@
 /**
- * Times messages: in each round the baseline and then the library, in processes started anew and warmed up alike, so that
- * each is compared with a baseline of the same minute on the same machine.
+ * Times messages: in each round by processes started anew and warmed up alike, the baseline and the library in turns of less
+ * than a second at low load, so that what disturbs the machine disturbs all.
  *
  * The time of a message is that until the last of the members that did not send it has it. Half load is half of what the
  * same contender reached in a short trial at full speed just before.
@@ -10,7 +10,7 @@ import { MeasurementFailed } from '../crew.js';
 import type { Effort } from '../plan.js';
 import type { Remote } from '../remote.js';
 import { runRounds } from '../rounds.js';
-import { sum } from '../statistics.js';
+import { mean, merged, sum } from '../statistics.js';
 import type { Contender } from './contenders.js';
 import { assemble } from './crew.js';
 import type { Crew } from './crew.js';
@@ -73,11 +73,20 @@ export interface AskKind {
   readonly atOnce: number;
 }
 
+/** The processes of a round. */
+interface Crews {
+  readonly raw: Crew;
+  readonly groups: Crew;
+}
+
 /** All trials of one kind. */
 export interface Course<K, T> {
   readonly kind: K;
-  readonly crew: 'raw' | 'groups';
-  readonly run: (crew: Crew) => Promise<T>;
+  /** A round's trial is done in so many parts, in turns with the others, */
+  readonly parts: number;
+  readonly run: (crews: Crews) => Promise<T>;
+  /** and put together. */
+  readonly merge: (parts: readonly T[]) => T;
   /** By round; null where the measurement failed. */
   readonly trials: (T | null)[];
   readonly failures: string[];
@@ -89,6 +98,8 @@ export interface Measured {
   readonly asks: readonly Course<AskKind, AskTiming>[];
 }
 
+/** Turns of a round at low load. */
+const turns = 5;
 /** At low load messages are so far apart. */
 const apart: Pace = { kind: 'apart', leastMillis: 5, mostMillis: 10 };
 const warmUpPace: Pace = { kind: 'steady', perSecond: 1000 };
@@ -116,43 +127,62 @@ export async function measureLatency(plan: LatencyPlan, tell: (line: string) => 
   const latencies = kinds.map((kind) => latencyCourse(plan, kind));
   const asks = plan.askMillis > 0 ? askCourses(plan) : [];
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const crew of ['raw', 'groups'] as const) {
-      tell(`round ${round} of ${plan.rounds}: ${crew}`);
-      const due = [...latencies, ...asks].filter((each) => each.crew === crew);
-      await runAll(plan, crew, due, tell);
-    }
+    tell(`round ${round} of ${plan.rounds}`);
+    await runRound(plan, latencies, asks, tell);
   }
   return { latencies, asks };
 }
 
-/** One trial of each course, by processes of their own. */
-async function runAll(
+async function runRound(
   plan: LatencyPlan,
-  kind: 'raw' | 'groups',
-  courses: readonly Course<unknown, unknown>[],
+  latencies: readonly Course<LatencyKind, Timing>[],
+  asks: readonly Course<AskKind, AskTiming>[],
   tell: (line: string) => void,
 ): Promise<void> {
-  if (courses.length === 0) return;
-  let crew: Crew | undefined;
-  let broken: string | undefined;
+  const trials = [...latencies.map(trialOf), ...asks.map(trialOf)];
+  const crews: Partial<Record<keyof Crews, Crew>> = {};
   try {
-    crew = await assemble(kind, plan.members);
-    for (const contender of plan.contenders) if (crewOf(contender) === kind) await warmUp(crew, plan, contender);
-  } catch (error) {
-    broken = reasonOf(error);
-  }
-  for (const course of courses) {
-    try {
-      if (!crew || broken !== undefined) throw new MeasurementFailed(broken ?? 'no processes');
-      course.trials.push(await course.run(crew));
-    } catch (error) {
-      const reason = reasonOf(error);
-      tell(reason);
-      course.trials.push(null);
-      course.failures.push(reason);
+    crews.raw = await assemble('raw', plan.members);
+    crews.groups = await assemble('groups', plan.members);
+    const both = { raw: crews.raw, groups: crews.groups };
+    for (const contender of plan.contenders) await warmUp(both, plan, contender);
+    for (let turn = 0; turn < turns; turn++) {
+      for (const trial of trials) {
+        const failure = await trial.next(both);
+        if (failure !== undefined) tell(failure);
+      }
     }
+  } catch (error) {
+    for (const trial of trials) trial.fail(reasonOf(error));
+  } finally {
+    await Promise.all([crews.raw?.dismiss(), crews.groups?.dismiss()]);
   }
-  await crew?.dismiss();
+  for (const trial of trials) trial.end();
+}
+
+/** One round's trial of a course. */
+function trialOf<K, T>({ parts, run, merge, trials, failures }: Course<K, T>) {
+  const done: T[] = [];
+  let failure: string | undefined;
+  return {
+    /** Does the next part, if there is one and none has failed; resolves with what went wrong. */
+    async next(crews: Crews): Promise<string | undefined> {
+      if (failure !== undefined || done.length === parts) return undefined;
+      try {
+        done.push(await run(crews));
+      } catch (error) {
+        failure = reasonOf(error);
+      }
+      return failure;
+    },
+    fail(why: string): void {
+      failure ??= why;
+    },
+    end(): void {
+      if (failure !== undefined) failures.push(failure);
+      trials.push(failure === undefined ? merge(done) : null);
+    },
+  };
 }
 
 /** Of a measurement that failed. Throws any other error. */
@@ -167,21 +197,36 @@ function crewOf({ order }: Contender): 'raw' | 'groups' {
 
 function latencyCourse(plan: LatencyPlan, kind: LatencyKind): Course<LatencyKind, Timing> {
   const { bytes, contender, load } = kind;
-  const run = async (crew: Crew): Promise<Timing> => {
-    if (load === 'low') return timeMessages(crew, { contender, pace: apart, count: plan.messages, bytes });
+  const parts = load === 'low' ? turns : 1;
+  const run = async (crews: Crews): Promise<Timing> => {
+    const crew = crews[crewOf(contender)];
+    if (load === 'low') {
+      return timeMessages(crew, { contender, pace: apart, count: Math.ceil(plan.messages / turns), bytes });
+    }
     const perSecond = (await highestRate(plan, kind, crew)) / 2;
     const count = Math.ceil((perSecond * plan.halfMillis) / 1000);
     return timeMessages(crew, { contender, pace: { kind: 'steady', perSecond }, count, bytes });
   };
-  return { kind, crew: crewOf(contender), run, trials: [], failures: [] };
+  return { kind, parts, run, merge: mergeTimings, trials: [], failures: [] };
+}
+
+function mergeTimings(parts: readonly Timing[]): Timing {
+  return {
+    sorted: merged(parts.map(({ sorted }) => sorted)),
+    own: merged(parts.map(({ own }) => own)),
+    perSecond: mean(parts.map(({ perSecond }) => perSecond)),
+    kept: mean(parts.map(({ kept }) => kept)),
+    lost: sum(parts.map(({ lost }) => lost)),
+  };
 }
 
 function askCourses({ members, askMillis }: LatencyPlan): Course<AskKind, AskTiming>[] {
   return (['oldest', 'other'] as const).flatMap((asker) =>
     [1, 10].map((atOnce) => ({
       kind: { asker, atOnce },
-      crew: 'groups' as const,
-      run: (crew: Crew) => timeAsks(crew, { asker, atOnce }, members, askMillis),
+      parts: 1,
+      run: ({ groups }: Crews) => timeAsks(groups, { asker, atOnce }, members, askMillis),
+      merge: ([only]: readonly AskTiming[]) => only as AskTiming,
       trials: [],
       failures: [],
     })),
@@ -211,9 +256,9 @@ function senderOf({ nodes }: Crew, { sender }: Contender): Remote<GroupsNode> {
 }
 
 /** Code is compiled, at sender and receivers. */
-async function warmUp(crew: Crew, { sizes, warmUp: count }: LatencyPlan, contender: Contender): Promise<void> {
+async function warmUp(crews: Crews, { sizes, warmUp: count }: LatencyPlan, contender: Contender): Promise<void> {
   const [bytes = 0] = sizes;
-  await timeMessages(crew, { contender, pace: warmUpPace, count, bytes });
+  await timeMessages(crews[crewOf(contender)], { contender, pace: warmUpPace, count, bytes });
 }
 
 let trials = 0;

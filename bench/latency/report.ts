@@ -1,6 +1,6 @@
 /** Figures of what was timed. */
 import type { Summary } from '../statistics.js';
-import { median, percentile, ratios, summary } from '../statistics.js';
+import { median, merged, percentile, ratios, summary } from '../statistics.js';
 import { formatTable } from '../table.js';
 import type { AskKind, AskTiming, Course, LatencyKind, Measured, Timing } from './measure.js';
 
@@ -83,16 +83,6 @@ export function askRows({ asks }: Measured): AskRow[] {
     const perSecond = summary(good.map((trial) => trial.perSecond));
     return { ...kind, asks: all.length, perSecond, ...percentiles(all), failures };
   });
-}
-
-function merged(lists: readonly ArrayLike<number>[]): Float64Array {
-  const all = new Float64Array(lists.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const list of lists) {
-    all.set(list, at);
-    at += list.length;
-  }
-  return all.sort();
 }
 
 function percentiles(sorted: Float64Array) {
