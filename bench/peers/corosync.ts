@@ -153,9 +153,13 @@ function begin(assignment: Assignment): void {
   });
   const isSender = sendersOf(point).includes(index);
   process.on('message', (command: Command) => {
-    // the program goes with this process
-    if (command.kind === 'end') process.exit(0);
-    stdin.write(`${lineOf(command, isSender)}\n`);
+    if (command.kind !== 'end') {
+      stdin.write(`${lineOf(command, isSender)}\n`);
+      return;
+    }
+    // the program ends with its input, after its corosync
+    child.removeAllListeners('exit').once('exit', () => process.exit(0));
+    stdin.end();
   });
 }
 

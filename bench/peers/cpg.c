@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,8 +46,9 @@ static double measure_from, measure_until, drain_since;
 static double cpu_before, measure_began;
 static uint64_t awaited[MEMBERS_MAX], drain_total;
 
+/* The corosync is a child of the shell that became this program, and so of this program. */
 static void end(int status) {
-  if (daemon_pid > 0) kill(daemon_pid, SIGKILL);
+  if (daemon_pid > 0 && kill(daemon_pid, SIGKILL) == 0) waitpid(daemon_pid, NULL, 0);
   _exit(status);
 }
 
