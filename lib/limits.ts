@@ -2,9 +2,11 @@
  * Every bound and every repetition time of the data plane, with its reason. What a user may set is in `NodeOptions`.
  */
 
-/** An idle receiver acknowledges after so long: long enough to share a packet, short against a round of a flush. */
+/** A receiver acknowledges when nothing has come for so long: long enough to share a packet, short against a round of a flush, */
 export const ackDelay = 4;
-/** A receiver acknowledges at once when it has taken in this share of the least window: a window never empties. */
+/** or after so long, however much comes. */
+export const ackDelayMax = 20;
+/** It acknowledges at once when it has taken in this share of the least window from one sender: a window never empties. */
 export const ackWindowShare = 3 / 4;
 /** A node of which nothing came for so long has no part in what is under way, and begins anew when it sends. */
 export const senderForgottenAfter = 100;

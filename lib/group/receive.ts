@@ -49,10 +49,11 @@ function takeChunk(host: Host, group: Group, state: ViewState, rank: Rank, tag: 
   if (!chunk) return;
   const fresh = takeIn(stream, chunk);
   for (const each of fresh) {
-    state.bytesSinceRow += each.bytes.length + frameOverheadBytes;
+    state.bytesSinceRow[rank] = (state.bytesSinceRow[rank] as number) + each.bytes.length + frameOverheadBytes;
     scan(host, group, state, rank, each);
   }
   if (fresh.length > 0) {
+    state.receivedAt = host.now;
     host.window.heardAt.set(must(state.view.members[rank], 'sender').node, host.now);
     raise(host, group, state, state.rank, rank, stream.received);
     deliverReady(host, group, state);

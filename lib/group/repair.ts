@@ -8,6 +8,7 @@ import type { NodeId, Rank, Seqno, ViewId } from '../ids.js';
 import { must } from '../assert.js';
 import {
   ackDelay,
+  ackDelayMax,
   ackWindowShare,
   nakAnswerBytesMax,
   nakDelay,
@@ -35,7 +36,7 @@ import { incarnationOf } from '../ids.js';
 import { Malformed, type Reader, Writer } from '../wire/bytes.js';
 import { Section, beginSection, endSection, sectionHeaderBytes } from '../wire/packet.js';
 import { lastOf } from '../wire/record.js';
-import { inVainFlag, isPaused, pausedFlag } from './rows.js';
+import { inVainFlag, isPaused, noteRowSent, pausedFlag } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { missing } from './stream.js';
 import { resend } from './transmit.js';
@@ -48,9 +49,7 @@ function sendRow(host: Host, group: Group, state: ViewState, lagging: readonly R
   state.pausedSent = isPaused(host, group);
   addSection(host.out, host.out.all, Section.row, rowOf(host, group, state, lagging, 0));
   for (let rank = 0; rank < state.size; rank++) state.rowSent[rank] = state.stability.received(state.rank, rank);
-  state.bytesSinceRow = 0;
-  state.ackAt = Infinity;
-  state.ackNow = false;
+  noteRowSent(state);
 }
 
 /** Tells one member by the ways that multicasts do not go: these may be lost in its path, or in one's own. */
@@ -76,17 +75,23 @@ function rowOf(host: Host, group: Group, state: ViewState, lagging: readonly Ran
 /** Acknowledges what was received, if it is time to; called at the end of a batch, when nothing else carried it. */
 export function acknowledge(host: Host, group: Group, state: ViewState): void {
   let owed = isPaused(host, group) !== state.pausedSent;
-  for (let rank = 0; rank < state.size && !owed; rank++) {
-    owed = state.stability.received(state.rank, rank) !== state.rowSent[rank];
+  let most = 0;
+  for (let rank = 0; rank < state.size; rank++) {
+    owed ||= state.stability.received(state.rank, rank) !== state.rowSent[rank];
+    most = Math.max(most, state.bytesSinceRow[rank] as number);
   }
   if (!owed && !state.ackNow) return;
-  const isMuch = state.bytesSinceRow >= leastWindow(host) * ackWindowShare;
+  const isMuch = most >= leastWindow(host) * ackWindowShare;
   const due = state.ackNow || isMuch || host.now >= state.ackAt;
   if (due) {
     sendRow(host, group, state, []);
     for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);
     state.askedInVain.clear();
-  } else if (state.ackAt === Infinity) state.ackAt = host.now + ackDelay;
+  } else {
+    if (state.ackAt === Infinity) state.owesSince = host.now;
+    const last = Math.max(state.receivedAt, state.owesSince);
+    state.ackAt = Math.min(last + ackDelay, state.owesSince + ackDelayMax);
+  }
 }
 
 /** While something is unstable, or multicasts wait for a slow member: who is behind, as far as is known here. */

@@ -21,6 +21,13 @@ export function isPaused(host: Host, group: Group): boolean {
   return group.backlogBytes > host.options.backlogBytesMax;
 }
 
+/** This member's row was sent to all. */
+export function noteRowSent(state: ViewState): void {
+  state.bytesSinceRow.fill(0);
+  state.ackAt = Infinity;
+  state.ackNow = false;
+}
+
 /** Takes note of a member's flags. */
 export function notePaused(state: ViewState, observer: Rank, flags: number): void {
   state.paused[observer] = flags & pausedFlag;

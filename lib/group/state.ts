@@ -164,8 +164,11 @@ export interface ViewState {
   past: Float64Array;
   /** One's row as last told to all. */
   readonly rowSent: Float64Array;
-  /** Bytes and time since: when to acknowledge. */
-  bytesSinceRow: number;
+  /** Bytes received since then, by sender. */
+  readonly bytesSinceRow: Float64Array;
+  /** When others' records last came, since when they are to be acknowledged, and by when. */
+  receivedAt: Millis;
+  owesSince: Millis;
   ackAt: Millis;
   ackNow: boolean;
   /** Who is to be acknowledged to by other ways than by multicast as well. */

@@ -28,7 +28,7 @@ import {
   writeTime,
 } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
-import { isPaused, pausedFlag, raise } from './rows.js';
+import { isPaused, noteRowSent, pausedFlag, raise } from './rows.js';
 import { makeVoid } from './serving.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
@@ -252,9 +252,7 @@ function writeChangedRow(w: Writer, state: ViewState): void {
     entries++;
   }
   w.bytes[at] = entries;
-  state.bytesSinceRow = 0;
-  state.ackAt = Infinity;
-  state.ackNow = false;
+  noteRowSent(state);
 }
 
 /** Sends a chunk of any stream again, to one or to all; in pieces if it is larger than that. */

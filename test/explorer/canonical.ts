@@ -38,6 +38,8 @@ const ignored: ReadonlySet<string> = new Set([
     'lag',
     'reportedAt',
   ],
+  // they only say when to acknowledge
+  ...['receivedAt', 'owesSince'],
   ...['domainHeardAt', 'since', 'firstAt', 'lastAt', 'resentAt'],
 ]);
 
