@@ -232,6 +232,7 @@ function startCore(host: Host): void {
       datagramBytesMax: transport.datagramBytesMax,
       windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),
       slabBytes: defaults.slabBytes,
+      allocate: (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
       queueLengthMax: options.queueLengthMax,
       messageBytesMax: options.messageBytesMax,
       backlogBytesMax: options.backlogBytesMax,

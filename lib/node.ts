@@ -53,7 +53,7 @@ export type { NodeOptions } from './options.js';
 /** A node at the start of one life; nothing is sent before the first `ready`. */
 export function createNode(options: NodeOptions, now: Millis): Node {
   const self = nodeId(options.name, options.incarnation);
-  const out = createOutbox(tagOf(options.domain), options.incarnation, options.datagramBytesMax);
+  const out = createOutbox(tagOf(options.domain), options.incarnation, options.datagramBytesMax, options);
   const node: Omit<Node, 'host'> & { host?: Host } = {
     options,
     self,

@@ -2,6 +2,7 @@
  * What a user or a runner may set of a node, with values that are reasonable for a LAN. The bounds that nobody sets are
  * in `limits.ts`.
  */
+import { type Allocate, cleared } from './wire/bytes.js';
 import type { Incarnation, Millis, WallTime } from './ids.js';
 import type { Rules } from './membership/state.js';
 
@@ -46,6 +47,8 @@ export interface NodeOptions {
   readonly windowBytes: number;
   /** Bytes of the pieces of memory in which frames are kept until they are stable; 0: each has its own. See arena.ts. */
   readonly slabBytes: number;
+  /** Gives memory for frames, and for what comes in several. */
+  readonly allocate: Allocate;
   /** Multicasts that wait to be let in, per group. */
   readonly queueLengthMax: number;
   /** Largest payload of one multicast. */
@@ -72,6 +75,7 @@ export const defaults = {
   datagramBytesMax: 60_000,
   windowBytes: 512 * 1024,
   slabBytes: 256 * 1024,
+  allocate: cleared,
   queueLengthMax: 65_536,
   messageBytesMax: 16 * 1024 * 1024,
   backlogBytesMax: 4 * 1024 * 1024,

@@ -4,7 +4,7 @@
 import type { Effect } from './events.js';
 import type { DecreeNumber, Incarnation, Millis } from './ids.js';
 import { safeDatagramBytes, smallDatagramsFor, smallDatagramsForMax } from './limits.js';
-import { Writer } from './wire/bytes.js';
+import { type Allocate, Writer, cleared } from './wire/bytes.js';
 import { Section, beginSection, headerBytesMax, sectionHeaderBytes, stampHeader, writeHeader } from './wire/packet.js';
 import { cutIntoPieces } from './wire/pieces.js';
 
@@ -34,6 +34,7 @@ interface Counts {
 export interface Outbox {
   readonly domain: number;
   readonly source: Incarnation;
+  readonly options: { readonly allocate: Allocate };
   /** A datagram's limit at present; see {@link shrinkDatagrams}. */
   datagramBytesMax: number;
   readonly datagramBytesMost: number;
@@ -60,10 +61,16 @@ const dataKinds = (1 << Section.data) | (1 << Section.link) | (1 << Section.piec
 const ackKinds = (1 << Section.row) | (1 << Section.linkAck);
 
 /** An empty outbox. */
-export function createOutbox(domain: number, source: Incarnation, datagramBytesMax: number): Outbox {
+export function createOutbox(
+  domain: number,
+  source: Incarnation,
+  datagramBytesMax: number,
+  options: Outbox['options'] = { allocate: cleared },
+): Outbox {
   return {
     domain,
     source,
+    options,
     datagramBytesMax,
     datagramBytesMost: datagramBytesMax,
     smallUntil: -Infinity,
@@ -136,7 +143,7 @@ function packer(out: Outbox, by: Packer['by'], destination: Incarnation, address
 export function room(out: Outbox, packer: Packer, bytes: number): Writer {
   if (packer.writer && packer.writer.length + bytes > packer.bytesMax) finish(out, packer);
   if (!packer.writer) {
-    packer.writer = new Writer(Math.max(packer.capacity, headerBytesMax + bytes));
+    packer.writer = new Writer(Math.max(packer.capacity, headerBytesMax + bytes), out.options.allocate);
     writeHeader(packer.writer, {
       domain: out.domain,
       source: out.source,

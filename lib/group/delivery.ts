@@ -61,7 +61,7 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
     }
     const kind = kindOf(first);
     if (endsMulticast(first)) {
-      const pending = createPending(state, rank, seqno, message, first, bytes);
+      const pending = createPending(host, state, rank, seqno, message, first, bytes);
       message++;
       if (isAlone(first) || pending.bytes !== bytes) takeMulticasts(host, group, state, pending);
       else {
@@ -96,6 +96,7 @@ function assign(state: ViewState, pairs: readonly RankCount[], by: Seqno): void 
 
 /** The multicast that ends with the payload at `place`. */
 function createPending(
+  { options: { allocate } }: Host,
   state: ViewState,
   rank: Rank,
   seqno: Seqno,
@@ -108,8 +109,9 @@ function createPending(
   let whole = bytes;
   let { start, end } = place;
   if (stream.partial.length > 0) {
-    whole = concat(stream.partial, bytes.subarray(start, end));
+    whole = stream.whole ?? concat(stream.partial, bytes.subarray(start, end), allocate);
     stream.partial = [];
+    stream.whole = null;
     [start, end] = [0, whole.length];
   }
   const asked = (first & requestFlag) === 0 ? null : readHead(whole.subarray(start, end));

@@ -40,6 +40,8 @@ export interface Stream {
   lastUniform: Seqno;
   /** Fragments of a multicast that is not complete. */
   partial: Uint8Array[];
+  /** The whole of it, if it is one's own and its last fragment has been written. */
+  whole: Uint8Array | null;
   /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
   nakAt: number;
   nakDelay: number;
@@ -62,6 +64,7 @@ export function createStream(arena: Arena): Stream {
     heldFifo: new Queue(),
     lastUniform: 0,
     partial: [],
+    whole: null,
     nakAt: Infinity,
     nakDelay,
     nakTries: 0,

@@ -167,6 +167,7 @@ function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, n
     traceQueuedOne(host, group, next);
     return;
   }
+  if (!whole) must(state.streams[state.rank], 'own stream').whole = next.payload;
   group.queue.shift();
   group.acceptedMessage = next.message;
   group.undelivered++;

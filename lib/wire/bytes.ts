@@ -10,13 +10,19 @@ export class Malformed extends Error {
   override readonly name = 'Malformed';
 }
 
+/** Memory for so many bytes. It need not be cleared where every byte is written before it is read. */
+export type Allocate = (bytes: number) => Uint8Array;
+
+/** Memory as the language gives it. */
+export const cleared: Allocate = (bytes) => new Uint8Array(bytes);
+
 /** Appends to a buffer of its own, which grows by doubling. */
 export class Writer {
   bytes: Uint8Array;
   length = 0;
 
-  constructor(capacity = 256) {
-    this.bytes = new Uint8Array(capacity);
+  constructor(capacity = 256, allocate = cleared) {
+    this.bytes = allocate(capacity);
   }
 
   /** Makes room for `count` more bytes. */
@@ -116,10 +122,10 @@ export class Reader {
 }
 
 /** One array of all these bytes. */
-export function concat(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
+export function concat(pieces: readonly Uint8Array[], last: Uint8Array, allocate = cleared): Uint8Array {
   let length = last.length;
   for (const piece of pieces) length += piece.length;
-  const whole = new Uint8Array(length);
+  const whole = allocate(length);
   let at = 0;
   for (const piece of pieces) {
     whole.set(piece, at);
