@@ -7,6 +7,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import type { Deliveries } from '../lib/events.js';
 import { recordHeaderBytesMax } from '../lib/wire/record.js';
+import { noteAllocated } from './scavenging.js';
 
 const slabBytes = 64 * 1024;
 /** Larger pieces are arrays of their own: little is saved, and a slab would be wasted. */
@@ -28,6 +29,7 @@ export function withFirst(first: number, bytes: Uint8Array): Uint8Array {
 }
 
 function alone(first: number, bytes: Uint8Array): Uint8Array {
+  noteAllocated(bytes.length);
   const { buffer } = Buffer.allocUnsafeSlow(bytes.length + 1);
   const all = new Uint8Array(buffer);
   all[0] = first;
@@ -79,6 +81,7 @@ export function withoutFirst(bytes: Uint8Array): Uint8Array {
 /** A copy of the bytes from `start` to `end`. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   if (end - start > pieceBytesMax) {
+    noteAllocated(end - start);
     // so its memory is not filled with zeros first
     return new Uint8Array(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end));
   }
@@ -93,6 +96,7 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
 function reserve(length: number): number {
   if (used + length > slab.length) {
     // not cleared: every byte that is handed out was written before
+    noteAllocated(slabBytes);
     slab = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(slabBytes, length)).buffer);
     markAsUntransferable(slab.buffer);
     used = 0;

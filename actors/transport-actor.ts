@@ -28,6 +28,7 @@ import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
 import { createRequests, endRequest, endRequests, noteAnswer } from './requests.js';
 import { endTransfers } from './restore.js';
+import { maybeCollect, noteAllocated } from './scavenging.js';
 import { openTrace, type TraceWriter } from './trace-writer.js';
 
 /** A tick later than this tells of a stall, in milliseconds. */
@@ -119,11 +120,13 @@ export async function openHost(host: Host): Promise<void> {
 function handlers(host: Host): TransportHandlers {
   return {
     datagram(bytes, from) {
+      noteAllocated(bytes.length);
       host.inbox.push({ kind: 'datagram', bytes, from });
       host.datagramsTaken += 1;
       wake(host);
     },
     stream(bytes, from) {
+      noteAllocated(bytes.length);
       host.inbox.push({ kind: 'stream', bytes, from });
       host.datagramsTaken += 1;
       wake(host);
@@ -232,7 +235,7 @@ function startCore(host: Host): void {
       datagramBytesMax: transport.datagramBytesMax,
       windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),
       slabBytes: defaults.slabBytes,
-      allocate: (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
+      allocate,
       queueLengthMax: options.queueLengthMax,
       messageBytesMax: options.messageBytesMax,
       backlogBytesMax: options.backlogBytesMax,
@@ -240,6 +243,12 @@ function startCore(host: Host): void {
     performance.now(),
   );
   host.timerDue = Infinity;
+}
+
+/** Memory for frames, not cleared. */
+function allocate(bytes: number): Uint8Array {
+  noteAllocated(bytes);
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 /** One nact message: everything that came since the last. */
@@ -279,6 +288,7 @@ export function turn(host: Host): void {
   } catch (error) {
     bug(host, error);
   }
+  maybeCollect();
   if (host.life.core) armTimer(host, Math.min(nextTick(host.life.core), consentBy(host)));
 }
 
