@@ -39,7 +39,7 @@ import { lastOf } from '../wire/record.js';
 import { inVainFlag, isPaused, noteRowSent, pausedFlag } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { missing } from './stream.js';
-import { resend } from './transmit.js';
+import { acknowledgeWithData, resend } from './transmit.js';
 import { leastWindow } from './window.js';
 
 const scratch = new Writer();
@@ -84,7 +84,7 @@ export function acknowledge(host: Host, group: Group, state: ViewState): void {
   const isMuch = most >= leastWindow(host) * ackWindowShare;
   const due = state.ackNow || isMuch || host.now >= state.ackAt;
   if (due) {
-    sendRow(host, group, state, []);
+    if (!acknowledgeWithData(host, group, state)) sendRow(host, group, state, []);
     for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);
     state.askedInVain.clear();
   } else {

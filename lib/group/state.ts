@@ -164,6 +164,8 @@ export interface ViewState {
   past: Float64Array;
   /** One's row as last told to all. */
   readonly rowSent: Float64Array;
+  /** Where the next frame begins to tell of it, if it is too long for one. */
+  rowFrom: Rank;
   /** Bytes received since then, by sender. */
   readonly bytesSinceRow: Float64Array;
   /** When others' records last came, since when they are to be acknowledged, and by when. */

@@ -6,8 +6,8 @@
  * Nothing is sent while the group is wedged: the row reported to a flush stays true.
  */
 import type { Rank, Seqno, WallTime } from '../ids.js';
-import { must } from '../assert.js';
-import { frameOverheadBytes } from '../limits.js';
+import { assert, must } from '../assert.js';
+import { frameOverheadBytes, safeDatagramBytes } from '../limits.js';
 import { type Packer, addSection, finish, room } from '../outbox.js';
 import { digest } from '../trace/digest.js';
 import { Writer } from '../wire/bytes.js';
@@ -32,7 +32,7 @@ import { isPaused, noteRowSent, pausedFlag, raise } from './rows.js';
 import { makeVoid } from './serving.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
-import { fillWindow, hasWindow, updateWindow } from './window.js';
+import { fillWindow, hasRest, hasWindow, updateWindow } from './window.js';
 
 const countBytes = 2;
 const countMax = 0xffff;
@@ -56,9 +56,33 @@ export function transmit(host: Host, group: Group, state: ViewState): void {
 }
 
 function maySend(host: Host, group: Group, state: ViewState): boolean {
+  return mayMulticast(host, group, state) && hasWindow(host, group);
+}
+
+/** Whether something waits, and nothing but perhaps the window holds it up. */
+function mayMulticast(host: Host, group: Group, state: ViewState): boolean {
   if (group.queue.length === 0 || group.replica.kind !== 'present' || !host.quorate) return false;
   if (state.barrier !== 'none') return false;
-  return !state.paused.includes(1) && !isPaused(host, group) && hasWindow(host, group);
+  return !state.paused.includes(1) && !isPaused(host, group);
+}
+
+/**
+ * An acknowledgement is due: it goes with a frame of multicasts if some wait that are small. False if there are none.
+ */
+export function acknowledgeWithData(host: Host, group: Group, state: ViewState): boolean {
+  const next = group.queue.first;
+  if (group.wedged || !next || next.offset > 0 || !mayMulticast(host, group, state) || !hasRest(host, group))
+    return false;
+  const bytes = recordBytesMax(state, next);
+  if (bytes > safeDatagramBytes || headerBytesMax + overheadMax(state) + bytes > host.out.datagramBytesMax)
+    return false;
+  sendFrame(host, group, state);
+  return true;
+}
+
+/** Bytes that a multicast takes in a frame, with what has to go before it, at most. */
+function recordBytesMax(state: ViewState, next: Outgoing): number {
+  return timeBytesMax + 2 * recordHeaderBytesMax + state.size * pairBytesMax + next.payload.length - next.offset;
 }
 
 function sendFrame(host: Host, group: Group, state: ViewState): void {
@@ -68,11 +92,7 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   const next = group.queue.first;
   const wanted = Math.min(
     out.datagramBytesMax - headerBytesMax,
-    overhead +
-      timeBytesMax +
-      recordHeaderBytesMax +
-      (next ? next.payload.length - next.offset : 0) +
-      state.size * pairBytesMax,
+    overhead + (next ? recordBytesMax(state, next) : recordHeaderBytesMax + state.size * pairBytesMax),
   );
   const w = room(out, out.all, wanted);
   const section = beginSection(w, Section.data);
@@ -88,6 +108,7 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   w.bytes[countAt] = count & 0xff;
   w.bytes[countAt + 1] = count >>> 8;
   endSection(w, section);
+  assert(count > 0, 'a frame has records');
   const chunk: Chunk = { first, count, firstMessage, bytes: w.bytes.subarray(start, w.length) };
   append(stream, chunk);
   fillWindow(host, chunk.bytes.length + frameOverheadBytes);
@@ -114,24 +135,32 @@ function pastOf(state: ViewState): Float64Array {
   return state.past;
 }
 
-function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, bytesMax: number): number {
+/**
+ * Writes what there is to be sent. A frame that has to be sent takes along what waits and is small, also if the window is full: whoever
+ * assigns what others send would else never come to its own.
+ */
+function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, packetBytesMax: number): number {
   let count = 0;
+  const isOpen = maySend(host, group, state);
+  const restBytes = hasRest(host, group) ? safeDatagramBytes : 0;
+  const bytesMax = isOpen ? packetBytesMax : Math.min(packetBytesMax, w.length + restBytes);
   if (state.unassigned.length > 0) {
-    writePairs(w, RecordKind.assignment, takeUnassigned(state, bytesMax - w.length), scratch);
+    writePairs(w, RecordKind.assignment, takeUnassigned(state, packetBytesMax - w.length), scratch);
     count++;
   }
   const time = wallTime(host);
-  if (time !== state.timeSent && maySend(host, group, state)) {
+  if (time !== state.timeSent && mayMulticast(host, group, state)) {
     writeTime(w, time, scratch);
     state.timeSent = time;
     count++;
   }
-  while (count < countMax - 1 && maySend(host, group, state)) {
+  while (count < countMax - 1 && mayMulticast(host, group, state)) {
     const next = must(group.queue.first, 'queued multicast');
     const dependencies = next.order === 'fifo' || next.offset > 0 ? [] : newDependencies(state);
     const left = next.payload.length - next.offset;
     const space =
       bytesMax - w.length - recordHeaderBytesMax - dependencies.length * pairBytesMax - recordHeaderBytesMax;
+    if (!isOpen && (space < left || next.offset > 0)) break;
     if (space < left && (count > 0 || space <= 0) && space < bytesMax / 4) break;
     if (dependencies.length > 0) {
       writePairs(w, RecordKind.dependencies, dependencies, scratch);
@@ -244,9 +273,16 @@ function writeChangedRow(w: Writer, state: ViewState): void {
   const at = w.length;
   w.u8(0);
   let entries = 0;
-  for (let rank = 0; rank < state.size && entries < rowEntriesMax; rank++) {
+  const from = state.rowFrom;
+  for (let i = 0; i < state.size; i++) {
+    const rank = (from + i) % state.size;
     const seqno = state.stability.received(state.rank, rank);
     if (rank === state.rank || seqno === state.rowSent[rank]) continue;
+    if (entries === rowEntriesMax) {
+      // the next frame goes on here, or those behind would never be told of
+      state.rowFrom = rank;
+      break;
+    }
     state.rowSent[rank] = seqno;
     w.varint(rank);
     w.varint(seqno);

@@ -32,6 +32,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: A
     sent: new Queue(),
     past: new Float64Array(size),
     rowSent: new Float64Array(size),
+    rowFrom: 0,
     bytesSinceRow: new Float64Array(size),
     owesSince: Infinity,
     receivedAt: -Infinity,

@@ -39,6 +39,14 @@ export function hasWindow({ window }: Host, group: Group): boolean {
   return false;
 }
 
+/**
+ * Whether what is small may go with a frame that has to be sent although the window is full: up to an eighth more, and what it takes
+ * for some progress, since the window may be full of what orders the multicasts of others.
+ */
+export function hasRest({ window }: Host, group: Group): boolean {
+  return window.unstable < window.limit * 1.125 || group.stableMessage === group.acceptedMessage;
+}
+
 /** That many own bytes are under way. */
 export function fillWindow({ window, now }: Host, bytes: number): void {
   window.unstable += bytes;
