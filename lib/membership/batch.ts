@@ -6,7 +6,7 @@ import { wake } from './control.js';
 import type { Membership, Offer, Request } from './control.js';
 import { changedSince, covers } from './decree-log.js';
 import { applyChange, draftOf } from './decree.js';
-import { exclusions, isSurelyGone } from './judging.js';
+import { exclusions, isSilentForGood, isSurelyGone } from './judging.js';
 import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
@@ -18,7 +18,7 @@ export function gather(m: Membership, state: DomainState, now: Millis): Decree |
   const requests = requestedChanges(m, state);
   const leaves = bearable(m, state, requests);
   const others = [...joins(m, state, now), ...requests.filter((change) => change.kind !== 'leave')];
-  const gone = sparing(m, state, requests, exclusions(m, state, now));
+  const gone = sparing(m, state, requests, exclusions(m, state, now), now);
   // Leavers can wait, and the proposer itself longest: were those who stay too few to go on without the excluded,
   // the leavers are needed to exclude them first. Failing that, only what takes nobody away is done.
   const attempts = [
@@ -46,6 +46,7 @@ function sparing(
   state: DomainState,
   requests: readonly Change[],
   gone: readonly (Change & { kind: 'exclude' })[],
+  now: Millis,
 ): readonly (Change & { kind: 'exclude' })[] {
   const isGone = (id: NodeId) => gone.some(({ node }) => node === id);
   const leaves = (id: NodeId, group: string) =>
@@ -63,7 +64,7 @@ function sparing(
       for (const { node } of staying) last.add(node);
     }
   }
-  return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node));
+  return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node) || isSilentForGood(m, node, now));
 }
 
 /** Those who leave, as many as may be before the rest weighs too little; the proposer last. */

@@ -8,7 +8,7 @@
 import { incarnationOf } from '../ids.js';
 import type { Incarnation, Millis, NodeId } from '../ids.js';
 import { must } from '../assert.js';
-import { log, wake } from './control.js';
+import { lastResort, log, wake } from './control.js';
 import type { Membership, Outputs, Peer } from './control.js';
 import { muteFrom, silentSince, suspectAt, unheardSince } from './detector.js';
 import { areDead, noteDoubt } from './deaths.js';
@@ -182,6 +182,15 @@ export function mayPropose(m: Membership, state: DomainState, now: Millis): bool
 /** Whether more than silence says that a node has crashed. */
 export function isSurelyGone(m: Membership, id: NodeId): boolean {
   return m.confirmed.has(id) || (m.peers.get(incarnationOf(id))?.goneAt ?? null) !== null;
+}
+
+/** Whether a node has been silent for as long as one waits for anybody; looks again when it has. */
+export function isSilentForGood(m: Membership, id: NodeId, now: Millis): boolean {
+  const peer = m.peers.get(incarnationOf(id));
+  if (!peer) return false;
+  const due = silentSince(peer) + lastResort(m);
+  if (due > now) wake(m, due);
+  return due <= now;
 }
 
 /** Whom the proposer ought to exclude, the dead before the unlucky. */
