@@ -6,7 +6,7 @@
 import type { Delivery } from '../lib/events.js';
 import type { Order } from '../lib/membership/state.js';
 import type { Member } from './host.js';
-import { copyAmong, sharedOf } from './pool.js';
+import { copyAmong, copyOf, sharedOf } from './pool.js';
 import { bodyOf, guarded, kindOf, kindStructure, unguarded } from './internal.js';
 import { copyTable, define, type StructureTable } from './structures.js';
 import { decodeWith, encodeWith } from './values.js';
@@ -26,11 +26,15 @@ function mayUse(member: Member, structures: StructureTable): boolean {
   return structures.epoch > 0 && member.hasState && member.phase === 'member' && member.rebirths === 0;
 }
 
-/** The message of a multicast. Throws {@link NotDecodable}, for the same bytes at every member. */
-export function decodePayload(member: Member, item: Delivery): unknown {
+/**
+ * The message of a multicast. Throws {@link NotDecodable}, for the same bytes at every member. `isShown`: it is only shown, and will be
+ * delivered as well.
+ */
+export function decodePayload(member: Member, item: Delivery, isShown = false): unknown {
   const { structures, codec, host } = member;
   if (!structures) return codec.decode(unguarded(item.payload));
-  if (item.among.bytes[item.start] === Marker.raw) return bytesOf(item);
+  if (item.among.bytes[item.start] === Marker.raw)
+    return isShown ? copyOf(item.among.bytes, item.start + 1, item.end) : bytesOf(item);
   return decodeWith(structures, item.payload, host.refs);
 }
 
@@ -61,7 +65,7 @@ export function waitingMessages(member: Member, deliveries: readonly Delivery[])
   const messages: unknown[] = [];
   for (const item of deliveries) {
     try {
-      if (!isInternal(item)) messages.push(decodePayload(ahead, item));
+      if (!isInternal(item)) messages.push(decodePayload(ahead, item, true));
       else if (kindOf(item.payload) === kindStructure && ahead.structures)
         define(ahead.structures, bodyOf(item.payload));
     } catch {

@@ -92,7 +92,7 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return new Uint8Array(slab.buffer, at, length);
 }
 
-/** Where in the slab so many bytes may be written; of what would fill most of one, the slab is their own. */
+/** Where in the slab so many bytes may be written; a new one if they do not fit. */
 function reserve(length: number): number {
   if (used + length > slab.length) {
     // not cleared: every byte that is handed out was written before

@@ -24,7 +24,7 @@ export function noteAllocated(bytes: number): void {
 export function maybeCollect(): void {
   if (allocated < bytesMax) return;
   allocated = 0;
-  collect ??= collector();
+  if (collect === undefined) collect = collector();
   collect?.({ type: 'minor' });
 }
 

@@ -138,6 +138,8 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
       new Promise((resolve) => {
         const end = (): void => {
           isOver = true;
+          // what is sent later is told of when the socket is closed
+          drained = undefined;
           counts.dropped += held.length;
           held = [];
           clearTimeout(resting);

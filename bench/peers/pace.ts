@@ -25,6 +25,8 @@ export interface Acknowledger {
 /** Opens a receiver's way to tell senders how far it is. */
 export async function openAcknowledger({ point, index, address, port }: Assignment): Promise<Acknowledger> {
   const socket = await openUnicast();
+  // the process ends when its parent says so, not when its sockets are closed
+  socket.unref();
   const told = new Float64Array(point.members);
   let every = 1;
   return {
@@ -59,6 +61,7 @@ export async function openSender(
   onError: (error: unknown) => void,
 ): Promise<Sender> {
   const socket = await openMulticast(address, port);
+  socket.unref();
   const isSender = sendersOf(point).includes(index);
   const reached = new Float64Array(point.members);
   let ring: Buffer[] = [];

@@ -107,7 +107,7 @@ export function receiveRow(host: Host, group: Group, source: NodeId, view: ViewI
   const lagging = r.varint();
   for (let i = 0; i < lagging && i < state.size; i++) {
     if (r.varint() !== state.rank) continue;
-    state.ackNow = true;
+    state.rowAsked = true;
     if ((flags & inVainFlag) !== 0) state.askedInVain.add(observer);
   }
   host.touch(group);

@@ -49,6 +49,7 @@ function sendRow(host: Host, group: Group, state: ViewState, lagging: readonly R
   state.pausedSent = isPaused(host, group);
   addSection(host.out, host.out.all, Section.row, rowOf(host, group, state, lagging, 0));
   for (let rank = 0; rank < state.size; rank++) state.rowSent[rank] = state.stability.received(state.rank, rank);
+  state.rowAsked = false;
   noteRowSent(state);
 }
 
@@ -80,11 +81,11 @@ export function acknowledge(host: Host, group: Group, state: ViewState): void {
     owed ||= state.stability.received(state.rank, rank) !== state.rowSent[rank];
     most = Math.max(most, state.bytesSinceRow[rank] as number);
   }
-  if (!owed && !state.ackNow) return;
+  if (!owed && !state.ackNow && !state.rowAsked) return;
   const isMuch = most >= leastWindow(host) * ackWindowShare;
-  const due = state.ackNow || isMuch || host.now >= state.ackAt;
+  const due = state.ackNow || state.rowAsked || isMuch || host.now >= state.ackAt;
   if (due) {
-    if (!acknowledgeWithData(host, group, state)) sendRow(host, group, state, []);
+    if (state.rowAsked || !acknowledgeWithData(host, group, state)) sendRow(host, group, state, []);
     for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);
     state.askedInVain.clear();
   } else {

@@ -173,6 +173,8 @@ export interface ViewState {
   owesSince: Millis;
   ackAt: Millis;
   ackNow: boolean;
+  /** Somebody lacks word of this member: what it was told may be lost, so all of its row is to be told again. */
+  rowAsked: boolean;
   /** Who is to be acknowledged to by other ways than by multicast as well. */
   readonly askedInVain: Set<Rank>;
   /** Members whose actors are behind: nobody sends. */

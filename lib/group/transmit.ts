@@ -42,6 +42,8 @@ const frameHeaderBytesMax = 6 * 8 + 1 + countBytes;
 const pairBytesMax = 2 + 6;
 /** Row entries in one frame; the rest rides on the next. */
 const rowEntriesMax = 32;
+/** Spreads seqnos, however far apart those of frames are, over the ranks (Knuth's multiplicative hashing). */
+const turnFactor = 0x9e3779b1;
 const scratch = new Writer();
 
 /** Bytes of a frame before its records, at most. */
@@ -104,7 +106,9 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   w.u8(0);
   w.u8(0);
   const start = w.length;
-  const count = writeRecords(host, group, state, w, out.all.bytesMax);
+  // what a frame has to have at least, it may have: in a large view that can be more than a small datagram
+  const least = headerBytesMax + overhead + timeBytesMax + 2 * recordHeaderBytesMax + state.size * pairBytesMax;
+  const count = writeRecords(host, group, state, w, Math.max(out.all.bytesMax, least + 1));
   w.bytes[countAt] = count & 0xff;
   w.bytes[countAt + 1] = count >>> 8;
   endSection(w, section);
@@ -286,6 +290,13 @@ function writeChangedRow(w: Writer, state: ViewState): void {
     state.rowSent[rank] = seqno;
     w.varint(rank);
     w.varint(seqno);
+    entries++;
+  }
+  // and one in turn: what was told may be lost, and is not told again while there is nothing new
+  const again = (Math.imul(state.stability.received(state.rank, state.rank), turnFactor) >>> 16) % state.size;
+  if (again !== state.rank && entries < rowEntriesMax) {
+    w.varint(again);
+    w.varint(state.stability.received(state.rank, again));
     entries++;
   }
   w.bytes[at] = entries;

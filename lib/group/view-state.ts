@@ -38,6 +38,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: A
     receivedAt: -Infinity,
     ackAt: Infinity,
     ackNow: false,
+    rowAsked: false,
     askedInVain: new Set(),
     paused: new Uint8Array(size),
     pausedSent: false,

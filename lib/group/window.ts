@@ -43,8 +43,9 @@ export function hasWindow({ window }: Host, group: Group): boolean {
  * Whether what is small may go with a frame that has to be sent although the window is full: up to an eighth more, and what it takes
  * for some progress, since the window may be full of what orders the multicasts of others.
  */
-export function hasRest({ window }: Host, group: Group): boolean {
-  return window.unstable < window.limit * 1.125 || group.stableMessage === group.acceptedMessage;
+export function hasRest({ window, options }: Host, group: Group): boolean {
+  if (window.unstable < window.limit * 1.125) return true;
+  return group.stableMessage === group.acceptedMessage && window.unstable < options.windowBytes;
 }
 
 /** That many own bytes are under way. */

@@ -188,7 +188,8 @@ export function isSurelyGone(m: Membership, id: NodeId): boolean {
 export function isSilentForGood(m: Membership, id: NodeId, now: Millis): boolean {
   const peer = m.peers.get(incarnationOf(id));
   if (!peer) return false;
-  const due = silentSince(peer) + lastResort(m);
+  // not what this process slept through
+  const due = Math.max(silentSince(peer), m.detector.awakeSince) + lastResort(m);
   if (due > now) wake(m, due);
   return due <= now;
 }

@@ -225,7 +225,14 @@ const behind: Scenario = {
   timesMin: 1,
   silenceMax: 3000,
   async play({ ground, names }, round) {
-    const [victim, rest] = turn(names, round);
+    // the oldest never leaves for being behind
+    const view = ground.members.get(names[0] as string)?.events.findLast(({ event }) => event === 'view');
+    const [oldest] = (view?.['members'] ?? []) as string[];
+    const [victim] = turn(
+      names.filter((name) => name !== oldest),
+      round,
+    );
+    const rest = names.filter((name) => name !== victim);
     const member = ground.members.get(victim);
     const before = member?.events.length ?? 0;
     const end = ground.episode(rest);

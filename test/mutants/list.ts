@@ -799,8 +799,8 @@ const detection: readonly Mutant[] = [
     rule: 'E11',
     why: 'The last who had what the group had finds itself excluded, and it is lost.',
     file: 'membership/batch.js',
-    find: `    return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node));`,
-    replace: `    return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node) || hit());`,
+    find: `    return gone.filter(({ node }) => !last.has(node) || isSurelyGone(m, node) ||`,
+    replace: `    return gone.filter(({ node }) => !last.has(node) || hit() || isSurelyGone(m, node) ||`,
     foundBy: 'membership/departure',
   },
 ];

@@ -255,3 +255,18 @@ test('in a view of many all streams are acknowledged, though not all in each fra
   }
   for (const name of names) t.true(actorOf(at(net, name)).stable > 0, name);
 });
+
+test('an acknowledgement that is lost is told again, also while others go on sending', (t) => {
+  const net = grouped(['a', 'b', 'c']);
+  let isLossy = true;
+  net.rule = ({ from, to }) => (isLossy && from === 'at-b' && to === 'at-a' ? 'drop' : 'pass');
+  const talk = (): void => {
+    for (const name of ['b', 'c']) multicast(net, name, 'and on', { order: 'fifo' });
+    run(net, 1);
+  };
+  multicast(net, 'a', 'once', { order: 'fifo' });
+  for (let i = 0; i < 10; i++) talk();
+  isLossy = false;
+  for (let i = 0; i < 100; i++) talk();
+  t.is(actorOf(at(net, 'a')).stable, 1);
+});
