@@ -2,8 +2,8 @@
  * Memory for frames that are kept until they are stable, used again and again.
  *
  * A frame as it came belongs to whoever is delivered what is in it. What is kept for retransmission is a copy: megabytes of arrays
- * that live for some milliseconds each are what a garbage collector does worst (measured: most of the processor time at 8 KB a
- * message), and a copy into warm memory costs a tenth of it.
+ * that live for some milliseconds each are what a garbage collector does worst (measured: half of the processor time at 8 KB a
+ * message). A copy into memory that is used again and again is cheap beside it.
  *
  * Frames become stable in about the order in which they came, so slabs are filled one after the other and reused as soon as nothing
  * is kept in them. What is dropped without a word, with its view, takes its slab along to the garbage collector.
