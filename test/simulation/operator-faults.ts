@@ -5,7 +5,7 @@
  * more. Then nothing is ever decided in the old domain after that, which is checked here. One who is wrong makes two domains, each
  * of which keeps all promises by itself; when they hear each other again, the smaller has to give way, as any two domains have to.
  */
-import { canLeave, lastStates } from './chains.js';
+import { canLeave, isQuorumOf, lastStates } from './chains.js';
 import { type Faults, cutFor, idsOf, living } from './fault-state.js';
 import { type Random, between, chance, integer, pick, shuffled } from './random.js';
 import { type Process, type World, after, crash, fail, post, start } from './world.js';
@@ -83,8 +83,15 @@ function watchForced(world: World, dom: string): void {
   });
 }
 
-/** Whether those who live without the founder can decide nothing in what was their domain. */
+/**
+ * Whether those who live without the founder can decide nothing in what was their domain. A quorum that weighs too little still
+ * decides all that excludes nobody; and a founder whose vote is on its way has voted.
+ */
 export function isRight(world: World, dom: string, founder: Process): boolean {
-  const others = idsOf(living(world).filter((process) => process !== founder));
-  return lastStates(world.chains).every((state) => state.dom !== dom || !canLeave(world.chains, state, others));
+  const others = living(world).filter((process) => process !== founder);
+  const instance = founder.node?.membership.instance;
+  return lastStates(world.chains).every((state) => {
+    const hasVoted = instance?.number === state.k + 1 && instance.acceptor.accepted !== null;
+    return state.dom !== dom || !isQuorumOf(state, idsOf(hasVoted ? [...others, founder] : others));
+  });
 }
