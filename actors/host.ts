@@ -2,6 +2,7 @@
  * What a system with groups consists of, as plain state: the host (one per nact system), its life (one per incarnation)
  * and its members (one per group).
  */
+import type { HeldKeys } from './keys.js';
 import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
@@ -94,6 +95,8 @@ export interface Host {
   /** The nact actor that runs the core. */
   actor: NactActor | undefined;
   life: Life;
+  /** Read when the transport is opened; undefined: there are none, or not yet. */
+  keys: HeldKeys | undefined;
   transport: Transport | undefined;
   /** The transport at this node's new address, while its old one is gone and it is not sure that the others go on without it. */
   next: Transport | undefined;

@@ -67,6 +67,8 @@ export type {
   GroupFunc,
   GroupRef,
   GroupsOptions,
+  Key,
+  KeyOption,
   LimitOptions,
   Member,
   MemberProps,

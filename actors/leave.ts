@@ -186,6 +186,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   host.domain.complete();
   const closed = Promise.all([host.transport?.close(), host.next?.close()]);
   host.transport = undefined;
+  host.keys?.close();
   closed.then(
     () => host.left.resolve(),
     (failure: unknown) => {

@@ -5,7 +5,6 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { Logger } from 'winston';
-import { multicastBytesMax } from '../lib/limits.js';
 import { nameBytesMax, nodesMax, weightMax } from '../lib/membership/limits.js';
 import { defaults } from '../lib/options.js';
 import { encodeUtf8 } from '../lib/wire/utf8.js';
@@ -14,6 +13,7 @@ import { optionMillisMax, optionsFault } from '../transport/options.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
 import { InvalidOption } from './errors.js';
+import { keySource, type KeySource } from './keys.js';
 import { consoleLogger } from './logging.js';
 import type { GroupsOptions } from './types.js';
 
@@ -25,6 +25,7 @@ export interface ResolvedOptions {
   readonly domain: string;
   readonly name: string;
   readonly transport: TransportFactory;
+  readonly keys: KeySource | undefined;
   readonly insecure: boolean;
   readonly minimumNodes: number;
   readonly weight: number;
@@ -57,6 +58,7 @@ const known = [
   'domain',
   'name',
   'transport',
+  'key',
   'insecure',
   'minimumNodes',
   'weights',
@@ -94,6 +96,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     domain: nameOption('domain', options.domain),
     name,
     transport: transportOption(options.transport),
+    keys: keySource(options.key, process.env),
     insecure: flag('insecure', options.insecure ?? false),
     minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1, nodesMax),
     weight: weightOption(options.weights, name),
@@ -104,12 +107,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     windowBytes: limits.windowBytes === undefined ? undefined : count('limits.windowBytes', limits.windowBytes, 4096),
     queueLengthMax: count('limits.queueLengthMax', limits.queueLengthMax ?? defaults.queueLengthMax, 1),
     queueBytesMax: count('limits.queueBytesMax', limits.queueBytesMax ?? queueBytesMax, 1),
-    messageBytesMax: count(
-      'limits.messageBytesMax',
-      limits.messageBytesMax ?? defaults.messageBytesMax,
-      1,
-      multicastBytesMax,
-    ),
+    messageBytesMax: count('limits.messageBytesMax', limits.messageBytesMax ?? defaults.messageBytesMax, 1),
     backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
     behindMax: limits.behindMax === undefined ? undefined : count('limits.behindMax', limits.behindMax, 10),
     heartbeat: time('heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),

@@ -31,6 +31,7 @@ export function groups(options: GroupsOptions): Plugin {
       log: resolved.logger,
       actor: undefined,
       life: newLife(resolved),
+      keys: undefined,
       transport: undefined,
       next: undefined,
       isMoving: false,

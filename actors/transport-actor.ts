@@ -20,6 +20,7 @@ import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } f
 import { consentBy, endMembers } from './ending.js';
 import { endForcing } from './forcing.js';
 import { enqueue, enqueueReborn } from './group-actor.js';
+import { holdKeys } from './keys.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
 import { newIncarnation, noticesStalls } from './options.js';
@@ -84,18 +85,22 @@ export function outboxOf(host: Host, group: string): Outbox {
 /** Opens the transport and starts the core. Errors end the host; `ready` rejects with them. */
 export async function openHost(host: Host): Promise<void> {
   try {
-    const transport = await host.options.transport(host.options.domain, handlers(host));
+    const { keys } = host.options;
+    if (keys !== undefined) host.keys = await holdKeys(keys, (why) => host.log.warn(why));
+    const transport = await host.options.transport(host.options.domain, handlers(host), host.keys?.ring);
     if (host.phase !== 'opening') {
+      host.keys?.close();
       await transport.close();
       return;
     }
     // nothing was sent yet
-    if (!transport.isLocal && !host.options.insecure) {
+    if (!transport.isLocal && !transport.isProtected && !host.options.insecure) {
       await transport.close();
       throw new InvalidOption(
         `not opened without protection: ${transport.description} reaches beyond this machine, where anybody can read ` +
-          'messages and forge them. Use the loopback interface, or spell out that the network is trusted: ' +
-          'groups({ insecure: true }), on the command line --insecure',
+          'messages and forge them. Give all nodes one key: groups({ key }), NACT_GROUPS_KEY or NACT_GROUPS_KEY_FILE, on the command ' +
+          'line --key-file; or use the loopback interface; or spell out that the network is trusted: groups({ insecure: true }), ' +
+          'on the command line --insecure',
       );
     }
     if (!transport.isLocal && host.options.quorum === 'verified-deaths') {
@@ -165,7 +170,7 @@ async function move(host: Host, why: string): Promise<void> {
     void former?.close();
   };
   try {
-    next = await host.options.transport(host.options.domain, {
+    const heard: TransportHandlers = {
       ...own,
       datagram(bytes, from) {
         const { core } = host.life;
@@ -177,7 +182,8 @@ async function move(host: Host, why: string): Promise<void> {
         if (isPending()) giveUp(host);
         else own.moved(again);
       },
-    });
+    };
+    next = await host.options.transport(host.options.domain, heard, host.keys?.ring);
     host.next = next;
     host.log.warn(`${why}: ${host.life.id} waits to hear from the others at ${next.address}`);
     if (hasEnded(host)) giveUp(host);

@@ -456,7 +456,7 @@ export interface LimitOptions {
   readonly queueLengthMax?: number;
   /** Bytes of these, per group; default 64 MiB. */
   readonly queueBytesMax?: number;
-  /** One message, encoded; default 16 MiB, at most 64 MiB. */
+  /** One message, encoded; default 16 MiB. */
   readonly messageBytesMax?: number;
   /** Bytes delivered to an actor and not yet applied above which senders wait; default 4 MiB. */
   readonly backlogBytesMax?: number;
@@ -467,6 +467,16 @@ export interface LimitOptions {
   readonly behindMax?: number;
 }
 
+/** A key: 32 random bytes, as such, or as text of 64 hexadecimal digits or of base64. */
+export type Key = Uint8Array | string;
+
+/**
+ * Where a node has its keys from. Of several the first is used, the others are accepted. A file has a key a line, '#' begins a
+ * comment; only its owner may have access to it; it is read again when it changes.
+ */
+export type KeyOption =
+  Key | readonly Key[] | { readonly file: string } | (() => Key | readonly Key[] | Promise<Key | readonly Key[]>);
+
 /** Options of `groups`. */
 export interface GroupsOptions {
   /** The domain to join: nodes that share its name and its transport find each other. */
@@ -476,8 +486,14 @@ export interface GroupsOptions {
   /** Default: `udpMulticast()`, on the loopback interface. */
   readonly transport?: TransportFactory;
   /**
+   * The domain's key: everything that leaves the process is encrypted and authenticated under it, and who has none of the
+   * domain's keys is not heard. Default: the environment's `NACT_GROUPS_KEY`, or the file that `NACT_GROUPS_KEY_FILE` names; without
+   * either nothing is encrypted. See docs/security.md.
+   */
+  readonly key?: KeyOption;
+  /**
    * Whether the domain may reach beyond this machine though nothing protects it: whoever is on the network can read
-   * messages and forge them. Default false: `ready` rejects with {@link InvalidOption} on any interface but loopback.
+   * messages and forge them. Default false: without a key `ready` rejects with {@link InvalidOption} on any interface but loopback.
    */
   readonly insecure?: boolean;
   /** No group forms before this many nodes are in; default 1. */

@@ -65,6 +65,33 @@ function shortIPv6(host: string): string {
   return new SocketAddress({ address: host, family: 'ipv6' }).address;
 }
 
+/** The 16 bytes of a numeric address; IPv4 is mapped (RFC 4291, 2.5.5.2). */
+export function addressBytes(host: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  if (isIPv4(host)) {
+    bytes.set([0xff, 0xff, ...host.split('.').map(Number)], 10);
+    return bytes;
+  }
+  // the short form has one '::' at most, in place of all that is missing
+  const [head = '', tail = ''] = shortIPv6(host).split('::');
+  const groups = (text: string): number[] => (text === '' ? [] : text.split(':').map((group) => parseInt(group, 16)));
+  const put = (values: number[], from: number): void =>
+    values.forEach((value, i) => bytes.set([value >> 8, value & 0xff], 2 * (from + i)));
+  put(groups(head), 0);
+  put(groups(tail), 8 - groups(tail).length);
+  return bytes;
+}
+
+/** The endpoint with an address of 16 bytes, as {@link addressBytes} writes it. */
+export function endpointAt(address: Uint8Array, port: number): Endpoint {
+  const bytes = Buffer.from(address.buffer, address.byteOffset, address.byteLength);
+  if (bytes.readUInt32BE(8) === 0xffff && bytes.readUInt32BE(0) === 0 && bytes.readUInt32BE(4) === 0) {
+    return { host: bytes.subarray(12).join('.'), port, family: 4 };
+  }
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
+  return { host: shortIPv6(groups.join(':')), port, family: 6 };
+}
+
 /** How a numeric address is written: a peer is known by its text, so there must be one for each. */
 export function canonicalAddress({ host, port, family }: Endpoint): string {
   return formatAddress(family === 6 ? shortIPv6(host) : host, port);

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { reasonOf } from './errors.js';
-import type { GreetingReader } from './framing.js';
+import type { Handshake, Records } from './framing.js';
 import { MessageReader, writeMessages } from './framing.js';
 import { Kind, kindMax } from './outflow.js';
 
@@ -32,17 +32,19 @@ export class Connection {
   readonly socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #messages = new MessageReader(kindMax);
-  #greeting: GreetingReader | null;
+  #handshake: Handshake | null;
+  #records: Records | undefined;
   #timer: NodeJS.Timeout | undefined;
   #hasEnded = false;
   #bytesRead = 0;
   #bytesWritten = 0;
   #silentTicks = 0;
 
-  /** `greeting`: reads the other end's, unless somebody has done so. */
-  constructor(socket: Socket, greeting: GreetingReader | null, events: ConnectionEvents) {
+  /** `handshake`: this end of it; when it is over, what came of it. */
+  constructor(socket: Socket, handshake: Handshake | Records | undefined, events: ConnectionEvents) {
     this.socket = socket;
-    this.#greeting = greeting;
+    this.#handshake = handshake !== undefined && 'push' in handshake ? handshake : null;
+    this.#records = handshake !== undefined && 'writer' in handshake ? handshake : undefined;
     this.#events = events;
     let why = 'closed by the peer';
     socket.on('data', (chunk: Buffer) => this.feed(chunk));
@@ -63,22 +65,28 @@ export class Connection {
   /** Takes in what was read. */
   feed(chunk: Uint8Array): void {
     if (this.#hasEnded) return;
-    if (this.#greeting === null) {
-      this.#read(chunk);
+    if (this.#handshake === null) {
+      const reason = this.#records?.reader.push(chunk, (bytes) => this.take(bytes));
+      if (this.#records === undefined) this.take(chunk);
+      else if (reason) this.fail(reason);
       return;
     }
-    const result = this.#greeting.push(chunk);
+    const result = this.#handshake.push(chunk);
     if (result.kind === 'more') return;
-    this.#greeting = null;
+    this.#handshake = null;
     if (result.kind === 'bad') {
       this.fail(result.reason);
       return;
     }
+    this.#records = result.records;
+    if (result.answer !== undefined) this.socket.write(result.answer);
     this.#events.greeted?.(result.address);
-    if (!this.#hasEnded) this.#read(result.rest);
+    this.take(result.rest);
   }
 
-  #read(chunk: Uint8Array): void {
+  /** Takes in what was read, as it was before it was encrypted. */
+  take(chunk: Uint8Array): void {
+    if (this.#hasEnded) return;
     const reason = this.#messages.push(chunk, (bytes, kind) => {
       if (!this.#hasEnded) this.#events.message(kind, bytes);
     });
@@ -87,7 +95,18 @@ export class Connection {
 
   /** Writes a message ahead of everything that waits. */
   say(kind: number, bytes: Uint8Array): void {
-    if (!this.#hasEnded) writeMessages([bytes], (piece) => this.socket.write(piece), kind);
+    if (!this.#hasEnded) writeMessages([bytes], (piece) => this.write(piece), kind);
+  }
+
+  /** Writes a part of messages; `taken` is called when the system has it. */
+  write(piece: Uint8Array, taken?: () => void): void {
+    if (this.#records === undefined) this.socket.write(piece, taken);
+    else writeAll(this.socket, this.#records.writer.seal(piece), taken);
+  }
+
+  /** Tells the other end if the domain's key has changed. */
+  rekey(): void {
+    if (!this.#hasEnded && this.#records !== undefined) writeAll(this.socket, this.#records.writer.rekey());
   }
 
   /** From now on the other end must be heard, and hears from this one. */
@@ -128,4 +147,14 @@ export class Connection {
     this.#bytesRead = bytesRead;
     this.#bytesWritten = this.socket.bytesWritten;
   }
+}
+
+/** Writes pieces in one go; `taken` is called when the system has the last. */
+export function writeAll(socket: Socket, pieces: readonly Uint8Array[], taken?: () => void): void {
+  const last = pieces.at(-1);
+  if (last === undefined) return;
+  socket.cork();
+  for (let i = 0; i < pieces.length - 1; i++) socket.write(pieces[i] as Uint8Array);
+  socket.write(last, taken);
+  socket.uncork();
 }

@@ -9,7 +9,6 @@ import type { Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
 import { afterAwake } from './patience.js';
 import type { Reporter } from './reporter.js';
-import { sealOf } from './seal.js';
 
 /** Bytes that may wait for the system: eight of the core's largest windows, as for one peer of the mesh. */
 const waitingBytesMax = 8 * 1024 * 1024;
@@ -42,7 +41,8 @@ export interface DatagramsOutOptions {
   readonly socket: Socket;
   /** What the socket is bound to, for the log. */
   readonly address: string;
-  readonly isSealed: boolean;
+  /** What goes over the wire in place of a datagram, in pieces; undefined: the datagram itself. */
+  readonly wrap: ((bytes: Uint8Array, to: Endpoint) => readonly Uint8Array[]) | undefined;
   readonly reporter: Reporter;
   /** A datagram was too large for the system. */
   readonly tooLarge: () => void;
@@ -53,6 +53,8 @@ export interface DatagramsOutOptions {
 /** Sends datagrams. */
 export interface DatagramsOut {
   send(bytes: Uint8Array, to: Endpoint): void;
+  /** Sends what is wrapped already, or drops it if the system has no buffers. */
+  sendPieces(pieces: readonly Uint8Array[], to: Endpoint): void;
   /** Those that the system has not taken yet. */
   readonly pending: number;
   /** Those that the system refused, and those that were dropped because too many waited. */
@@ -87,7 +89,7 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
   }
 
   function put(bytes: Uint8Array, to: Endpoint): void {
-    socket.send(options.isSealed ? [bytes, sealOf(bytes)] : bytes, to.port, to.host, onSent);
+    socket.send(options.wrap === undefined ? bytes : options.wrap(bytes, to), to.port, to.host, onSent);
   }
 
   /** One function for all sends: one made for each would cost more than the rest of what is done here. */
@@ -130,6 +132,10 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
 
   return {
     send,
+    sendPieces(pieces, to) {
+      if (resting === undefined) socket.send(pieces, to.port, to.host, onSent);
+      else counts.dropped += 1;
+    },
     get pending() {
       return pending();
     },

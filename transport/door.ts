@@ -5,7 +5,7 @@
 import type { Server, Socket } from 'node:net';
 import { formatAddress } from './addresses.js';
 import { codeOf } from './errors.js';
-import type { GreetingReader } from './framing.js';
+import type { Handshake, Records } from './framing.js';
 import { afterAwake } from './patience.js';
 import type { Patience } from './patience.js';
 import type { Reporter } from './reporter.js';
@@ -26,14 +26,14 @@ export interface DoorOptions {
   /** What it listens on, for the log. */
   readonly address: string;
   readonly reporter: Reporter;
-  /** A reader for one connection's greeting. */
-  readonly reader: () => GreetingReader;
+  /** How one connection begins. */
+  readonly handshake: () => Handshake;
   /** Said to those that speak the protocol and are not let in, so that they can tell why. */
   readonly farewell?: Uint8Array;
   /** Why a peer that gives this address is not let in, or null. */
   readonly objection: (socket: Socket, address: string) => string | null;
   /** Takes over a connection; `rest` is what came with the greeting. */
-  readonly greeted: (socket: Socket, address: string, rest: Uint8Array) => void;
+  readonly greeted: (socket: Socket, address: string, rest: Uint8Array, records: Records | undefined) => void;
 }
 
 /** An open door. */
@@ -104,9 +104,10 @@ export function openDoor(options: DoorOptions): Door {
       socket,
       afterAwake(greetingMillisMax, () => hangUp(socket, 'greeting-late', 'it did not say whose it is')),
     );
-    const reader = options.reader();
+    const handshake = options.handshake();
     const readGreeting = (chunk: Buffer): void => {
-      const result = reader.push(chunk);
+      const result = handshake.push(chunk);
+      if (result.kind !== 'bad' && result.answer !== undefined) socket.write(result.answer);
       if (result.kind === 'more') return;
       socket.off('data', readGreeting);
       if (result.kind === 'bad') {
@@ -119,7 +120,7 @@ export function openDoor(options: DoorOptions): Door {
         return;
       }
       forget(socket);
-      options.greeted(socket, result.address, result.rest);
+      options.greeted(socket, result.address, result.rest, result.records);
     };
     socket.on('data', readGreeting);
     socket.once('close', () => {

@@ -5,12 +5,14 @@
  * greeting = magic (4) · version (1) · domain tag (8) · length of the address (1) · the sender's address
  * message  = kind (1) · length (3, big-endian) · bytes
  *
- * Messages have no checksum of their own, unlike datagrams (`seal.ts`): TCP has sequence numbers and a sum for each segment,
+ * Under a key another greeting comes first (`sealed-greeting.ts`), and the messages travel in records (`records.ts`). Without one
+ * messages have no checksum of their own, unlike datagrams (`seal.ts`): TCP has sequence numbers and a sum for each segment,
  * and what the protocol decides by travels in datagrams wherever it fits. A damaged length or header is hung up on.
  *
  * Both readers are values without a socket: bytes go in, messages or a reason to hang up come out. Nothing is allocated
  * for bytes that have only been announced beyond the limits here.
  */
+import type { RecordReader, RecordWriter } from './records.js';
 
 /** The largest message, in bytes: larger ones are the core's to cut, so that none holds up those behind it for long. */
 export const messageBytesMax = 1024 * 1024;
@@ -36,6 +38,8 @@ export const meshMagic: Magic = [0x8b, 0x4e, 0x47, 0x4d];
 
 const magicBytes = 4;
 const version = 1;
+/** The version of greetings under a key. */
+export const sealedVersion = 2;
 const tagBytes = 8;
 const greetingFixedBytes = magicBytes + 1 + tagBytes + 1;
 
@@ -51,12 +55,33 @@ export function encodeGreeting(tag: Uint8Array, address: string, magic = streams
  * who does not even speak this protocol.
  */
 export type Greeting =
-  | { readonly kind: 'more' }
+  | { readonly kind: 'more'; readonly answer?: Uint8Array }
   | { readonly kind: 'bad'; readonly reason: string; readonly isStranger: boolean }
-  | { readonly kind: 'hello'; readonly address: string; readonly rest: Uint8Array };
+  | {
+      readonly kind: 'hello';
+      readonly address: string;
+      /** What has come after the greetings, decrypted. */
+      readonly rest: Uint8Array;
+      /** To be written before anything else. */
+      readonly answer?: Uint8Array;
+      /** Under a key: how everything else is encrypted and decrypted. */
+      readonly records?: Records;
+    };
+
+/** Both directions of a connection under a key. */
+export interface Records {
+  readonly writer: RecordWriter;
+  readonly reader: RecordReader;
+}
+
+/** One end of the beginning of a connection. */
+export interface Handshake {
+  /** Takes in what has arrived; `answer` in what it returns is to be written. */
+  push(chunk: Uint8Array): Greeting;
+}
 
 /** Reads a greeting. Takes at most one chunk more than the greeting's 269 bytes. */
-export class GreetingReader {
+export class GreetingReader implements Handshake {
   #bytes: Buffer = Buffer.alloc(0);
   readonly #tag: Uint8Array;
   readonly #magic: Magic;
@@ -75,6 +100,7 @@ export class GreetingReader {
     }
     if (bytes.length < greetingFixedBytes) return { kind: 'more' };
     const theirs = bytes.readUInt8(magicBytes);
+    if (theirs === sealedVersion) return bad('it has a key, and this node has none');
     if (theirs !== version) return bad(`it speaks version ${theirs}, this node ${version}`);
     if (bytes.compare(this.#tag, 0, tagBytes, magicBytes + 1, magicBytes + 1 + tagBytes) !== 0) {
       return bad('it belongs to another domain');

@@ -20,11 +20,20 @@ import type { Found } from '../lib/events.js';
 import { addressFault, canonicalAddress, domainTag, isLoopback, parseAddress, type Endpoint } from './addresses.js';
 import { Connection } from './connection.js';
 import { openDoor } from './door.js';
-import { backlogBytesMax, encodeGreeting, GreetingReader, meshMagic, messageBytesMax } from './framing.js';
+import {
+  backlogBytesMax,
+  encodeGreeting,
+  GreetingReader,
+  meshMagic,
+  messageBytesMax,
+  type Records,
+} from './framing.js';
+import type { Keyring } from './keyring.js';
 import { Kind, Outflow, unitsOf } from './outflow.js';
 import { afterAwake, type Patience } from './patience.js';
 import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
+import { AcceptingHandshake, ConnectingHandshake } from './sealed-greeting.js';
 import type { TransportHandlers } from './transport.js';
 
 /** A connection that is not in use by then is given up: two retransmissions of its first packet have been lost. */
@@ -71,6 +80,8 @@ export interface MeshOptions {
   /** What this node says it is. */
   readonly address: string;
   readonly domain: string;
+  /** The keys under which it connects; undefined: none. */
+  readonly keyring: Keyring | undefined;
   readonly handlers: TransportHandlers;
   readonly reporter: Reporter;
   /** Connects only to this machine, from this address; undefined: to anywhere. */
@@ -149,6 +160,8 @@ export function createMesh(options: MeshOptions): Mesh {
   const { server, handlers, reporter, address: self } = options;
   const tag = domainTag(options.domain);
   const greeting = encodeGreeting(tag, self, meshMagic);
+  const { keyring } = options;
+  const sealing = keyring === undefined ? null : { keyring, tag, address: self, magic: meshMagic };
   const peers = new Map<string, Peer>();
   const targets = new Map<string, Target>();
   const sockets = new Set<Socket>();
@@ -244,7 +257,7 @@ export function createMesh(options: MeshOptions): Mesh {
     }
     for (const target of targets.values()) if (target.peer === peer.address) noteSuccess(target);
     for (const dial of peer.dials) if (dial.isHeld) abandon(dial);
-    peer.flow.pump(connection.socket);
+    peer.flow.pump(connection);
     noteQuiet();
   }
 
@@ -301,7 +314,8 @@ export function createMesh(options: MeshOptions): Mesh {
     });
     track(socket);
     const peer = peerAt(target.key);
-    const connection = new Connection(socket, new GreetingReader(tag, meshMagic), {
+    const sealed = sealing === null ? null : new ConnectingHandshake(sealing);
+    const connection = new Connection(socket, sealed ?? new GreetingReader(tag, meshMagic), {
       greeted: (address) => onAnswer(attempt, address),
       message: (kind, bytes) => {
         if (attempt.peer.link === connection) onMessage(attempt.peer, connection, kind, bytes);
@@ -326,7 +340,7 @@ export function createMesh(options: MeshOptions): Mesh {
     socket.once('connect', () => {
       if (isToItself(socket)) {
         connection.fail('nobody listens there (connected to itself)');
-      } else socket.write(greeting);
+      } else socket.write(sealed?.greeting ?? greeting);
     });
   }
 
@@ -434,14 +448,15 @@ export function createMesh(options: MeshOptions): Mesh {
 
   // --- others connect ---
 
-  function onArrival(socket: Socket, address: string, rest: Uint8Array): void {
+  function onArrival(socket: Socket, address: string, rest: Uint8Array, records: Records | undefined): void {
     if (address === self) {
-      // whoever connected learns that it is this node
-      socket.end(greeting, () => socket.destroy());
+      // whoever connected learns that it is this node, or has learnt it
+      if (records === undefined) socket.end(greeting, () => socket.destroy());
+      else socket.destroy();
       return;
     }
     const peer = peerAt(address);
-    const connection = new Connection(socket, null, {
+    const connection = new Connection(socket, records, {
       message: (kind, bytes) => {
         if (peer.link === connection) onMessage(peer, connection, kind, bytes);
         else if (kind === Kind.go && peer.arriving.delete(connection)) {
@@ -460,9 +475,9 @@ export function createMesh(options: MeshOptions): Mesh {
       if (peer.arriving.has(connection)) connection.fail(`nothing within ${handshakeMillisMax} ms after its greeting`);
     });
     peer.arriving.add(connection);
-    socket.write(greeting);
+    if (records === undefined) socket.write(greeting);
     connection.say(Kind.reply, Uint8Array.of(peer.link === null ? 0 : 1));
-    connection.feed(rest);
+    connection.take(rest);
   }
 
   // --- whom to connect to ---
@@ -549,12 +564,12 @@ export function createMesh(options: MeshOptions): Mesh {
         if (hasRoom(peer, unit.bytes)) peer.flow.addShared(unit);
         else drop(peer, unit.count);
       }
-      if (peer.link !== null) peer.flow.pump(peer.link.socket);
+      if (peer.link !== null) peer.flow.pump(peer.link);
     }
   }
 
   function onTaken(peer: Peer): void {
-    if (peer.link !== null) peer.flow.pump(peer.link.socket);
+    if (peer.link !== null) peer.flow.pump(peer.link);
     noteQuiet();
   }
 
@@ -644,6 +659,7 @@ export function createMesh(options: MeshOptions): Mesh {
     flush();
     closing = true;
     clearInterval(timer);
+    unwatch?.();
     const serverClosed = door.close();
     await new Promise<void>((resolve) => {
       const deadline = afterAwake(closeMillisMax, resolve);
@@ -665,12 +681,15 @@ export function createMesh(options: MeshOptions): Mesh {
     server,
     address: self,
     reporter,
-    reader: () => new GreetingReader(tag, meshMagic),
-    farewell: greeting,
+    handshake: () => (sealing === null ? new GreetingReader(tag, meshMagic) : new AcceptingHandshake(sealing)),
+    ...(sealing === null ? { farewell: greeting } : {}),
     objection: (_, address) => addressFault(address),
     greeted: onArrival,
   });
   const timer = setInterval(look, lookMillis).unref();
+  const unwatch = keyring?.watch(() => {
+    for (const { link } of peers.values()) link?.rekey();
+  });
 
   return {
     multicast(bytes) {

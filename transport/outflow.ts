@@ -59,6 +59,13 @@ interface Pending {
   streamBytes: number;
 }
 
+/** Where it is written to: what goes over the socket may not be the bytes as they are. */
+export interface Sink {
+  readonly socket: Socket;
+  /** Writes a part of messages; `taken` is called when the system has it. */
+  write(piece: Uint8Array, taken?: () => void): void;
+}
+
 /** What waits for one peer. */
 export class Outflow {
   #datagrams = new Queue<Unit>();
@@ -113,8 +120,9 @@ export class Outflow {
     this.#pending.streamBytes += messageHeaderBytes + bytes.length;
   }
 
-  /** Gives to the socket what it takes now. */
-  pump(socket: Socket): void {
+  /** Gives to the connection what its socket takes now. */
+  pump(connection: Sink): void {
+    const { socket } = connection;
     this.#pack();
     if (this.#datagrams.length === 0 && this.#messages.length === 0) return;
     if (socket.writableLength >= aheadBytesMax) return;
@@ -122,12 +130,12 @@ export class Outflow {
     while (socket.writableLength < aheadBytesMax) {
       const unit = this.#datagrams.shift();
       if (unit === undefined) break;
-      this.#write(socket, unit, true);
+      this.#write(connection, unit, true);
     }
     do {
       const unit = this.#messages.shift();
       if (unit === undefined) break;
-      this.#write(socket, unit, false);
+      this.#write(connection, unit, false);
     } while (socket.writableLength < aheadBytesMax);
     socket.uncork();
   }
@@ -154,12 +162,12 @@ export class Outflow {
     }
   }
 
-  #write(socket: Socket, unit: Unit, isDatagram: boolean): void {
+  #write(connection: Sink, unit: Unit, isDatagram: boolean): void {
     const pending = this.#pending;
     const { pieces, bytes, count } = unit;
     const last = pieces.length - 1;
-    for (let i = 0; i < last; i++) socket.write(pieces[i] as Uint8Array);
-    socket.write(pieces[last] as Uint8Array, () => {
+    for (let i = 0; i < last; i++) connection.write(pieces[i] as Uint8Array);
+    connection.write(pieces[last] as Uint8Array, () => {
       if (isDatagram) {
         pending.datagrams -= count;
         pending.datagramBytes -= bytes;

@@ -11,6 +11,7 @@
  * - An incoming connection of which the break has been told is still read to its end: a peer that closes in good
  *   order may have said its last words there.
  * - A tether is an outgoing connection like any other, opened before anything is to be written and again after it broke.
+ * - Under a key nothing is written, and no connection is one, until both ends have proven that they have it.
  * - After a break is found inside a call, what is written before the handler has heard of it is lost with the rest:
  *   nothing written after lost messages arrives before the loss is known.
  */
@@ -22,10 +23,13 @@ import type { Endpoint } from './addresses.js';
 import { openDoor } from './door.js';
 import { codeOf, reasonOf } from './errors.js';
 import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
-import { MessageReader, writeMessages } from './framing.js';
+import { MessageReader, streamsMagic, writeMessages, type Records } from './framing.js';
+import { writeAll } from './connection.js';
+import type { Keyring } from './keyring.js';
 import { afterAwake } from './patience.js';
 import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
+import { AcceptingHandshake, ConnectingHandshake } from './sealed-greeting.js';
 import type { TransportHandlers } from './transport.js';
 
 /** A connection that is not up by then is given up: two retransmissions of its first packet have been lost. */
@@ -58,6 +62,8 @@ export interface StreamsOptions {
   /** What this node says it is. */
   readonly address: string;
   readonly domain: string;
+  /** The keys under which it connects; undefined: none. */
+  readonly keyring: Keyring | undefined;
   readonly handlers: Pick<TransportHandlers, 'stream' | 'streamDown'>;
   readonly reporter: Reporter;
   /** The local address that outgoing connections come from; undefined: the system's choice. */
@@ -87,8 +93,10 @@ interface Outgoing {
   /** Written in this turn of the event loop, not yet given to the socket. */
   queue: Uint8Array[];
   queuedBytes: number;
-  /** Whether the connection was ever established. */
+  /** Whether the connection was ever established; under a key, with who has one. */
   up: boolean;
+  /** How to write under a key, once that is known. */
+  records: Records | undefined;
   /** Whether there is something that may be lost with it. */
   wrote: boolean;
   /** Found broken inside a call; the handler is about to be told. */
@@ -110,6 +118,10 @@ interface Tether {
   timer: NodeJS.Timeout | undefined;
 }
 
+function outgoingTo(to: string, socket: Socket | null): Outgoing {
+  return { to, socket, queue: [], queuedBytes: 0, up: false, records: undefined, wrote: false, doomed: false };
+}
+
 function sameHost(host: string, remote: string | undefined): boolean {
   return remote !== undefined && (remote === host || remote === `::ffff:${host}`);
 }
@@ -119,6 +131,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const { server, handlers, reporter } = options;
   const tag = domainTag(options.domain);
   const greeting = encodeGreeting(tag, options.address);
+  const { keyring } = options;
+  const sealing = keyring === undefined ? null : { keyring, tag, address: options.address, magic: streamsMagic };
   const outgoing = new Map<string, Outgoing>();
   const incoming = new Map<string, Incoming>();
   const sockets = new Set<Socket>();
@@ -185,7 +199,7 @@ export function createStreams(options: StreamsOptions): Streams {
     try {
       endpoint = parseAddress(to);
     } catch (error) {
-      const out: Outgoing = { to, socket: null, queue: [], queuedBytes: 0, up: false, wrote: false, doomed: false };
+      const out = outgoingTo(to, null);
       outgoing.set(to, out);
       doom(out, error instanceof Error ? error.message : 'bad address');
       return out;
@@ -196,31 +210,35 @@ export function createStreams(options: StreamsOptions): Streams {
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMillis,
     });
-    const out: Outgoing = { to, socket, queue: [], queuedBytes: 0, up: false, wrote: false, doomed: false };
+    const out = outgoingTo(to, socket);
     outgoing.set(to, out);
-    watchOutgoing(out, socket);
-    socket.write(greeting);
+    const sealed = sealing === null ? null : new ConnectingHandshake(sealing);
+    watchOutgoing(out, socket, sealed);
+    socket.write(sealed?.greeting ?? greeting);
     return out;
   }
 
-  function watchOutgoing(out: Outgoing, socket: Socket): void {
+  function watchOutgoing(out: Outgoing, socket: Socket, handshake: ConnectingHandshake | null): void {
     sockets.add(socket);
     const patience = afterAwake(connectMillisMax, () =>
       outgoingBroke(out, `no connection within ${connectMillisMax} ms`),
     );
-    let stalled = false;
-    let why = 'closed by the peer';
-    socket.once('connect', () => {
+    const established = (): void => {
       patience.clear();
-      if (isToItself(socket) && !isSelf(out.to)) {
-        outgoingBroke(out, 'nobody listens there (connected to itself)');
-        return;
-      }
       out.up = true;
       const tethered = tethers.get(out.to);
       if (tethered !== undefined) tethered.failures = 0;
       const peer = incoming.get(out.to);
       if (peer !== undefined) peer.told = false;
+    };
+    let stalled = false;
+    let why = 'closed by the peer';
+    socket.once('connect', () => {
+      if (isToItself(socket) && !isSelf(out.to)) {
+        outgoingBroke(out, 'nobody listens there (connected to itself)');
+        return;
+      }
+      if (handshake === null) established();
       socket.setTimeout(stallMillisMax / 2);
     });
     // told only after the whole time without any progress; twice in a row, for the first may be due to this process' own sleep
@@ -233,12 +251,28 @@ export function createStreams(options: StreamsOptions): Streams {
     socket.on('drain', () => {
       stalled = false;
     });
-    socket.on('data', () => outgoingBroke(out, 'it does not speak this protocol'));
+    socket.on('data', (chunk: Buffer) => {
+      if (handshake === null || out.up) {
+        outgoingBroke(out, 'it does not speak this protocol');
+        return;
+      }
+      const result = handshake.push(chunk);
+      if (result.kind === 'more') return;
+      if (result.kind === 'bad' || result.address !== out.to) {
+        outgoingBroke(out, result.kind === 'bad' ? result.reason : `${result.address} answers there`);
+        return;
+      }
+      if (result.answer !== undefined) socket.write(result.answer);
+      out.records = result.records;
+      established();
+      flush(out);
+      if (closing) finish(socket);
+    });
     socket.on('end', () => outgoingBroke(out, why));
     socket.on('error', (error) => {
       why = reasonOf(error);
       // what was refused is no connection, what was reset was one, if only for a moment
-      if (codeOf(error) === 'ECONNRESET') out.up = true;
+      if (codeOf(error) === 'ECONNRESET' && handshake === null) out.up = true;
       outgoingBroke(out, why);
     });
     socket.on('close', () => {
@@ -280,15 +314,20 @@ export function createStreams(options: StreamsOptions): Streams {
   function flushAll(): void {
     const turn = dirty;
     dirty = [];
-    for (const out of turn) {
-      const { queue, socket } = out;
-      out.queue = [];
-      out.queuedBytes = 0;
-      if (socket === null || socket.destroyed) continue;
-      socket.cork();
-      writeMessages(queue, (bytes) => socket.write(bytes));
-      socket.uncork();
-    }
+    for (const out of turn) if (sealing === null || out.up) flush(out);
+  }
+
+  function flush(out: Outgoing): void {
+    const { queue, socket, records } = out;
+    out.queue = [];
+    out.queuedBytes = 0;
+    if (socket === null || socket.destroyed) return;
+    socket.cork();
+    writeMessages(queue, (bytes) => {
+      if (records === undefined) socket.write(bytes);
+      else for (const piece of records.writer.seal(bytes)) socket.write(piece);
+    });
+    socket.uncork();
   }
 
   function backlog(to: string): number {
@@ -305,7 +344,7 @@ export function createStreams(options: StreamsOptions): Streams {
     return isThere ? null : `it says it is ${address}`;
   }
 
-  function greeted(socket: Socket, from: string, rest: Uint8Array): void {
+  function greeted(socket: Socket, from: string, rest: Uint8Array, records: Records | undefined): void {
     const peer: Incoming = { from, socket, told: false, toldUp: false };
     // the peer opens a second one only when it knows that its first is broken
     const former = incoming.get(from);
@@ -321,20 +360,27 @@ export function createStreams(options: StreamsOptions): Streams {
     const take = (message: Uint8Array): void => {
       if (!closing) handlers.stream(message, from);
     };
-    const read = (chunk: Uint8Array): void => {
-      const reason = reader.push(chunk, take);
+    const readPlain = (chunk: Uint8Array): string | null => reader.push(chunk, take);
+    const readSealed = (chunk: Uint8Array): string | null => {
+      let reason: string | null = null;
+      const bad = records?.reader.push(chunk, (bytes) => (reason ??= readPlain(bytes)));
+      return bad ?? reason;
+    };
+    const read = (chunk: Uint8Array, open = records === undefined ? readPlain : readSealed): void => {
+      const reason = open(chunk);
       if (reason === null) return;
       why = `it broke the protocol: ${reason}`;
-      socket.off('data', read);
+      socket.off('data', onData);
       door.hangUp(socket, 'message-bad', reason);
     };
-    socket.on('data', read);
+    const onData = (chunk: Buffer): void => read(chunk);
+    socket.on('data', onData);
     socket.on('error', (error) => {
       why = reasonOf(error);
     });
     socket.on('end', ended);
     socket.on('close', ended);
-    read(rest);
+    read(rest, readPlain);
   }
 
   /** Ends an outgoing connection when the system has everything that was written on it. */
@@ -349,10 +395,12 @@ export function createStreams(options: StreamsOptions): Streams {
     tether([]);
     const serverClosed = door.close();
     const finishing: Promise<void>[] = [];
-    for (const { socket } of outgoing.values()) {
+    unwatch?.();
+    for (const { socket, up, queue } of outgoing.values()) {
       if (socket === null || socket.destroyed) continue;
       finishing.push(new Promise((resolve) => socket.once('close', () => resolve())));
-      finish(socket);
+      if (sealing === null || up) finish(socket);
+      else if (queue.length === 0) socket.destroy();
     }
     const deadline = afterAwake(closeMillisMax, () => sockets.forEach((socket) => socket.destroy()));
     await Promise.all(finishing);
@@ -367,9 +415,14 @@ export function createStreams(options: StreamsOptions): Streams {
     server,
     address: options.address,
     reporter,
-    reader: () => new GreetingReader(tag),
+    handshake: () => (sealing === null ? new GreetingReader(tag) : new AcceptingHandshake(sealing)),
     objection,
     greeted,
+  });
+  const unwatch = keyring?.watch(() => {
+    for (const { socket, records } of outgoing.values()) {
+      if (socket !== null && records !== undefined) writeAll(socket, records.writer.rekey());
+    }
   });
   return {
     write,

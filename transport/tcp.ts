@@ -71,7 +71,7 @@ const openMillisMax = 1000;
  * which address to advertise. Seeds that are not there are no error: they are tried again and again, and logged once.
  */
 export function tcp(options: TcpOptions = {}): TransportFactory {
-  return async (domain, handlers): Promise<Transport> => {
+  return async (domain, handlers, keyring): Promise<Transport> => {
     const checked = check(options);
     const bind = await numeric('listen', checked.listen);
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 5000 });
@@ -90,6 +90,7 @@ export function tcp(options: TcpOptions = {}): TransportFactory {
       server,
       address,
       domain,
+      keyring,
       handlers,
       reporter,
       localAddress: isLocal ? bound.host : undefined,
@@ -114,10 +115,11 @@ export function tcp(options: TcpOptions = {}): TransportFactory {
     return {
       address,
       isLocal,
+      isProtected: keyring !== undefined,
       datagramBytesMax,
       receiveBufferBytes: datagramBacklogBytesMax,
       description:
-        `TCP mesh, listening on ${canonicalAddress(bound)}, advertised as ${address}, found by ${sourcesOf(checked)}, ` +
+        `${keyring === undefined ? '' : 'encrypted '}TCP mesh, listening on ${canonicalAddress(bound)}, advertised as ${address}, found by ${sourcesOf(checked)}, ` +
         `datagrams up to ${datagramBytesMax} B, ${datagramBacklogBytesMax} B of them and messages of ${messageBytesMax} B for each peer`,
       multicast(bytes) {
         checkSize(bytes);

@@ -3,6 +3,7 @@
  * reliable and in order while they last. Everything else (loss, order, liveness) is the core's business.
  */
 import type { Found } from '../lib/events.js';
+import type { Keyring } from './keyring.js';
 
 /** What a transport tells its user. Callbacks run on the event loop, never from inside a call into the transport. */
 export interface TransportHandlers {
@@ -32,6 +33,8 @@ export interface Transport {
   readonly address: string;
   /** Whether what it carries stays on this machine, and nobody else can send to it. */
   readonly isLocal: boolean;
+  /** Whether nobody without a key of the domain can read what it carries, or send to it. Default: no. */
+  readonly isProtected?: boolean;
   /** Whether each node is a process of its own on this machine, so that the system can tell who is dead. Default: no. */
   readonly isLoopback?: boolean;
   /** The largest datagram it takes, in bytes. */
@@ -69,5 +72,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Opens a transport for a domain. Rejects with a clear error: port in use, no such interface. */
-export type TransportFactory = (domain: string, handlers: TransportHandlers) => Promise<Transport>;
+/**
+ * Opens a transport for a domain, under its keys if there are any: then everything that leaves the process has to be encrypted
+ * and authenticated, and the transport says `isProtected`. Rejects with a clear error: port in use, no such interface.
+ */
+export type TransportFactory = (domain: string, handlers: TransportHandlers, keyring?: Keyring) => Promise<Transport>;

@@ -6,11 +6,13 @@
  * the source of any datagram is its sender's address.
  *
  * Datagrams may be lost, doubled and reordered; the source of a datagram can be forged by whoever can send on the network.
- * Those that leave the machine are sealed, so that one that was damaged on its way is lost too. On the loopback interface they
- * never leave its memory, and a checksum would cost about as much as half of the rest (60 KB: 16 microseconds at each end).
+ * Under a key each is encrypted and authenticated. Without one those that leave the machine get a checksum, so that one that was
+ * damaged on its way is lost too. On the loopback interface they never leave its memory, and a checksum would cost about as much
+ * as half of the rest (60 KB: 16 microseconds at each end).
  */
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   domainMulticast,
   formatAddress,
@@ -23,9 +25,11 @@ import type { Endpoint, Interface } from './addresses.js';
 import { sendOver } from './datagrams-out.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
 import { keepMembership } from './group-membership.js';
+import type { Keyring } from './keyring.js';
 import { optionsFault } from './options.js';
 import { createReporter } from './reporter.js';
-import { sealBytes, unseal } from './seal.js';
+import { sealBytes, sealOf, unseal } from './seal.js';
+import { SealedDatagrams, sealedBytes } from './sealed-datagrams.js';
 import { createStreams } from './streams.js';
 import type { Transport, TransportFactory, TransportHandlers } from './transport.js';
 import { bufferBytesWanted, checkRoute, closeSocket, openGroup, openPair, setBuffer } from './udp-sockets.js';
@@ -50,7 +54,7 @@ export interface UdpMulticastOptions {
   /** How many routers a multicast may pass, plus one (IPv6: hop limit). Default 1: it stays in the local network. */
   readonly ttl?: number;
   /**
-   * The largest datagram, in bytes, its seal included. Default 60,000. Beyond the network's packet size the system sends a datagram in
+   * The largest datagram, in bytes, with what protects it. Default 60,000. Beyond the network's packet size the system sends a datagram in
    * pieces, and one lost piece loses all of it: on a network that loses packets choose about 1,400.
    */
   readonly datagramBytesMax?: number;
@@ -65,6 +69,12 @@ const datagramBytesUdp = 65_507;
 
 /** Nothing smaller is of use: every IPv4 network passes 576 bytes. */
 const datagramBytesMin = 508;
+
+/**
+ * Under a key nobody believes a node before it has answered: opening waits for so long, in milliseconds, that this is done when the
+ * core says its first word, and the word not lost. A busy node may take longer; then the core says it again.
+ */
+const introductionMillis = 20;
 
 /** Addresses whose forms are remembered; beyond it all are forgotten and learnt again. Domains are far smaller. */
 const knownAddressesMax = 4096;
@@ -95,7 +105,7 @@ function checkNumber(name: string, value: number, min: number, max: number): voi
  * only a quarter. So count a small datagram as 500 bytes.
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
-  return async (domain, handlers): Promise<Transport> => {
+  return async (domain, handlers, keyring): Promise<Transport> => {
     const wrong = optionsFault('udpMulticast()', options, known);
     if (wrong !== null) throw new TransportError(wrong);
     const { ttl = 1, unicastPort = 0, datagramBytesMax = datagramBytesDefault } = options;
@@ -135,9 +145,10 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
         await Promise.all([closeSocket(pair.unicast), new Promise((resolve) => pair.server.close(resolve))]);
         throw failedTo(`cannot send multicasts from ${on.address}`, error, 'choose another interface or ttl');
       }
-      return run({
+      const transport = run({
         domain,
         handlers,
+        keyring,
         on,
         isByName: options.interface === on.name,
         group,
@@ -146,6 +157,8 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
         ttl,
         datagramBytesMax,
       });
+      if (keyring !== undefined) await sleep(introductionMillis);
+      return transport;
     } catch (error) {
       await closeSocket(group);
       throw error;
@@ -156,6 +169,7 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
 interface Opened {
   readonly domain: string;
   readonly handlers: TransportHandlers;
+  readonly keyring: Keyring | undefined;
   readonly on: Interface;
   /** Whether the interface counts, and not its address. */
   readonly isByName: boolean;
@@ -170,16 +184,17 @@ interface Opened {
 
 /** The transport over sockets that are open. */
 function run(opened: Opened): Transport {
-  const { handlers, on, group, unicast, multicast } = opened;
-  const isSealed = !on.loopback;
-  const datagramBytesMax = opened.datagramBytesMax - (isSealed ? sealBytes : 0);
+  const { handlers, keyring, on, group, unicast, multicast } = opened;
+  const isSealed = keyring === undefined && !on.loopback;
+  const extraBytes = keyring !== undefined ? sealedBytes : isSealed ? sealBytes : 0;
+  const datagramBytesMax = opened.datagramBytesMax - extraBytes;
   const ownPort = opened.port;
   const ownHost = on.address;
   const address = formatAddress(ownHost, ownPort);
   const reporter = createReporter((error) => handlers.error(error));
   const nameOf = createNames();
   const endpoints = new Map<string, Endpoint | null>();
-  const counts = { damaged: 0, foreign: 0 };
+  const counts = { damaged: 0, foreign: 0, 'not authentic': 0, 'seen before': 0, 'not proven yet': 0 };
   const membership = keepMembership(group, {
     multicast,
     on,
@@ -198,17 +213,30 @@ function run(opened: Opened): Transport {
   const out = sendOver({
     socket: unicast,
     address,
-    isSealed,
+    wrap: keyring !== undefined ? encrypted : isSealed ? (bytes) => [bytes, sealOf(bytes)] : undefined,
     reporter,
     tooLarge: () => handlers.tooLarge(),
     refused(host) {
       if (host === multicast.host) membership.suspect();
     },
   });
+  const own: Endpoint = { host: ownHost, port: ownPort, family: on.family };
+  const sealed =
+    keyring === undefined
+      ? null
+      : new SealedDatagrams({
+          keyring,
+          domain: opened.domain,
+          own,
+          send(pieces, to) {
+            if (!closing && to?.family !== (on.family === 4 ? 6 : 4)) out.sendPieces(pieces, to ?? multicast);
+          },
+        });
   const streams = createStreams({
     server: opened.server,
     address,
     domain: opened.domain,
+    keyring,
     handlers,
     reporter,
     localAddress: ownHost,
@@ -233,14 +261,33 @@ function run(opened: Opened): Transport {
     // Node allocates each datagram's memory anew: it is the receiver's. As a plain Uint8Array, because on a Buffer
     // `slice` means something else.
     const all = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const own = isSealed ? unseal(all) : all;
+    if (sealed !== null) {
+      openSealed(sealed, all, from);
+      return;
+    }
+    const plain = isSealed ? unseal(all) : all;
     const source = nameOf(from.address, from.port);
-    if (own !== null) {
-      handlers.datagram(own, source);
+    if (plain !== null) {
+      handlers.datagram(plain, source);
       return;
     }
     counts.damaged += 1;
     reporter.report('damaged', `datagram from ${source}: it was damaged on its way, or is not ours; dropped`);
+  }
+
+  function encrypted(bytes: Uint8Array, to: Endpoint): readonly Uint8Array[] {
+    if (sealed === null) return [bytes];
+    return to === multicast ? sealed.sealMulticast(bytes) : sealed.sealUnicast(bytes);
+  }
+
+  function openSealed(under: SealedDatagrams, bytes: Uint8Array, from: RemoteInfo): void {
+    const opened = under.open(bytes);
+    if (opened.kind === 'datagram') handlers.datagram(opened.bytes, opened.from);
+    if (opened.kind !== 'refused') return;
+    counts[opened.why] += 1;
+    if (opened.why !== 'not authentic') return;
+    const source = formatAddress(from.address, from.port);
+    reporter.report('not-authentic', `datagram from ${source}: damaged, or under no key of this domain; dropped`);
   }
 
   function checkSize(bytes: Uint8Array): void {
@@ -271,6 +318,7 @@ function run(opened: Opened): Transport {
     await Promise.all([membership.close(), closeSocket(unicast)]);
   }
 
+  sealed?.greet();
   unicast.on('message', onDatagram);
   unicast.on('error', (error) => reporter.report(`unicast-${codeOf(error)}`, `unicast socket: ${error.message}`));
 
@@ -278,11 +326,12 @@ function run(opened: Opened): Transport {
     address,
     isLocal: on.loopback,
     isLoopback: on.loopback,
+    isProtected: keyring !== undefined,
     datagramBytesMax,
     receiveBufferBytes,
     description:
       `UDP multicast ${formatAddress(multicast.host, multicast.port)} ttl ${opened.ttl} on ${ownHost} (${on.name}), ` +
-      `unicast and streams ${address}, ${isSealed ? 'sealed ' : ''}datagrams up to ${datagramBytesMax} B, buffers asked ${bufferBytesWanted} B, ` +
+      `unicast and streams ${address}, ${keyring === undefined ? '' : 'encrypted '}datagrams up to ${datagramBytesMax} B, buffers asked ${bufferBytesWanted} B, ` +
       `granted: multicast receive ${receive[0]} B, unicast receive ${receive[1]} B, send ${sendBufferBytes} B`,
     multicast(bytes) {
       checkSize(bytes);
@@ -291,6 +340,13 @@ function run(opened: Opened): Transport {
     unicast(to, bytes) {
       checkSize(bytes);
       if (closing) return;
+      if (sealed !== null && to === address) {
+        // what it sealed itself a node does not open: it could be a reflection
+        setImmediate(() => {
+          if (!closing) handlers.datagram(bytes.slice(), address);
+        });
+        return;
+      }
       const endpoint = endpointOf(to);
       if (endpoint !== null) out.send(bytes, endpoint);
       else reporter.report('unicast-address', `unicast to '${to}': not an IPv${on.family} address with a port`);
@@ -309,6 +365,10 @@ function run(opened: Opened): Transport {
       datagramsDropped: out.counts.dropped,
       datagramsDamaged: counts.damaged,
       datagramsForeign: counts.foreign,
+      datagramsNotAuthentic: counts['not authentic'],
+      datagramsSeenBefore: counts['seen before'],
+      datagramsNotProven: counts['not proven yet'],
+      sendersProven: sealed?.provenCount ?? 0,
       multicastRejoined: membership.rejoined,
     }),
     close: () => (closed ??= close()),

@@ -80,7 +80,11 @@ function program(done: (code: number) => void): Command {
         .choices(['udp', 'tcp'])
         .default('udp'),
     )
-    .option('--insecure', 'trust the network: needed for any interface but loopback')
+    .option(
+      '--key-file <FILE>',
+      'the keys of the domain, one a line, the first is used (default: NACT_GROUPS_KEY_FILE)',
+    )
+    .option('--insecure', 'trust the network: needed for any interface but loopback if there is no key')
     .option('--interface <IP>', 'udp: network interface, by address or name (default: loopback)')
     .addOption(new Option('--multicast <ADDR:PORT>', "udp: default: from the domain's name").argParser(endpoint))
     .option('--listen <HOST:PORT>', 'tcp: what to bind to (default: a port of 127.0.0.1)')

@@ -38,6 +38,7 @@ export interface MemberCommand extends TransportFlags {
   readonly domain: string;
   readonly group: string;
   readonly name?: string;
+  readonly keyFile?: string;
   readonly insecure?: boolean;
   readonly minimumNodes: number;
   readonly quorum?: 'majority' | 'verified-deaths';
@@ -74,6 +75,7 @@ export async function runMember(options: MemberCommand): Promise<number> {
       domain: options.domain,
       ...(options.name === undefined ? {} : { name: options.name }),
       transport: transportOf(options),
+      ...(options.keyFile === undefined ? {} : { key: { file: options.keyFile } }),
       insecure: options.insecure ?? false,
       minimumNodes: options.minimumNodes,
       ...(options.quorum === undefined ? {} : { quorum: options.quorum }),

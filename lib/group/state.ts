@@ -184,10 +184,9 @@ export interface ViewState {
   /** When to show what is unstable to all, if nothing moves. */
   repeatAt: Millis;
   repeatDelay: Millis;
-  /** Since when what is sent again is noted, what it was, and how many bytes each member was sent: see `resendWindow`. */
+  /** When something was last sent again, and which: see `resendWindow`. */
   resentAt: Millis;
   resent: Map<string, NodeId | 'all'>;
-  answered: Map<NodeId, number>;
 }
 
 /** What a target's coordinator has heard. */

@@ -46,6 +46,5 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: A
     repeatDelay,
     resentAt: 0,
     resent: new Map(),
-    answered: new Map(),
   };
 }

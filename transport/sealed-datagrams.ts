@@ -1,0 +1,352 @@
+/**
+ * Datagrams under a key: encrypted, authenticated, each taken once, and only from who is there now.
+ *
+ * frame = magic (4) · version (1) · kind (1) · length of the frame (2) · key id (4) · domain tag (8) · incarnation (12) ·
+ *         counter (6) · the sender's address (16, IPv4 mapped) and port (2) · tag (16) · ciphertext; all big-endian
+ *
+ * What precedes the tag is authenticated. The key of a sender is derived from the domain's key, the domain and the sender's
+ * incarnation, 96 random bits drawn when its transport is opened, and the nonce is a counter: no nonce is used twice, over restarts
+ * neither.
+ *
+ * A frame that is authentic may still be a recorded one. Within a sender's incarnation a window refuses what has come before. An
+ * incarnation that this node does not know, or has forgotten, is believed only once it has answered a *challenge*: it must say, in a
+ * frame of its own, a number that was drawn for it just now. Until then nothing of it is handed on; afterwards nothing that it sent
+ * before that answer. So whatever is replayed, to whomever and however much later, is either known, or older than the answer, or
+ * of somebody who does not answer.
+ *
+ * challenge = incarnation that is asked (12; zeros: everybody) · my number for it (8; zeros: no answer wanted) · its number for me (8; or zeros)
+ *
+ * It goes to the address in the authenticated header, wherever the frame came from, and is never larger than what caused it.
+ */
+import { randomBytes } from 'node:crypto';
+import { addressBytes, domainTag, endpointAt, formatAddress, type Endpoint } from './addresses.js';
+import { decrypt, encrypt, tagBytes } from './encryption.js';
+import type { DomainKey, Keyring } from './keyring.js';
+import { ReplayWindow } from './replay-window.js';
+
+/** "\x8bNGD". */
+const magic = 0x8b4e4744;
+const version = 1;
+
+/** What a frame is for. Multicasts and unicasts take different ways: each has its window. */
+const Kind = { multicast: 0, unicast: 1, challenge: 2 } as const;
+type Kind = (typeof Kind)[keyof typeof Kind];
+const kinds = 3;
+
+const at = { version: 4, kind: 5, length: 6, keyId: 8, tag: 12, incarnation: 20, counter: 32, address: 38, port: 54 };
+const authenticatedBytes = 56;
+const incarnationBytes = 12;
+const numberBytes = 8;
+
+/** Bytes by which a datagram grows. */
+export const sealedBytes = authenticatedBytes + tagBytes;
+
+const challengeBytes = incarnationBytes + 2 * numberBytes;
+const none = Buffer.alloc(numberBytes);
+const everybody = Buffer.alloc(incarnationBytes);
+
+/** Incarnations that have proven themselves: one for each node of the largest domain, and as many again that have just gone. */
+const provenMax = 2048;
+
+/** Incarnations that have not: a domain's start at once. Whoever replays what was recorded fills this table, not the other. */
+const unprovenMax = 256;
+
+/** A challenge is repeated when something comes after so long, in milliseconds: some round trips of a busy network. */
+const challengeMillis = 20;
+
+/** After so many in vain every other one goes to all: a path may carry no unicasts. */
+const challengesInVain = 3;
+
+/** For so long after it was opened an answer to the greeting of everybody counts, in milliseconds. */
+const greetingMillis = 1000;
+
+interface Sender {
+  readonly incarnation: Buffer;
+  /** As others write it, and as it is sent to. */
+  readonly address: string;
+  readonly endpoint: Endpoint;
+  /** By key, the latest last. */
+  keys: { readonly id: number; readonly key: Buffer }[];
+  windows: readonly ReplayWindow[];
+  isProven: boolean;
+  /** Drawn for it by this node. */
+  readonly number: Buffer;
+  challengedAt: number;
+  challenges: number;
+  heardAt: number;
+}
+
+/** What becomes of a frame. */
+export type Opened =
+  | { readonly kind: 'datagram'; readonly bytes: Uint8Array; readonly from: string }
+  /** It was part of proving who is there. */
+  | { readonly kind: 'challenge' }
+  | { readonly kind: 'refused'; readonly why: Refusal };
+
+/** Why a frame is dropped. */
+export type Refusal = 'not authentic' | 'seen before' | 'not proven yet';
+
+/** What it needs. */
+export interface SealedDatagramsOptions {
+  readonly keyring: Keyring;
+  readonly domain: string;
+  /** This node. */
+  readonly own: Endpoint;
+  /** Sends a frame, in pieces; null: to all. */
+  readonly send: (pieces: readonly Uint8Array[], to: Endpoint | null) => void;
+}
+
+/** The datagrams of one incarnation. */
+export class SealedDatagrams {
+  readonly #options: SealedDatagramsOptions;
+  readonly #tag: Buffer;
+  readonly #incarnation = randomBytes(incarnationBytes);
+  readonly #proven = new Map<number, Sender>();
+  /** Insertion order is age. */
+  readonly #unproven = new Map<number, Sender>();
+  readonly #greeting = randomBytes(numberBytes);
+  readonly #openedAt = performance.now();
+  #counter = 0;
+  #used: DomainKey;
+  #key: Buffer;
+  #header: Buffer;
+
+  constructor(options: SealedDatagramsOptions) {
+    this.#options = options;
+    this.#tag = Buffer.from(domainTag(options.domain));
+    this.#used = options.keyring.used;
+    this.#key = this.#derive(this.#used, this.#incarnation);
+    this.#header = this.#headerFor(this.#used);
+  }
+
+  /** Incarnations that are believed. */
+  get provenCount(): number {
+    return this.#proven.size;
+  }
+
+  /** Says to all that this incarnation is there, so that they have proven themselves to each other before anything is to be said. */
+  greet(): void {
+    this.#send(Kind.challenge, Buffer.concat([everybody, this.#greeting, none]), null);
+  }
+
+  /** Seals what goes to all, into pieces to be sent behind one another. */
+  sealMulticast(bytes: Uint8Array): readonly Uint8Array[] {
+    return this.#seal(Kind.multicast, bytes);
+  }
+
+  /** Seals what goes to one. */
+  sealUnicast(bytes: Uint8Array): readonly Uint8Array[] {
+    return this.#seal(Kind.unicast, bytes);
+  }
+
+  /** Opens what has come. The frame's memory must not be written to afterwards. */
+  open(frame: Uint8Array): Opened {
+    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+    const domainKey = this.#keyOf(bytes);
+    if (domainKey === undefined) return refusals['not authentic'];
+    const kind = bytes.readUInt8(at.kind);
+    const counter = bytes.readUIntBE(at.counter, 6);
+    const incarnation = bytes.subarray(at.incarnation, at.incarnation + incarnationBytes);
+    if (incarnation.equals(this.#incarnation)) return refusals['seen before'];
+    const known = this.#find(incarnation);
+    const window = known?.windows[kind];
+    if (window?.isNew(counter) === false) return refusals['seen before'];
+    const key = known === undefined ? this.#derive(domainKey, incarnation) : this.#keyFor(known, domainKey);
+    const opened = decrypt(
+      key,
+      counter,
+      [bytes.subarray(sealedBytes)],
+      bytes.subarray(0, authenticatedBytes),
+      bytes.subarray(authenticatedBytes, sealedBytes),
+    );
+    const plain = opened?.[0];
+    if (plain === undefined) return refusals['not authentic'];
+    const sender = known ?? this.#meet(bytes, domainKey.id, key);
+    sender.windows[kind]?.take(counter);
+    sender.heardAt = performance.now();
+    if (kind === Kind.challenge) {
+      this.#onChallenge(sender, plain, counter);
+      return { kind: 'challenge' };
+    }
+    if (!sender.isProven) {
+      this.#challenge(sender, bytes.length);
+      return refusals['not proven yet'];
+    }
+    // plain bytes: on a Buffer `slice` would mean something else to the receiver
+    const own = new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
+    return { kind: 'datagram', bytes: own, from: sender.address };
+  }
+
+  // --- frames ---
+
+  #headerFor(key: DomainKey): Buffer {
+    const { host, port } = this.#options.own;
+    const header = Buffer.alloc(sealedBytes);
+    header.writeUInt32BE(magic, 0);
+    header.writeUInt8(version, at.version);
+    header.writeUInt32BE(key.id, at.keyId);
+    header.set(this.#tag, at.tag);
+    header.set(this.#incarnation, at.incarnation);
+    header.set(addressBytes(host), at.address);
+    header.writeUInt16BE(port, at.port);
+    return header;
+  }
+
+  #seal(kind: Kind, bytes: Uint8Array): readonly Uint8Array[] {
+    const { used } = this.#options.keyring;
+    if (used !== this.#used) this.#use(used);
+    const counter = this.#counter;
+    this.#counter += 1;
+    const header = Buffer.from(this.#header);
+    header[at.kind] = kind;
+    header.writeUInt16BE(sealedBytes + bytes.length, at.length);
+    header.writeUIntBE(counter, at.counter, 6);
+    const encrypted = encrypt(
+      this.#key,
+      counter,
+      bytes,
+      header.subarray(0, authenticatedBytes),
+      header,
+      authenticatedBytes,
+    );
+    return [header, encrypted];
+  }
+
+  #use(key: DomainKey): void {
+    this.#used = key;
+    this.#key = this.#derive(key, this.#incarnation);
+    this.#header = this.#headerFor(key);
+  }
+
+  #send(kind: Kind, bytes: Uint8Array, to: Endpoint | null): void {
+    this.#options.send(this.#seal(kind, bytes), to);
+  }
+
+  /** The key that a frame names, if it is one of this domain and is as long as it says. */
+  #keyOf(bytes: Buffer): DomainKey | undefined {
+    if (bytes.length < sealedBytes || bytes.readUInt32BE(0) !== magic || bytes[at.version] !== version)
+      return undefined;
+    if ((bytes[at.kind] ?? kinds) >= kinds || bytes.readUInt16BE(at.length) !== bytes.length) return undefined;
+    if (this.#tag.compare(bytes, at.tag, at.tag + this.#tag.length) !== 0) return undefined;
+    return this.#options.keyring.find(bytes.readUInt32BE(at.keyId));
+  }
+
+  #derive(key: DomainKey, incarnation: Uint8Array): Buffer {
+    return key.derive('datagrams', Buffer.concat([this.#tag, incarnation]));
+  }
+
+  // --- senders ---
+
+  #find(incarnation: Buffer): Sender | undefined {
+    const index = indexOf(incarnation);
+    const sender = this.#proven.get(index) ?? this.#unproven.get(index);
+    return sender !== undefined && sender.incarnation.equals(incarnation) ? sender : undefined;
+  }
+
+  #keyFor(sender: Sender, { id }: DomainKey): Buffer {
+    for (const each of sender.keys) if (each.id === id) return each.key;
+    // derived anew for each key that comes into use; those that are in the ring no more go
+    const { keyring } = this.#options;
+    const key = this.#derive(keyring.find(id) as DomainKey, sender.incarnation);
+    sender.keys = [...sender.keys.filter((each) => keyring.find(each.id) !== undefined), { id, key }];
+    return key;
+  }
+
+  /** Takes a sender into the table of those who have proven nothing; the oldest of them makes room. */
+  #meet(frame: Buffer, id: number, key: Buffer): Sender {
+    const incarnation = Buffer.from(frame.subarray(at.incarnation, at.incarnation + incarnationBytes));
+    const endpoint = endpointAt(frame.subarray(at.address, at.port), frame.readUInt16BE(at.port));
+    const sender: Sender = {
+      incarnation,
+      address: formatAddress(endpoint.host, endpoint.port),
+      endpoint,
+      keys: [{ id, key }],
+      windows: windowsAfter(-1),
+      isProven: false,
+      number: randomBytes(numberBytes),
+      challengedAt: -Infinity,
+      challenges: 0,
+      heardAt: 0,
+    };
+    if (this.#unproven.size >= unprovenMax) {
+      for (const oldest of this.#unproven.keys()) {
+        this.#unproven.delete(oldest);
+        break;
+      }
+    }
+    this.#unproven.set(indexOf(incarnation), sender);
+    return sender;
+  }
+
+  /** It lives: nothing that it sent before is taken any more. */
+  #prove(sender: Sender, counter: number): void {
+    const index = indexOf(sender.incarnation);
+    sender.isProven = true;
+    sender.windows = windowsAfter(counter);
+    this.#unproven.delete(index);
+    if (this.#proven.size >= provenMax) this.#forgetQuietest();
+    this.#proven.set(index, sender);
+  }
+
+  #forgetQuietest(): void {
+    let quietest = -1;
+    let since = Infinity;
+    for (const [index, { heardAt }] of this.#proven) {
+      if (heardAt >= since) continue;
+      since = heardAt;
+      quietest = index;
+    }
+    this.#proven.delete(quietest);
+  }
+
+  // --- challenges ---
+
+  /** Asks a sender to prove itself, unless it was asked just now, or what came is too small to be answered. */
+  #challenge(sender: Sender, frameLength: number): void {
+    const now = performance.now();
+    if (now < sender.challengedAt + challengeMillis || frameLength < sealedBytes + challengeBytes) return;
+    sender.challengedAt = now;
+    sender.challenges += 1;
+    const toAll = sender.challenges > challengesInVain && sender.challenges % 2 === 0;
+    this.#answer(sender, none, toAll);
+  }
+
+  #answer(sender: Sender, theirs: Uint8Array, toAll: boolean): void {
+    const mine = sender.isProven ? none : sender.number;
+    this.#send(Kind.challenge, Buffer.concat([sender.incarnation, mine, theirs]), toAll ? null : sender.endpoint);
+  }
+
+  #onChallenge(sender: Sender, plain: Uint8Array, counter: number): void {
+    if (plain.length !== challengeBytes) return;
+    const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
+    const asked = bytes.subarray(0, incarnationBytes);
+    const toEverybody = asked.equals(everybody);
+    if (!toEverybody && !asked.equals(this.#incarnation)) return;
+    const theirs = bytes.subarray(incarnationBytes, incarnationBytes + numberBytes);
+    const mine = bytes.subarray(incarnationBytes + numberBytes);
+    if (!sender.isProven && !mine.equals(none) && this.#isOwn(mine, sender)) this.#prove(sender, counter);
+    if (!theirs.equals(none)) this.#answer(sender, theirs, sender.challenges > challengesInVain);
+  }
+
+  /** Whether a number was drawn here, for this sender or for everybody just now. */
+  #isOwn(number: Buffer, sender: Sender): boolean {
+    if (number.equals(sender.number)) return true;
+    return number.equals(this.#greeting) && performance.now() < this.#openedAt + greetingMillis;
+  }
+}
+
+/** One object for each: under a flood none is made. */
+const refusals: Readonly<Record<Refusal, Opened>> = {
+  'not authentic': { kind: 'refused', why: 'not authentic' },
+  'seen before': { kind: 'refused', why: 'seen before' },
+  'not proven yet': { kind: 'refused', why: 'not proven yet' },
+};
+
+function windowsAfter(counter: number): readonly ReplayWindow[] {
+  return Array.from({ length: kinds }, () => new ReplayWindow(counter));
+}
+
+/** Half of an incarnation, as a number: a key of a map for which no string is made. Of two that share it one is forgotten. */
+function indexOf(incarnation: Buffer): number {
+  return incarnation.readUIntBE(0, 6);
+}

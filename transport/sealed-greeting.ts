@@ -1,0 +1,182 @@
+/**
+ * How a connection begins under a key: each end proves to the other that it has the key, and that it is there now.
+ *
+ * greeting = magic (4) · version (1) · key id (4) · domain tag (8) · number (16) · length of the address (1) · address · proof (32)
+ *
+ *   greeting →   ← greeting   an empty record →
+ *
+ * The numbers are drawn for this connection. The proof of the first greeting covers its bytes; that of the second covers both, so it
+ * cannot be a recorded one; and the keys of the connection follow from both, so the record that comes third cannot be either. Until
+ * then whoever connected has no name and has taken nobody's place. To a greeting that is not authentic nothing is said.
+ *
+ * There is no forward secrecy: who has the domain's key and has recorded a connection can read it.
+ */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Greeting, Handshake, Magic, Records } from './framing.js';
+import { sealedVersion } from './framing.js';
+import type { DomainKey, Keyring } from './keyring.js';
+import { RecordReader, RecordWriter, type RecordsOptions } from './records.js';
+
+const numberBytes = 16;
+const proofBytes = 32;
+const at = { version: 4, keyId: 5, tag: 9, number: 17, length: 33 };
+const fixedBytes = 34;
+
+/** What the greetings of a node's connections have in common. */
+export interface SealedGreetingOptions {
+  readonly keyring: Keyring;
+  /** Of the domain. */
+  readonly tag: Uint8Array;
+  /** What this node says it is. */
+  readonly address: string;
+  readonly magic: Magic;
+}
+
+/** Which end. */
+type Role = RecordsOptions['writer'];
+
+const none = Buffer.alloc(0);
+
+/** A greeting by this end; `before` is what the proof covers besides. */
+function greetingOf(options: SealedGreetingOptions, key: DomainKey, role: Role, before: Uint8Array): Buffer {
+  const { magic, tag, address } = options;
+  const text = Buffer.from(address, 'latin1');
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(key.id);
+  const body = Buffer.concat([
+    Buffer.from([...magic, sealedVersion]),
+    id,
+    tag,
+    randomBytes(numberBytes),
+    Buffer.from([text.length]),
+    text,
+  ]);
+  return Buffer.concat([body, proofOf(options, key, role, before, body)]);
+}
+
+function proofOf(
+  options: SealedGreetingOptions,
+  key: DomainKey,
+  role: Role,
+  before: Uint8Array,
+  body: Uint8Array,
+): Buffer {
+  return createHmac('sha256', key.derive(`greeting of who is ${role}`, options.tag))
+    .update(before)
+    .update(body)
+    .digest();
+}
+
+interface Read {
+  readonly kind: 'read';
+  readonly key: DomainKey;
+  readonly address: string;
+  readonly bytes: Buffer;
+  readonly rest: Buffer;
+}
+
+/** Reads the other end's greeting. Whatever is wrong with it, there is one word for it that tells a prober nothing. */
+function readGreeting(
+  options: SealedGreetingOptions,
+  role: Role,
+  before: Uint8Array,
+  bytes: Buffer,
+): Read | Extract<Greeting, { kind: 'more' | 'bad' }> {
+  const { magic, tag, keyring } = options;
+  for (let i = 0; i < Math.min(magic.length, bytes.length); i++) {
+    if (bytes[i] !== magic[i]) return bad('it does not speak this protocol');
+  }
+  if (bytes.length <= at.version) return { kind: 'more' };
+  const version = bytes.readUInt8(at.version);
+  if (version !== sealedVersion) return bad(version === 1 ? 'it has no key' : `it speaks version ${version}`);
+  if (bytes.length < fixedBytes) return { kind: 'more' };
+  const key = keyring.find(bytes.readUInt32BE(at.keyId));
+  if (Buffer.compare(bytes.subarray(at.tag, at.number), tag) !== 0) return bad('it belongs to another domain');
+  if (key === undefined) return bad('it has another key');
+  const bodyEnd = fixedBytes + bytes.readUInt8(at.length);
+  const end = bodyEnd + proofBytes;
+  if (bytes.length < end) return { kind: 'more' };
+  const proof = proofOf(options, key, role, before, bytes.subarray(0, bodyEnd));
+  if (!timingSafeEqual(proof, bytes.subarray(bodyEnd, end))) return bad('its greeting is not authentic');
+  const address = bytes.toString('latin1', fixedBytes, bodyEnd);
+  return { kind: 'read', key, address, bytes: bytes.subarray(0, end), rest: bytes.subarray(end) };
+}
+
+function bad(reason: string): Extract<Greeting, { kind: 'bad' }> {
+  return { kind: 'bad', reason, isStranger: true };
+}
+
+function recordsOf(keyring: Keyring, key: DomainKey, greetings: readonly Uint8Array[], role: Role): Records {
+  const hash = createHash('sha256');
+  for (const greeting of greetings) hash.update(greeting);
+  const common = { keyring, key, transcript: hash.digest() };
+  const other = role === 'connecting' ? 'accepting' : 'connecting';
+  return {
+    writer: new RecordWriter({ ...common, writer: role }),
+    reader: new RecordReader({ ...common, writer: other }),
+  };
+}
+
+/** The end that connects. */
+export class ConnectingHandshake implements Handshake {
+  /** To be written when the connection stands. */
+  readonly greeting: Buffer;
+  readonly #options: SealedGreetingOptions;
+  readonly #key: DomainKey;
+  #bytes = none;
+
+  constructor(options: SealedGreetingOptions) {
+    this.#options = options;
+    this.#key = options.keyring.used;
+    this.greeting = greetingOf(options, this.#key, 'connecting', none);
+  }
+
+  push(chunk: Uint8Array): Greeting {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const read = readGreeting(this.#options, 'accepting', this.greeting, this.#bytes);
+    if (read.kind !== 'read') return read;
+    if (read.key !== this.#key) return bad('it answers under another key');
+    const records = recordsOf(this.#options.keyring, read.key, [this.greeting, read.bytes], 'connecting');
+    const answer = Buffer.concat(records.writer.seal(none));
+    return hello(read.address, records, read.rest, answer);
+  }
+}
+
+/** The end that accepts. */
+export class AcceptingHandshake implements Handshake {
+  readonly #options: SealedGreetingOptions;
+  #bytes = none;
+  #address = '';
+  #records: Records | null = null;
+
+  constructor(options: SealedGreetingOptions) {
+    this.#options = options;
+  }
+
+  push(chunk: Uint8Array): Greeting {
+    if (this.#records !== null) return this.#prove(this.#records, chunk);
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const read = readGreeting(this.#options, 'connecting', none, this.#bytes);
+    if (read.kind !== 'read') return read;
+    // who connects waits for the answer: nothing can have been written that is not forged
+    if (read.rest.length > 0) return bad('it did not wait for the answer to its greeting');
+    const answer = greetingOf(this.#options, read.key, 'accepting', read.bytes);
+    this.#records = recordsOf(this.#options.keyring, read.key, [read.bytes, answer], 'accepting');
+    this.#address = read.address;
+    this.#bytes = none;
+    return { kind: 'more', answer };
+  }
+
+  #prove(records: Records, chunk: Uint8Array): Greeting {
+    const result = hello(this.#address, records, chunk);
+    return result.kind === 'hello' && !records.reader.isProven ? { kind: 'more' } : result;
+  }
+}
+
+/** The end of a handshake; `chunk` are records that have come already. */
+function hello(address: string, records: Records, chunk: Uint8Array, answer?: Uint8Array): Greeting {
+  const rest: Uint8Array[] = [];
+  const reason = records.reader.push(chunk, (bytes) => rest.push(bytes));
+  if (reason !== null) return bad(reason);
+  return { kind: 'hello', address, rest: Buffer.concat(rest), records, ...(answer === undefined ? {} : { answer }) };
+}
