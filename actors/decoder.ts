@@ -130,7 +130,9 @@ function magnitude(bytes: Uint8Array): bigint {
   return BigInt(`0x0${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`);
 }
 
+/** What is left of the containers around an item, and whether they are maps, whose items are keys and values by turns. */
 const pending = new Float64Array(2 * depthMax + 2);
+const isMap = new Uint8Array(pending.length);
 const ownTags: ReadonlySet<number> = new Set(Object.values(Tag));
 
 /** Walks `length` bytes without building anything. Throws unless they are one value within the limits. */
@@ -139,14 +141,17 @@ function scan(bytes: Uint8Array, length: number, structures: readonly (readonly 
   let depth = 0;
   let items = 0;
   pending[0] = 1;
+  isMap[0] = 0;
   for (;;) {
     while (pending[depth] === 0) {
       if (depth-- > 0) continue;
       if (at !== length) throw new NotDecodable('bytes after the value');
       return;
     }
-    pending[depth] = (pending[depth] as number) - 1;
+    const left = pending[depth] as number;
+    pending[depth] = left - 1;
     if (at >= length) throw new NotDecodable('truncated');
+    if (isMap[depth] === 1 && (left & 1) === 0) checkKey(bytes, at);
     if (++items > itemsMax) throw new NotDecodable('too many items');
     const first = bytes[at++] as number;
     const info = first & 31;
@@ -171,10 +176,25 @@ function scan(bytes: Uint8Array, length: number, structures: readonly (readonly 
         if (argument > length - at) throw new NotDecodable('truncated');
         if (++depth >= pending.length) throw new NotDecodable('nested too deeply');
         pending[depth] = argument;
+        isMap[depth] = major === 5 ? 1 : 0;
       }
     }
     // also catches NaN from a header that was cut off
     if (!(at <= length)) throw new NotDecodable('truncated');
+  }
+}
+
+const proto = Buffer.from('__proto__', 'latin1');
+
+/** Keys are texts. Of the one that cbor-x would give another name, without a word, there is none. */
+function checkKey(bytes: Uint8Array, at: number): void {
+  const first = bytes[at] as number;
+  if (first >> 5 !== 3) throw new NotDecodable('a key that is no text');
+  const head = first < 0x78 ? 1 : first === 0x78 ? 2 : first === 0x79 ? 3 : 5;
+  if (bytes[at + head] !== 0x5f || bytes[at + head + 8] !== 0x5f) return;
+  const isShort = head === 1 ? first === 0x60 + proto.length : bytes[at + head - 1] === proto.length;
+  if (isShort && proto.compare(bytes, at + head, at + head + proto.length) === 0) {
+    throw new NotDecodable('a key __proto__');
   }
 }
 

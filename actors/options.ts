@@ -5,6 +5,7 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { Logger } from 'winston';
+import { multicastBytesMax } from '../lib/limits.js';
 import { nameBytesMax, nodesMax, weightMax } from '../lib/membership/limits.js';
 import { defaults } from '../lib/options.js';
 import { encodeUtf8 } from '../lib/wire/utf8.js';
@@ -107,7 +108,12 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     windowBytes: limits.windowBytes === undefined ? undefined : count('limits.windowBytes', limits.windowBytes, 4096),
     queueLengthMax: count('limits.queueLengthMax', limits.queueLengthMax ?? defaults.queueLengthMax, 1),
     queueBytesMax: count('limits.queueBytesMax', limits.queueBytesMax ?? queueBytesMax, 1),
-    messageBytesMax: count('limits.messageBytesMax', limits.messageBytesMax ?? defaults.messageBytesMax, 1),
+    messageBytesMax: count(
+      'limits.messageBytesMax',
+      limits.messageBytesMax ?? defaults.messageBytesMax,
+      1,
+      multicastBytesMax,
+    ),
     backlogBytesMax: count('limits.backlogBytesMax', limits.backlogBytesMax ?? defaults.backlogBytesMax, 1),
     behindMax: limits.behindMax === undefined ? undefined : count('limits.behindMax', limits.behindMax, 10),
     heartbeat: time('heartbeat', detector.heartbeat ?? defaults.heartbeat, 1),

@@ -456,7 +456,7 @@ export interface LimitOptions {
   readonly queueLengthMax?: number;
   /** Bytes of these, per group; default 64 MiB. */
   readonly queueBytesMax?: number;
-  /** One message, encoded; default 16 MiB. */
+  /** One message, encoded; default 16 MiB, at most 64 MiB. */
   readonly messageBytesMax?: number;
   /** Bytes delivered to an actor and not yet applied above which senders wait; default 4 MiB. */
   readonly backlogBytesMax?: number;

@@ -58,7 +58,7 @@ function receiveSection(node: Node, header: PacketHeader, from: string, kind: nu
   }
   if (kind === Section.control) {
     const message = controlMessage.read(r);
-    if (r.left > 0) throw new Malformed('bytes after a control message');
+    r.mustEnd();
     const sender = { incarnation: header.source, address: from };
     collect(node, (out) => receiveControl(node.membership, sender, message, node.host.now, out));
     return;
@@ -97,10 +97,13 @@ function receiveForGroup(node: Node, source: NodeId, kind: number, r: Reader): v
       return receiveRow(host, group, source, r.varint(), r);
     case Section.nak:
       return receiveNak(host, group, source, r.varint(), r);
-    case Section.flush:
-      receiveFlush(host, group, source, flushMessage.read(r));
+    case Section.flush: {
+      const message = flushMessage.read(r);
+      r.mustEnd();
+      receiveFlush(host, group, source, message);
       host.touch(group);
       return;
+    }
     default:
       throw new Malformed(`section kind ${kind}`);
   }

@@ -26,7 +26,7 @@ import type { Letters, Past } from './letter-box.js';
 import { type Link, hasRoom, sendOver } from './link.js';
 import type { DomainState } from './membership/state.js';
 import { type Node, linkTo } from './node-state.js';
-import { type Reader, Writer, concat } from './wire/bytes.js';
+import { type Reader, Writer, concat, owned } from './wire/bytes.js';
 
 const noContext: Context = { state: 0, groups: [] };
 const nothing = new Uint8Array(0);
@@ -61,7 +61,7 @@ export function sendLetter(node: Node, to: NodeId, letter: Letter, payload: Uint
 export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   const context = linkContext.read(body);
   const letter = linkMessage.read(body);
-  const payload = body.raw(body.left);
+  const payload = owned(body.raw(body.left));
   if (letter.kind === 'state' || letter.kind === 'served' || letter.kind === 'taken') {
     const group = node.groups.get(letter.group);
     if (group && !group.ended) return receiveState(node.host, group, link.peer, letter, payload);
@@ -71,11 +71,11 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   const { letters } = link;
   if (letters.earlyBytes > lettersEarlyBytesMax) return false;
   if (letter.kind === 'piece') {
-    letters.piecesBytes += payload.length;
-    if (letters.piecesBytes <= node.options.messageBytesMax) letters.pieces.push(payload);
+    letters.piecesBytes += payload.length + letterOverheadBytes;
+    if (letters.piecesBytes <= piecesBytesMax(node)) letters.pieces.push(payload);
     return true;
   }
-  const isTooLarge = letters.piecesBytes > node.options.messageBytesMax;
+  const isTooLarge = letters.piecesBytes > piecesBytesMax(node);
   // those behind it must not wait for ever
   if (isTooLarge) node.host.log('warn', 'a message is dropped, it is larger than the limit here', { from: link.peer });
   const whole = letters.pieces.length > 0 ? concat(letters.pieces, payload) : payload;
@@ -86,6 +86,11 @@ export function receiveLetter(node: Node, link: Link, body: Reader): boolean {
   letters.earlyBytes += early.payload.length + letterOverheadBytes;
   node.writing.add(link);
   return true;
+}
+
+/** What the pieces of the largest letter count for. */
+function piecesBytesMax({ options: { messageBytesMax } }: Node): number {
+  return messageBytesMax + letterOverheadBytes * Math.ceil(messageBytesMax / pieceBytesMax);
 }
 
 /** A state came, in part or whole, for a member of this node that is not there: whoever joins next must not take it for its own. */
@@ -240,6 +245,8 @@ function passOn(node: Node, { groups }: Context): void {
     if (node.groupsById.get(group)?.ended === false) continue;
     const known = node.pasts.get(group);
     if (known && known.view > view) continue;
+    // no honest node tells of more groups than there are: those that are gone were forgotten with the state that lacks them
+    if (!known && node.pasts.size >= (node.domain?.groups.size ?? 0)) continue;
     const seqnos = known?.view === view ? [...known.seqnos] : [];
     for (const { rank, seqno } of entries) seqnos[rank] = Math.max(seqnos[rank] ?? 0, seqno);
     node.pasts.set(group, { view, seqnos: Array.from(seqnos, (seqno) => seqno ?? 0) });

@@ -40,11 +40,16 @@ export const smallDatagramsForMax = 30 * 60_000;
 export const sectionInPiecesBytesMax = 1024 * 1024;
 /** Bytes of sections that came in part, over all sources; the oldest are dropped for more, and sent again. */
 export const piecesBytesMax = 16 * 1024 * 1024;
+/** Each piece counts this much more, so that single bytes are bounded too. */
+export const pieceOverheadBytes = 128;
 /** So long pieces are kept of which no other comes: the slowest repetition comes sooner. */
 export const piecesKeptFor = 5000;
 /** Ranges in one request for retransmission: a request stays small. */
 export const nakRangesMax = 64;
-/** Bytes sent in answer to one request: a small request never causes a flood; what is missing is asked for again. */
+/**
+ * Bytes sent in answer to one request, and to all of one member within {@link resendWindow}: small requests never cause a flood, and
+ * what is missing is asked for again.
+ */
 export const nakAnswerBytesMax = 1024 * 1024;
 /** The same in pieces, which are many small datagrams: little next to a socket's buffer. */
 export const piecesAnswerBytesMax = 128 * 1024;
@@ -56,6 +61,12 @@ export const aheadBytesMax = 4 * 1024 * 1024;
 export const futureBytesMax = 4 * 1024 * 1024;
 /** Every frame counts this much more against the window: a socket buffer holds the kernel's bookkeeping as well. */
 export const frameOverheadBytes = 512;
+/** The largest that one multicast may be made by an option: what all members may have to hold of each sender. */
+export const multicastBytesMax = 64 * 1024 * 1024;
+/** Bytes of the fragments of one multicast; one that has more is nothing when it ends, at every member alike. */
+export const fragmentsBytesMax = multicastBytesMax + 32 * 1024 * 1024;
+/** Each fragment counts this much more, so that empty ones are bounded too: honest ones are at least a third of a small datagram. */
+export const fragmentOverheadBytes = 128;
 /** Members of one view: a row of the matrix fits a small datagram. */
 export const membersMax = 1024;
 /** Bytes of deliveries a joiner holds while it waits for its state before the senders must wait for it. */
@@ -80,11 +91,11 @@ export const pieceBytesMax = 256 * 1024;
 export const lettersHeldBytesMax = 64 * 1024 * 1024;
 /** Bytes of letters from one node that wait for what they follow; more is not acknowledged, so it comes again. */
 export const lettersEarlyBytesMax = 16 * 1024 * 1024;
-/** Each letter that waits counts this much more, so that empty ones are bounded too. */
+/** Each letter that waits, and each piece of one, counts this much more, so that empty ones are bounded too. */
 export const letterOverheadBytes = 256;
 /** A request that was refused for now goes to a member again after so long. */
 export const askAgainDelay = 50;
-/** A client waits for no request that is so far behind its newest: who serves them remembers all from the oldest on. */
+/** A client waits for no request that is so far behind its newest: who serves them remembers no more than these. */
 export const requestsMax = 65_536;
 /** Departed nodes whose cause is remembered, to tell who asked. */
 export const departuresMax = 256;

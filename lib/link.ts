@@ -157,7 +157,8 @@ export function nextLinkMessage(link: Link, r: Reader): Uint8Array | null {
 /** Takes in an acknowledgement; of what was not sent there is none. */
 export function takeLinkAck(link: Link, r: Reader, now: Millis): void {
   const received = r.varint();
-  if (received > link.sent || r.left > 0) throw new Malformed(`an acknowledgement of ${received} of ${link.sent}`);
+  r.mustEnd();
+  if (received > link.sent) throw new Malformed(`an acknowledgement of ${received} of ${link.sent}`);
   // even if it has no room for what comes next, it hears
   link.repeats = 0;
   link.breaks = 0;

@@ -15,7 +15,8 @@
 import type { Rank, Seqno } from '../ids.js';
 import { assert, must } from '../assert.js';
 import type { Queue } from '../queue.js';
-import { concat } from '../wire/bytes.js';
+import { fragmentOverheadBytes, fragmentsBytesMax } from '../limits.js';
+import { concat, owned } from '../wire/bytes.js';
 import {
   type Chunk,
   type RankCount,
@@ -33,8 +34,10 @@ import { emit } from './replica.js';
 import { readHead } from './serving.js';
 import { type Pending, split } from './pending.js';
 import { type Group, type Host, type ViewState, selfIn } from './state.js';
+import type { Stream } from './stream.js';
 import { type View, rankIn } from './view.js';
 
+const nothing = new Uint8Array(0);
 const place = { start: 0, end: 0 };
 
 /** Goes through records that were just received in order, once. */
@@ -75,9 +78,16 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
       if (rank === state.sequencer) assign(state, readPairs(payload, state.size), seqno);
     } else if (kind === RecordKind.dependencies) state.dependenciesRead[rank] = readPairs(payload, state.size);
     else if (kind === RecordKind.time) stream.time = readTime(payload);
-    else stream.partial.push(payload);
+    else keepFragment(stream, payload);
   }
   if (open !== null) takeMulticasts(host, group, state, open);
+}
+
+/** Of a multicast that has too many nothing is kept: everybody counts the same, so nobody delivers it. */
+function keepFragment(stream: Stream, payload: Uint8Array): void {
+  stream.partialBytes += payload.length + fragmentOverheadBytes;
+  if (stream.partialBytes <= fragmentsBytesMax) stream.partial.push(owned(payload));
+  else stream.partial = [];
 }
 
 /** Whether a multicast is never one of several that are taken together. */
@@ -108,9 +118,11 @@ function createPending(
   const kind = kindOf(first);
   let whole = bytes;
   let { start, end } = place;
-  if (stream.partial.length > 0) {
-    whole = stream.whole ?? concat(stream.partial, bytes.subarray(start, end), allocate);
+  if (stream.partialBytes > 0) {
+    const isWithin = stream.partialBytes <= fragmentsBytesMax;
+    whole = isWithin ? (stream.whole ?? concat(stream.partial, bytes.subarray(start, end), allocate)) : nothing;
     stream.partial = [];
+    stream.partialBytes = 0;
     stream.whole = null;
     [start, end] = [0, whole.length];
   }

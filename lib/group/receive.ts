@@ -7,12 +7,15 @@
 import type { NodeId, Rank, ViewId } from '../ids.js';
 import { must } from '../assert.js';
 import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
-import { Malformed, Reader } from '../wire/bytes.js';
+import { Malformed, Reader, owned } from '../wire/bytes.js';
 import { type Chunk, checkRecords, slice } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
 import { inVainFlag, notePaused, raise } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { takeIn } from './stream.js';
+
+/** No record has this number or a higher one. */
+const seqnoMax = Number.MAX_SAFE_INTEGER;
 
 /** Takes in a data frame from `source`. */
 export function receiveData(host: Host, group: Group, source: NodeId, view: ViewId, r: Reader): void {
@@ -27,19 +30,25 @@ export function receiveData(host: Host, group: Group, source: NodeId, view: View
   const rank = r.varint();
   const first = r.varint();
   const firstMessage = r.varint();
-  if (rank >= state.size || first < 1) throw new Malformed(`frame of rank ${rank}, seqno ${first}`);
-  notePaused(state, observer, r.u8());
+  const flags = r.u8();
   const entries = r.u8();
+  const entriesAt = r.at;
   for (let i = 0; i < entries; i++) {
     const column = r.varint();
-    const seqno = r.varint();
     if (column >= state.size) throw new Malformed(`rank ${column} in a view of ${state.size}`);
-    raise(host, group, state, observer, column, seqno);
+    r.varint();
   }
   const count = r.u8() | (r.u8() << 8);
-  if (count === 0 || rank === state.rank) return;
+  if (rank >= state.size || first < 1 || first + count > seqnoMax) {
+    throw new Malformed(`frame of rank ${rank}, seqno ${first}`);
+  }
   const bytes = r.raw(r.left);
   checkRecords(bytes, count, state.size);
+  // all of it is well formed
+  notePaused(state, observer, flags);
+  r.at = entriesAt;
+  for (let i = 0; i < entries; i++) raise(host, group, state, observer, r.varint(), r.varint());
+  if (count === 0 || rank === state.rank) return;
   takeChunk(host, group, state, rank, tag, { first, count, firstMessage, bytes });
 }
 
@@ -74,7 +83,7 @@ function upToCut(group: Group, rank: Rank, tag: ViewId, chunk: Chunk): Chunk | n
 }
 
 function keepForLater(group: Group, source: NodeId, view: ViewId, r: Reader): void {
-  const body = r.raw(r.left);
+  const body = owned(r.raw(r.left));
   group.future.push({ view, source, body });
   group.futureBytes += body.length + frameOverheadBytes;
   while (group.futureBytes > futureBytesMax) {
@@ -102,13 +111,18 @@ export function receiveRow(host: Host, group: Group, source: NodeId, view: ViewI
   const observer = state.view.ranks.get(source);
   if (observer === undefined || observer === state.rank) return;
   const flags = r.u8();
-  notePaused(state, observer, flags);
-  for (let rank = 0; rank < state.size; rank++) raise(host, group, state, observer, rank, r.varint());
+  const rowAt = r.at;
+  for (let rank = 0; rank < state.size; rank++) r.varint();
   const lagging = r.varint();
-  for (let i = 0; i < lagging && i < state.size; i++) {
-    if (r.varint() !== state.rank) continue;
-    state.rowAsked = true;
-    if ((flags & inVainFlag) !== 0) state.askedInVain.add(observer);
-  }
+  if (lagging > state.size) throw new Malformed(`${lagging} lag in a view of ${state.size}`);
+  let isAsked = false;
+  for (let i = 0; i < lagging; i++) isAsked = r.varint() === state.rank || isAsked;
+  r.mustEnd();
+  // all of it is well formed
+  notePaused(state, observer, flags);
+  r.at = rowAt;
+  for (let rank = 0; rank < state.size; rank++) raise(host, group, state, observer, rank, r.varint());
+  state.rowAsked ||= isAsked;
+  if (isAsked && (flags & inVainFlag) !== 0) state.askedInVain.add(observer);
   host.touch(group);
 }

@@ -10,6 +10,7 @@ import {
   ackDelay,
   ackDelayMax,
   ackWindowShare,
+  frameOverheadBytes,
   nakAnswerBytesMax,
   nakDelay,
   nakDelayMax,
@@ -225,14 +226,23 @@ export function receiveNak(host: Host, group: Group, source: NodeId, view: ViewI
   const rank = r.varint();
   const count = r.varint();
   if (rank >= state.size || count > nakRangesMax) throw new Malformed(`request for rank ${rank}, ${count} ranges`);
+  const ranges = Array.from({ length: count }, () => ({ from: r.varint(), to: r.varint() }));
+  r.mustEnd();
   const packer = packerOf(host, source, way);
   if (!packer) return;
-  let budget = way === AnswerBy.multicast || way === AnswerBy.datagram ? piecesAnswerBytesMax : nakAnswerBytesMax;
-  for (let i = 0; i < count; i++) {
-    const from = r.varint();
-    const to = r.varint();
+  if (host.now > state.resentAt + resendWindow) {
+    state.resent.clear();
+    state.answered.clear();
+    state.resentAt = host.now;
+  }
+  const before = state.answered.get(source) ?? 0;
+  const most = way === AnswerBy.multicast || way === AnswerBy.datagram ? piecesAnswerBytesMax : nakAnswerBytesMax;
+  const whole = Math.min(most, nakAnswerBytesMax - before);
+  let budget = whole;
+  for (const { from, to } of ranges) {
     budget = answer(host, group, state, source, packer, { rank, from, to, tag, way }, budget);
   }
+  state.answered.set(source, before + whole - budget);
 }
 
 function readWay(r: Reader): Way {
@@ -258,10 +268,6 @@ function answer(
   asked: Asked,
   budget: number,
 ): number {
-  if (host.now > state.resentAt + resendWindow) {
-    state.resent.clear();
-    state.resentAt = host.now;
-  }
   for (const chunk of must(state.streams[asked.rank], 'stream').chunks) {
     if (lastOf(chunk) < asked.from) continue;
     if (chunk.first > asked.to || budget <= 0) break;
@@ -277,7 +283,7 @@ function answer(
     const to = toAll ? host.out.all : packer;
     const bytesMax = isAgain ? safeDatagramBytes : to.bytesMax;
     resend(host, group, state, to, asked.rank, chunk, asked.tag, bytesMax);
-    budget -= chunk.bytes.length;
+    budget -= chunk.bytes.length + frameOverheadBytes;
   }
   return budget;
 }

@@ -15,7 +15,7 @@
  */
 import type { Deliveries, RequestId } from '../events.js';
 import type { NodeId } from '../ids.js';
-import { pieceBytesMax, repliesBytesMax, servedBytesMax, servedPerMessageMax } from '../limits.js';
+import { pieceBytesMax, repliesBytesMax, requestsMax, servedBytesMax, servedPerMessageMax } from '../limits.js';
 import { Malformed, Reader, Writer } from '../wire/bytes.js';
 import { text } from '../wire/schema.js';
 import type { Letter, ServedPiece } from './messages.js';
@@ -122,7 +122,8 @@ export function serve(host: Host, group: Group, item: Deliveries): void {
   const served = servedOf(group, client);
   const isRepeated = isVoid || number < served.floor || served.requests.has(number);
   if (!isRepeated) served.requests.set(number, 'open');
-  raiseFloor(group, served, lowest);
+  // a client that waits for more is no honest one
+  raiseFloor(group, served, Math.max(lowest, number - requestsMax + 1));
   if (item.fromRank === item.view.rank) {
     const members = item.view.members.map(({ id, joined }) => ({ node: id, joined }));
     host.letter(client, { kind: 'shown', number, members }, nothing);

@@ -184,9 +184,10 @@ export interface ViewState {
   /** When to show what is unstable to all, if nothing moves. */
   repeatAt: Millis;
   repeatDelay: Millis;
-  /** When something was last sent again, and which: see `resendWindow`. */
+  /** Since when what is sent again is noted, what it was, and how many bytes each member was sent: see `resendWindow`. */
   resentAt: Millis;
   resent: Map<string, NodeId | 'all'>;
+  answered: Map<NodeId, number>;
 }
 
 /** What a target's coordinator has heard. */

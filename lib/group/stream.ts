@@ -9,6 +9,7 @@ import { type Arena, type Slab, keep, letGo } from '../arena.js';
 import type { Seqno, WallTime } from '../ids.js';
 import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
 import { Queue } from '../queue.js';
+import { owned } from '../wire/bytes.js';
 import { type Chunk, lastOf, slice } from '../wire/record.js';
 import type { Pending } from './pending.js';
 
@@ -38,8 +39,9 @@ export interface Stream {
   readonly heldFifo: Queue<Pending>;
   /** Seqno of the last uniform one among those ever received. */
   lastUniform: Seqno;
-  /** Fragments of a multicast that is not complete. */
+  /** Fragments of a multicast that is not complete, and what they count for: above the limit none is kept. */
   partial: Uint8Array[];
+  partialBytes: number;
   /** The whole of it, if it is one's own and its last fragment has been written. */
   whole: Uint8Array | null;
   /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
@@ -64,6 +66,7 @@ export function createStream(arena: Arena): Stream {
     heldFifo: new Queue(),
     lastUniform: 0,
     partial: [],
+    partialBytes: 0,
     whole: null,
     nakAt: Infinity,
     nakDelay,
@@ -86,7 +89,7 @@ export function takeIn(stream: Stream, chunk: Chunk): readonly Chunk[] {
   const fresh = [append(stream, slice(chunk, stream.received + 1, last))];
   while (stream.ahead.length > 0 && (stream.ahead[0] as Chunk).first <= stream.received + 1) {
     const next = stream.ahead.shift() as Chunk;
-    stream.aheadBytes -= next.bytes.length;
+    stream.aheadBytes -= aheadBytesOf(next);
     if (lastOf(next) > stream.received) fresh.push(append(stream, slice(next, stream.received + 1, lastOf(next))));
   }
   return fresh;
@@ -105,7 +108,6 @@ export function append(stream: Stream, chunk: Chunk): Chunk {
 
 /** Keeps what lies behind a gap: the parts of the chunk that are not there yet, each in its place. */
 function putAhead(stream: Stream, chunk: Chunk): void {
-  if (stream.aheadBytes + chunk.bytes.length > aheadBytesMax) return;
   const last = lastOf(chunk);
   let from = chunk.first;
   let at = stream.ahead.length;
@@ -114,12 +116,18 @@ function putAhead(stream: Stream, chunk: Chunk): void {
     const next = stream.ahead[at];
     const to = next ? Math.min(last, next.first - 1) : last;
     if (from <= to) {
-      const piece = slice(chunk, from, to);
+      const cut = slice(chunk, from, to);
+      const piece = { ...cut, bytes: owned(cut.bytes) };
+      if (stream.aheadBytes + aheadBytesOf(piece) > aheadBytesMax) return;
       stream.ahead.splice(at++, 0, piece);
-      stream.aheadBytes += piece.bytes.length;
+      stream.aheadBytes += aheadBytesOf(piece);
     }
     from = next ? lastOf(next) + 1 : last + 1;
   }
+}
+
+function aheadBytesOf({ bytes }: Chunk): number {
+  return bytes.length + frameOverheadBytes;
 }
 
 /** Lets go of what is stable. */

@@ -46,5 +46,6 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: A
     repeatDelay,
     resentAt: 0,
     resent: new Map(),
+    answered: new Map(),
   };
 }

@@ -7,7 +7,7 @@ import type { Membership, Offer, Request } from './control.js';
 import { changedSince, covers } from './decree-log.js';
 import { applyChange, draftOf } from './decree.js';
 import { exclusions, isSilentForGood, isSurelyGone } from './judging.js';
-import { changesPerDecreeMax, decreeBytesMax } from './limits.js';
+import { changesPerDecreeMax, decreeBytesMax, joinsCountedFor, joinsPerSecondMax } from './limits.js';
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
 import { isQuorum, keepsQuorum, keepsWeight } from './quorum.js';
@@ -121,11 +121,21 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
     wake(m, ripeAt);
     return [];
   }
+  const room = roomForJoins(m, now);
   return [...m.offers.values()]
     .filter((offer) => mayJoin(m, state, offer, now))
+    .slice(0, room)
     .map(({ name, incarnation, address, weight, process }) => {
       return { kind: 'join', name, incarnation, address, weight, process };
     });
+}
+
+/** How many may join now; if none, it is looked again when some may. */
+function roomForJoins(m: Membership, now: Millis): number {
+  const { since, count } = m.joins;
+  if (now - since >= joinsCountedFor) return joinsPerSecondMax;
+  if (count >= joinsPerSecondMax && m.offers.size > 0) wake(m, since + joinsCountedFor);
+  return Math.max(0, joinsPerSecondMax - count);
 }
 
 function mayJoin(m: Membership, state: DomainState, offer: Offer, now: Millis): boolean {

@@ -11,7 +11,7 @@ import type { Membership, Outputs, Peer, Sender } from './control.js';
 import { decreesAfter, tail } from './decree-log.js';
 import { believedProposer } from './judging.js';
 import { learn } from './learning.js';
-import { datagramsInVain } from './limits.js';
+import { answersPerHeartbeat, datagramsInVain } from './limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';
@@ -106,6 +106,21 @@ function supply(m: Membership, state: DomainState, to: Sender, peer: Peer, out: 
   else answer(m, state, to, peer.number, out, isAgain);
 }
 
+/** Answers who asks, but not so often that questions make a flood of answers; who is honest asks again later. */
+function answerInTime(
+  m: Membership,
+  state: DomainState,
+  to: Sender,
+  after: DecreeNumber,
+  now: Millis,
+  out: Outputs,
+): void {
+  const peer = peerOf(m, to, now);
+  if (now < peer.answerFrom) return;
+  peer.answerFrom = now + m.options.heartbeat / answersPerHeartbeat;
+  answer(m, state, to, after, out);
+}
+
 /** Sends the decrees after a number, or says that they are forgotten. */
 function answer(
   m: Membership,
@@ -127,14 +142,14 @@ export function welcomeOf(m: Membership, state: DomainState): ControlMessageOf<'
 }
 
 /** Somebody asks for decrees. */
-export function onAsk(m: Membership, from: Sender, message: ControlMessageOf<'ask'>, out: Outputs): void {
-  if (m.state !== null && message.after < m.state.number) answer(m, m.state, from, message.after, out);
+export function onAsk(m: Membership, from: Sender, message: ControlMessageOf<'ask'>, now: Millis, out: Outputs): void {
+  if (m.state !== null && message.after < m.state.number) answerInTime(m, m.state, from, message.after, now, out);
 }
 
 /** An acceptor is wanted for a decree that is known here to be decided: its proposer ought to know, at once. */
 export function correct(m: Membership, from: Sender, wanted: DecreeNumber, now: Millis, out: Outputs): void {
   if (m.state === null || peerOf(m, from, now).number >= m.state.number) return;
-  answer(m, m.state, from, wanted - 1, out);
+  answerInTime(m, m.state, from, wanted - 1, now, out);
 }
 
 /** Decrees that are decided: those that come next are taken in. */

@@ -151,6 +151,8 @@ export interface Peer extends Signals {
   pushAt: Millis | null;
   /** No sooner than this: what was sent last may be on its way. */
   pushFrom: Millis;
+  /** Nor is it answered sooner than this if it asks for it: an answer is much larger than what asks. */
+  answerFrom: Millis;
   /** How often it was sent what it lacks since it got on. */
   pushes: number;
   /** When its tether last broke and it was not heard for a while after, or null. */
@@ -251,6 +253,8 @@ export interface Membership {
   domainHeardAt: Millis;
 
   readonly offers: Map<Incarnation, Offer>;
+  /** Nodes that decrees have let in since then: a second at most. */
+  joins: { readonly since: Millis; readonly count: number };
   /** Addresses from which somebody was excluded, first in, first out. */
   readonly excludedFrom: Set<string>;
   /** Whom, of no domain, each node hears. */
@@ -313,6 +317,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     sightings: new Map(),
     domainHeardAt: now,
     offers: new Map(),
+    joins: { since: now, count: 0 },
     excludedFrom: new Set(),
     strangers: new Map(),
     requests: new Map(),
@@ -395,6 +400,7 @@ export function peerOf(m: Membership, from: Sender, now: Millis): Peer {
       sameAt: -Infinity,
       pushAt: null,
       pushFrom: now,
+      answerFrom: now,
       pushes: 0,
       brokeAt: null,
       reportedAt: -Infinity,

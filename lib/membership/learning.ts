@@ -8,6 +8,7 @@ import { log, peerOf, unicast, wake } from './control.js';
 import type { Membership, Outputs } from './control.js';
 import { append } from './decree-log.js';
 import { applyDecree } from './decree.js';
+import { joinsCountedFor } from './limits.js';
 import { heartbeatOf } from './heartbeat.js';
 import { noteExclusions } from './probation.js';
 import { reconsider } from './requesting.js';
@@ -34,7 +35,9 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
   const before = m.state;
   const state = applyDecree(before, decree);
   append(m.log, decree);
-  moveTo(m, state, joinersOf(state), now);
+  const joiners = joinersOf(state);
+  noteJoins(m, joiners.length, now);
+  moveTo(m, state, joiners, now);
   noteExclusions(m, before, decree);
   forgetTheGone(m, before, state);
   if (nodeOf(state, m.id) === undefined) {
@@ -47,6 +50,11 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
   sayGoodbye(m, before, decree, now, out);
   tether(m, out);
   reconsider(m, now, out);
+}
+
+function noteJoins(m: Membership, count: number, now: Millis): void {
+  const { joins } = m;
+  m.joins = now - joins.since < joinsCountedFor ? { ...joins, count: joins.count + count } : { since: now, count };
 }
 
 /** The nodes that the state's own decree let in. */

@@ -8,6 +8,10 @@ export const nodesMax = 1024;
 export const groupsMax = 65_536;
 /** Joins in one decree: each joiner is sent the whole state at once. */
 export const joinsPerDecreeMax = 256;
+/** Joins within a second: each is a new view of every group that it enters. A thousand nodes that start together are in after four. */
+export const joinsPerSecondMax = 256;
+/** That second, in milliseconds. */
+export const joinsCountedFor = 1000;
 /** Group creations in one decree: their ids are its number times {@link groupIdsPerDecree} and a count. */
 export const creationsPerDecreeMax = 1000;
 /** Group ids set aside for each decree. */
@@ -20,6 +24,8 @@ export const decreeBytesMax = 16_384;
 export const logLengthMax = 1024;
 /** Decrees in one answer to a node that is behind; it asks again for more. */
 export const decreesPerMessageMax = 256;
+/** Answers within a heartbeat to one node that asks for decrees: it has more than it can take in, and a question is small. */
+export const answersPerHeartbeat = 16;
 /** Bytes of the decrees in one message, and of a state that is sent to all: both together fit one datagram as well. */
 export const messageBytesMax = 24_576;
 /** Incarnations remembered: those of the domain, those that were in it, those that look for one. */

@@ -148,7 +148,7 @@ function stepInward(m: Membership, from: Sender, message: InwardMessage, now: Mi
     case 'force':
       return onForce(m, from, message, out);
     case 'ask':
-      return onAsk(m, from, message, out);
+      return onAsk(m, from, message, now, out);
     case 'decrees':
       return onDecrees(m, message.decrees, now, out);
     case 'forgotten':

@@ -99,10 +99,17 @@ const state: Codec<DomainState> = {
     const { groups, ...rest } = table.read(r);
     const nodes = rest.nodes.map((info): NodeInfo => ({ id: nodeId(info.name, info.incarnation), ...info }));
     if (nodes.length === 0) throw new Malformed('a domain without nodes');
-    if (new Set(nodes.map((info) => info.incarnation)).size < nodes.length) throw new Malformed('a node twice');
+    mustDiffer('a node twice', nodes, ({ incarnation }) => incarnation);
+    mustDiffer('a name twice', nodes, ({ name }) => name);
+    mustDiffer('a group twice', groups, ({ id }) => id);
+    mustDiffer('a group name twice', groups, ({ name }) => name);
     return { ...rest, nodes, groups: new Map(groups.map((one) => [one.name, readGroup(one, nodes)])) };
   },
 };
+
+function mustDiffer<T>(otherwise: string, items: readonly T[], keyOf: (item: T) => unknown): void {
+  if (new Set(items.map(keyOf)).size < items.length) throw new Malformed(otherwise);
+}
 
 function readGroup(spelled: Of<typeof group>, nodes: readonly NodeInfo[]): GroupState {
   const members = spelled.members.map(({ rank, joined }): GroupMember => {
@@ -111,6 +118,7 @@ function readGroup(spelled: Of<typeof group>, nodes: readonly NodeInfo[]): Group
     return { node: info.id, joined };
   });
   if (members.length === 0) throw new Malformed('a group without members');
+  mustDiffer('a member twice', members, ({ node }) => node);
   return { ...spelled, members };
 }
 

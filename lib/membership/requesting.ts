@@ -177,6 +177,8 @@ function fitting(changes: readonly Change[]): readonly Change[] {
 export function takeRequest(m: Membership, from: Sender, message: ControlMessageOf<'request'>): void {
   const node = m.state === null ? undefined : nodeByIncarnation(m.state, from.incarnation);
   if (node === undefined || !message.changes.every((change) => concernsOnly(change, node.id))) return;
+  // more than one decree takes nobody asks for at a time
+  if (fitting(message.changes).length < message.changes.length) return;
   if ((m.requests.get(node.id)?.at ?? 0) <= message.at) m.requests.set(node.id, message);
 }
 

@@ -106,6 +106,11 @@ export class Reader {
     throw new Malformed('integer too long');
   }
 
+  /** Everything must have been read. */
+  mustEnd(): void {
+    if (this.left > 0) throw new Malformed(`${this.left} bytes too many`);
+  }
+
   /** Passes over `count` bytes. */
   skip(count: number): void {
     if (count > this.left) throw new Malformed('truncated');
@@ -119,6 +124,14 @@ export class Reader {
     this.at += count;
     return slice;
   }
+}
+
+/** A part of what it is kept from is copied if it is smaller than this: what is kept holds at most so many times its size in memory. */
+const pinnedMax = 4;
+
+/** These bytes, to be kept: a copy if they are a small part of a larger array, which would be kept with them. */
+export function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length * pinnedMax >= bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
 /** One array of all these bytes. */

@@ -8,9 +8,9 @@
  */
 import type { Incarnation, Millis } from '../ids.js';
 import { must } from '../assert.js';
-import { piecesBytesMax, piecesKeptFor, sectionInPiecesBytesMax } from '../limits.js';
+import { pieceOverheadBytes, piecesBytesMax, piecesKeptFor, sectionInPiecesBytesMax } from '../limits.js';
 import { createDigest, update } from '../trace/digest.js';
-import { type Reader, Malformed, Writer } from './bytes.js';
+import { type Reader, Malformed, Writer, owned } from './bytes.js';
 
 /** Bytes of a piece before those of its section, at most. */
 export const pieceHeaderBytesMax = 8 + 1 + 4 + 4;
@@ -39,10 +39,12 @@ function digestOf(body: Uint8Array): { a: number; b: number } {
 /** A section of which pieces came in. */
 interface Partial {
   readonly kind: number;
-  readonly body: Uint8Array;
-  /** Lengths of the pieces that are there, by offset. */
-  readonly pieces: Map<number, number>;
+  readonly length: number;
+  /** Those that are there, by offset. */
+  readonly pieces: Map<number, Uint8Array>;
+  /** Bytes that are not there, and what the pieces count for. */
   missing: number;
+  bytes: number;
   lastAt: Millis;
 }
 
@@ -74,36 +76,56 @@ export function takePiece(
     throw new Malformed(`a piece of ${bytes.length} bytes at ${at} of ${length}`);
   }
   const one = partialOf(all, key, kind, length, now);
-  if (one.kind !== kind || one.body.length !== length) throw new Malformed('pieces of two sections under one name');
+  if (one.kind !== kind || one.length !== length) throw new Malformed('pieces of two sections under one name');
   one.lastAt = now;
   if (one.pieces.has(at)) return null;
-  one.pieces.set(at, bytes.length);
-  one.body.set(bytes, at);
-  one.missing -= bytes.length;
-  if (one.missing > 0) return null;
+  add(all, one, at, bytes);
+  if (one.missing > 0) {
+    makeRoom(all);
+    return null;
+  }
   forget(all, key);
-  const { a, b } = digestOf(one.body);
+  const body = put(one);
+  const { a, b } = digestOf(body);
   const name = [a, b].flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff)).join(' ');
   if (key !== `${source} ${name}`) throw new Malformed('pieces that do not make what they name');
-  return { kind, body: one.body };
+  return { kind, body };
 }
 
 function partialOf(all: Pieces, key: string, kind: number, length: number, now: Millis): Partial {
   let one = all.partial.get(key);
   if (one === undefined) {
-    one = { kind, body: new Uint8Array(length), pieces: new Map(), missing: length, lastAt: now };
+    one = { kind, length, pieces: new Map(), missing: length, bytes: 0, lastAt: now };
     all.partial.set(key, one);
-    all.bytes += length;
-    for (const oldest of all.partial.keys()) {
-      if (all.bytes <= piecesBytesMax || oldest === key) break;
-      forget(all, oldest);
-    }
   }
   return one;
 }
 
+/** Memory is taken for what has come, not for what is announced. */
+function add(all: Pieces, one: Partial, at: number, bytes: Uint8Array): void {
+  const counted = bytes.length + pieceOverheadBytes;
+  one.pieces.set(at, owned(bytes));
+  one.missing -= bytes.length;
+  one.bytes += counted;
+  all.bytes += counted;
+}
+
+/** The section that its pieces make; of pieces that overlap it is another one than they name. */
+function put({ length, pieces }: Partial): Uint8Array {
+  const body = new Uint8Array(length);
+  for (const [at, bytes] of pieces) body.set(bytes, at);
+  return body;
+}
+
+function makeRoom(all: Pieces): void {
+  for (const oldest of all.partial.keys()) {
+    if (all.bytes <= piecesBytesMax) return;
+    forget(all, oldest);
+  }
+}
+
 function forget(all: Pieces, key: string): void {
-  all.bytes -= must(all.partial.get(key), 'a section that came in part').body.length;
+  all.bytes -= must(all.partial.get(key), 'a section that came in part').bytes;
   all.partial.delete(key);
 }
 

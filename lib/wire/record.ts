@@ -112,7 +112,7 @@ export function writeTime(w: Writer, time: WallTime, scratch: Writer): void {
 export function readTime(payload: Uint8Array): WallTime {
   const r = new Reader(payload);
   const time = r.varint();
-  if (r.left > 0) throw new Malformed('bytes after a time');
+  r.mustEnd();
   return time;
 }
 
@@ -141,7 +141,7 @@ export function checkRecords(bytes: Uint8Array, count: number, size: number): vo
     else if (kind === RecordKind.time) readTime(r.raw(length));
     else r.skip(length);
   }
-  if (r.left > 0) throw new Malformed('bytes after the last record');
+  r.mustEnd();
 }
 
 /** A run of consecutive records of one stream, as sent in one frame. Immutable. */

@@ -41,6 +41,8 @@ const ignored: ReadonlySet<string> = new Set([
   // they only say when to acknowledge
   ...['receivedAt', 'owesSince'],
   ...['domainHeardAt', 'since', 'firstAt', 'lastAt', 'resentAt'],
+  // of limits that a small world is far from
+  ...['answered', 'joins'],
 ]);
 
 const times: ReadonlySet<string> = new Set([
@@ -53,6 +55,7 @@ const times: ReadonlySet<string> = new Set([
     'requestAt',
     'pushAt',
     'pushFrom',
+    'answerFrom',
     'claimedAt',
     'due',
     'dueAt',

@@ -81,16 +81,23 @@ function badSections(victim: Member): Section[] {
     { kind: Kind.data, body: frame(other, 100, [0, 0, 1, 0, 2, 0, 0]) },
     // an assignment for a rank outside the view
     { kind: Kind.data, body: frame(other, 100, [0, 0, 1, 0, 3, 2, 9, 1]) },
+    // a number that none can have, bytes behind no records
+    { kind: Kind.data, body: frame(other, huge, [0, 0, 1, 0, 2, 0]) },
+    { kind: Kind.data, body: frame(other, 100, [0, 0, 0, 0, 9]) },
     // 255 row entries in no bytes
     { kind: Kind.data, body: frame(other, 100, [0, 255]) },
     { kind: Kind.row, body: body(id, view, Uint8Array.of(0), 0, 0) },
+    { kind: Kind.row, body: body(id, view, Uint8Array.of(0), 0, 0, 0, 4, 0, 1, 2, 0) },
+    { kind: Kind.row, body: body(id, view, Uint8Array.of(0), 0, 0, 0, 0, 9) },
     { kind: Kind.nak, body: body(id, view, 0, 3, 1, 1, 1) },
+    { kind: Kind.nak, body: body(id, view, 0, Uint8Array.of(0), other, 1, 1, 1, 9) },
     { kind: Kind.nak, body: body(id, view, 0, huge, 1, 1, huge) },
     { kind: Kind.nak, body: body(id, view, 0, 1, huge) },
     { kind: Kind.nak, body: body(id, view, 0, 1, 64, 1) },
     { kind: Kind.flush, body: body(id, Uint8Array.of(9)) },
     { kind: Kind.flush, body: body(id, Uint8Array.of(0), 1, 1, Uint8Array.of(0), huge) },
     { kind: Kind.flush, body: body(id, Uint8Array.of(1), 1, 1, 1025) },
+    { kind: Kind.flush, body: body(id, Uint8Array.of(2), view + 1, view, 9) },
     { kind: Kind.control, body: Uint8Array.of(255) },
     { kind: Kind.control, body: new Uint8Array(0) },
     { kind: Kind.link, body: new Uint8Array(0) },
@@ -154,6 +161,33 @@ test('sections with counts, ranks and lengths that cannot be are malformed, each
     }
   }
   t.deepEqual(outcome(net), before);
+  t.true(trafficGoesOn(net, 'after'));
+});
+
+test('what is malformed at its end has no effect at its beginning', (t) => {
+  const net = grouped(names);
+  trafficGoesOn(net, 'before');
+  const [victim, peer] = [at(net, 'a'), at(net, 'b')];
+  const { id, view } = groupOf(victim);
+  const { current } = victim.node.groups.get('g') ?? {};
+  const rows = () => names.map((_, rank) => current?.stability.received(1, rank));
+  const before = rows();
+  const more = 1000;
+  const flags = Uint8Array.of(1);
+  for (const section of [
+    // b has received a thousand of c's, and is behind; then a record that is none, or a byte too many
+    {
+      kind: Kind.data,
+      body: body(id, view, 0, 1, 100, 1, flags, Uint8Array.of(1), 2, more, Uint8Array.of(1, 0, 7, 0)),
+    },
+    { kind: Kind.row, body: body(id, view, flags, 0, 0, more, 1, 0, 9) },
+  ]) {
+    const counted = victim.node.dropped.malformed;
+    inject(net, victim, packet(headerOf(peer), [section]), peer.address);
+    t.is(victim.node.dropped.malformed, counted + 1);
+    t.deepEqual(rows(), before);
+    t.is(current?.paused[1], 0);
+  }
   t.true(trafficGoesOn(net, 'after'));
 });
 

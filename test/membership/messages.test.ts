@@ -86,6 +86,26 @@ test('every message comes back as it was', (t) => {
   for (const message of samples) t.deepEqual(read(write(message)), message);
 });
 
+test('a state in which something is twice is refused', (t) => {
+  const [first, second] = state.nodes;
+  const red = state.groups.get('red');
+  if (!first || !second || !red) throw new Error('no samples');
+  const blue = { ...red, name: 'blue', id: 20481 };
+  const groups = (...list: readonly (typeof red)[]) => new Map(list.map((each, i) => [String(i), each]));
+  t.notThrows(() => read(write({ kind: 'welcome', state: { ...state, groups: groups(red, blue) }, decrees: [] })));
+  const twice: readonly Partial<DomainState>[] = [
+    { nodes: [first, { ...second, incarnation: first.incarnation }] },
+    { nodes: [first, { ...second, name: first.name }] },
+    { groups: groups(red, { ...blue, name: red.name }) },
+    { groups: groups(red, { ...blue, id: red.id }) },
+    { groups: groups({ ...red, members: [...red.members, ...red.members] }) },
+  ];
+  for (const bad of twice) {
+    const bytes = write({ kind: 'welcome', state: { ...state, ...bad }, decrees: [] });
+    t.throws(() => read(bytes), { instanceOf: Malformed, message: /twice/ });
+  }
+});
+
 test('a truncated message is refused', (t) => {
   for (const message of samples) {
     const bytes = write(message);

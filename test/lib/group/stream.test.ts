@@ -66,7 +66,7 @@ function invariantsHold(stream: Stream, model: Model, list: readonly MadeRecord[
     next === stream.received + 1 &&
     (chunks.length === 0 ? model.stable >= stream.received : lastOf(chunks[0] as never) > model.stable) &&
     stream.unstableBytes === unstableBytes &&
-    stream.aheadBytes === stream.ahead.reduce((sum, { bytes }) => sum + bytes.length, 0) &&
+    stream.aheadBytes === stream.ahead.reduce((sum, { bytes }) => sum + bytes.length + frameOverheadBytes, 0) &&
     stream.received === model.received &&
     stream.known === model.known
   );
