@@ -1,8 +1,8 @@
 /**
  * What `npm run nightly` runs: seeds that nobody has played before, so many that each rare moment of the protocol has to come
  * about in them, some of them twice and on two versions of Node.js, which has to give the same traces; the small worlds of the
- * explorer; every mutant; ten minutes of everything with real processes. A failure prints what replays it. Some three hours
- * on two cores; words after `--` choose steps by name.
+ * explorer; every mutant; the fuzzers of all parsers; ten minutes of everything with real processes. A failure prints what
+ * replays it. Some three and a half hours on two cores; words after `--` choose steps by name.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,7 @@ const steps = [
   ['explore', 'explorer', '--joins', '1', '--crashes', '1'],
   ['explore-mutants', 'explorer', '--mutants'],
   ['mutants', 'mutants'],
+  ['fuzz', 'fuzz', '--seconds', '300'],
   ['soak', 'trials', '--only', 'soak'],
 ];
 

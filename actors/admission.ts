@@ -19,7 +19,7 @@ const clientsMax = 10_000;
 
 /** Nothing came yet. */
 export function createAdmission(): Admission {
-  return { waiting: new Queue(), busy: false, handled: new Map() };
+  return { waiting: new Queue(), waitingBytes: 0, busy: false, handled: new Map() };
 }
 
 /** A request came. */
@@ -28,8 +28,14 @@ export function takeRequest(member: Member, item: Extract<GroupItem, { kind: 're
   const request: RequestItem = { ...item, life: host.life };
   // its client begins anew here
   if (item.previous === 0) admission.handled.delete(item.request.client);
-  if (admission.waiting.length >= queueLengthMax) refuse(member, request, 'too many requests wait here', true);
-  else admission.waiting.push(request);
+  const { length } = item.payload;
+  const isTooMuch = admission.waitingBytes > 0 && admission.waitingBytes + length > host.options.queueBytesMax;
+  if (admission.waiting.length >= queueLengthMax || isTooMuch) {
+    refuse(member, request, 'too many requests wait here', true);
+  } else {
+    admission.waiting.push(request);
+    admission.waitingBytes += length;
+  }
   if (!admission.busy) proceed(member);
 }
 
@@ -38,6 +44,7 @@ function proceed(member: Member): void {
   const { admission } = member;
   admission.busy = false;
   for (let request = admission.waiting.shift(); request; request = admission.waiting.shift()) {
+    admission.waitingBytes -= request.payload.length;
     const verdict = judge(member, request);
     if (isPromise(verdict)) {
       admission.busy = true;
@@ -82,9 +89,8 @@ function judge(member: Member, { previous, request, payload, life }: RequestItem
 }
 
 function thrown(member: Member, error: unknown): string {
-  member.log.error(
-    `accept of '${member.group}' threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  member.host.notes.note('error', `accept ${member.group}`, `accept of '${member.group}' threw: ${why}`);
   return 'it could not be decided whether to let it in';
 }
 

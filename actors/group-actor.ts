@@ -186,9 +186,8 @@ function heed(member: Member, item: Delivery): void {
     if (kindOf(item.payload) === kindDigest) takeDigest(member, item);
     else takeInternal(member, item);
   } catch (error) {
-    member.log.error(
-      `what ${item.from.name} says to the members of '${member.group}' is not understood: ${String(error)}`,
-    );
+    const what = `what ${item.from.name} says to the members of '${member.group}' is not understood: ${String(error)}`;
+    member.host.notes.note('error', `internal ${member.group}`, what);
   }
 }
 
@@ -221,7 +220,8 @@ function decode(member: Member, item: Extract<Taken, { kind: 'delivery' | 'direc
   } catch (error) {
     // the same bytes fail at every replica: leaving the message out keeps them equal
     member.dropped += 1;
-    member.log.error(`a message to '${member.group}' cannot be decoded and is dropped: ${String(error)}`);
+    const what = `a message to '${member.group}' cannot be decoded and is dropped: ${String(error)}`;
+    member.host.notes.note('error', `undecodable ${member.group}`, what);
     return undecodable;
   }
 }
@@ -281,7 +281,8 @@ function direct(
 ): Promise<void> | undefined {
   const { onDirect } = member.behavior;
   if (!onDirect) {
-    member.log.warn(`a direct message from ${item.from.name} is dropped: '${member.group}' has no onDirect`);
+    const what = `a direct message from ${item.from.name} is dropped: '${member.group}' has no onDirect`;
+    member.host.notes.note('warn', `direct ${member.group}`, what);
     return undefined;
   }
   if (!member.view) return undefined;

@@ -15,6 +15,7 @@ import type { Queue } from '../lib/queue.js';
 import type { Transport } from '../transport/transport.js';
 import { NotAMember, NotInDomain, NotLocal } from './errors.js';
 import type { Feed } from './feed.js';
+import type { LimitedLog } from './log-limit.js';
 import { inside, type NactActor, type NactParent, type NactRef, type NactSystem } from './nact-internals.js';
 import type { Mailbox } from './mailbox.js';
 import type { GroupStream } from './observables.js';
@@ -92,6 +93,8 @@ export interface Host {
   readonly system: NactSystem;
   readonly options: ResolvedOptions;
   readonly log: Logger;
+  /** For what others cause, however often. */
+  readonly notes: LimitedLog;
   /** The nact actor that runs the core. */
   actor: NactActor | undefined;
   life: Life;
@@ -227,6 +230,8 @@ export interface RequestItem extends Extract<GroupItem, { kind: 'request' }> {
 /** Requests that came to this member, one let in or refused after the other. */
 export interface Admission {
   readonly waiting: Queue<RequestItem>;
+  /** Of these. */
+  waitingBytes: number;
   /** Whether `accept` is at one of them. */
   busy: boolean;
   /** By client, the last request that was let in or refused for good. */

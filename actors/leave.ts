@@ -184,6 +184,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   endForcing(host, new CannotForce(why));
   host.ready.reject(error ?? new NotAMember(host.options.domain, why));
   host.domain.complete();
+  host.notes.close();
   const closed = Promise.all([host.transport?.close(), host.next?.close()]);
   host.transport = undefined;
   host.keys?.close();

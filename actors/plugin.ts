@@ -7,6 +7,7 @@ import { SystemNameTaken } from './errors.js';
 import { deferred, hosts, registerHost, type Host } from './host.js';
 import { beginLeaveDomain, wrapSystem } from './leave.js';
 import { outside, type NactActor, type NactSystem } from './nact-internals.js';
+import { limitedLog } from './log-limit.js';
 import { resolveOptions } from './options.js';
 import { patchFind, refCodec } from './references.js';
 import { newLife, openHost, turn } from './transport-actor.js';
@@ -29,6 +30,7 @@ export function groups(options: GroupsOptions): Plugin {
       system: nactSystem,
       options: resolved,
       log: resolved.logger,
+      notes: limitedLog(resolved.logger, () => ({ node: host.life.id })),
       actor: undefined,
       life: newLife(resolved),
       keys: undefined,

@@ -11,7 +11,7 @@ import { assertNever } from '../lib/assert.js';
 import type { Effect } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
 import { gauge, isLater } from '../lib/inspect.js';
-import { createNode, defaults, nextTick, ready, step, type Node } from '../lib/node.js';
+import { createNode, defaults, nextTick, ready, step, turnAway, type Node } from '../lib/node.js';
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
@@ -126,6 +126,8 @@ function handlers(host: Host): TransportHandlers {
   return {
     datagram(bytes, from) {
       noteAllocated(bytes.length);
+      const { core } = host.life;
+      if (core && turnAway(core, bytes)) return;
       host.inbox.push({ kind: 'datagram', bytes, from });
       host.datagramsTaken += 1;
       wake(host);
@@ -374,7 +376,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
       case 'trace':
         break;
       case 'log':
-        host.log.log(effect.level, effect.message, { node: host.life.id, ...effect.fields });
+        logEffect(host, effect);
         break;
       case 'domain':
         state = effect.state;
@@ -422,6 +424,12 @@ function perform(host: Host, effects: readonly Effect[]): void {
   }
   // last: what a node said before it left counts
   if (state) followDomain(host, state);
+}
+
+/** What tells from whom something came may come as often as that. */
+function logEffect(host: Host, { level, message, fields }: Effect & { kind: 'log' }): void {
+  if (level === 'warn' && 'from' in fields) host.notes.note(level, message, `${message}, from ${fields['from']}`);
+  else host.log.log(level, message, { node: host.life.id, ...fields });
 }
 
 async function probe(host: Host, transport: Transport, to: string): Promise<void> {

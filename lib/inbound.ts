@@ -13,18 +13,32 @@ import { nextLinkMessage, takeLinkAck } from './link.js';
 import { controlMessage, heard, receive as receiveControl } from './membership/membership.js';
 import { type Node, linkTo } from './node-state.js';
 import { Malformed, Reader } from './wire/bytes.js';
-import { type PacketHeader, Section, readHeader, readSection } from './wire/packet.js';
+import { type PacketHeader, Section, readHeader, readSection, whose } from './wire/packet.js';
 import { takePiece } from './wire/pieces.js';
+
+/**
+ * Whether bytes are no packet of this domain: they are counted, and the node need not be stepped for them. An error is not made for
+ * each, and nobody is woken: whoever sends noise is to cost little.
+ */
+export function turnAway(node: Node, bytes: Uint8Array): boolean {
+  const of = whose(bytes, node.out.domain);
+  if (of === 'ours') return false;
+  node.packetsIn++;
+  if (of === 'none') node.dropped.malformed++;
+  else node.dropped.foreign++;
+  return true;
+}
 
 /** Takes in a packet, from wherever it came. */
 export function receivePacket(node: Node, bytes: Uint8Array, from: string, now: Millis): void {
+  if (turnAway(node, bytes)) return;
   const r = new Reader(bytes);
   node.packetsIn++;
   unlessMalformed(node, () => {
     const header = readHeader(r);
     const { source, destination } = header;
     const isForMe = destination === 0 || destination === node.options.incarnation;
-    if (header.domain !== node.out.domain || source === node.options.incarnation || !isForMe) {
+    if (source === node.options.incarnation || !isForMe) {
       node.dropped.foreign++;
       return;
     }

@@ -46,6 +46,7 @@ import { createOutbox, finishAll, growDatagrams, shrinkDatagrams } from './outbo
 import { tagOf } from './wire/packet.js';
 import { createPieces, forgetPieces } from './wire/pieces.js';
 
+export { turnAway } from './inbound.js';
 export type { Node } from './node-state.js';
 export { defaults } from './options.js';
 export type { NodeOptions } from './options.js';

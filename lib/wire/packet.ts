@@ -88,6 +88,13 @@ export function readHeader(r: Reader): PacketHeader {
   return { domain, founding, number, source: r.varint(), destination: r.varint() };
 }
 
+/** Whose bytes are, by the first of them: `none` are no packet of this version, `other` one of another domain. */
+export function whose(bytes: Uint8Array, domain: number): 'none' | 'other' | 'ours' {
+  if (bytes.length < stampAt || bytes[0] !== 0x4e || bytes[1] !== 0x47 || bytes[2] !== wireVersion) return 'none';
+  const tag = (bytes[3] as number) | ((bytes[4] as number) << 8) | ((bytes[5] as number) << 16);
+  return (tag | ((bytes[6] as number) << 24)) >>> 0 === domain ? 'ours' : 'other';
+}
+
 /** Opens a section; returns what {@link endSection} needs. */
 export function beginSection(w: Writer, kind: number): number {
   w.u8(kind);

@@ -5,6 +5,7 @@ import { incarnationOf } from '../../lib/ids.js';
 import { statistics } from '../../lib/inspect.js';
 import { nextTick, step } from '../../lib/node.js';
 import { Section as Kind, wireVersion } from '../../lib/wire/packet.js';
+import { everyKind, kinds } from './every-kind.js';
 import {
   type Member,
   type Network,
@@ -251,46 +252,6 @@ test('packets to another incarnation, of another domain, of oneself or of a stra
   t.deepEqual(outcome(net), before);
   t.true(trafficGoesOn(net, 'after'));
 });
-
-/**
- * A run in which packets of every kind are sent: a join with its transfer, loss, a crash with unequal rows. `watch`
- * sees each packet just before it is sent.
- */
-function everyKind(watch: (net: Network, packet: Packet) => void): Network {
-  const net = grouped(names);
-  let isLossy = false;
-  net.rule = (sent) => {
-    watch(net, sent);
-    const fromTo = `${sent.from} ${sent.to}`;
-    if (sent.holds.some((kind) => kind === 'cut' || kind === 'fetch')) isLossy = false;
-    const isLost =
-      isLossy && fromTo !== 'at-c at-b' && sent.holds.some((kind) => ['data', 'row', 'nak'].includes(kind));
-    return isLost ? 'drop' : 'pass';
-  };
-  for (const name of names) multicast(net, name, name);
-  run(net, 50);
-  start(net, 'd');
-  runUntil(net, () => at(net, 'd').node.domain?.nodes.length === 4, 'd is in the domain');
-  join(net, 'd');
-  runUntil(net, () => isQuiet(net), 'd is in the group');
-  const { rule } = net;
-  let lost = 0;
-  net.rule = (sent) => (sent.holds.includes('data') && sent.to === 'at-a' && lost++ < 1 ? 'drop' : rule(sent));
-  multicast(net, 'b', 'lost once');
-  runUntil(net, () => isQuiet(net), 'the gap is filled');
-  net.rule = rule;
-  isLossy = true;
-  multicast(net, 'c', 'last words');
-  run(net, 1.5);
-  crash(net, 'c');
-  runUntil(net, () => isQuiet(net), 'a view without c');
-  return net;
-}
-
-const kinds = [
-  ...['data', 'row', 'nak', 'report', 'cut', 'have-all', 'fetch', 'fetched', 'install', 'link', 'link-ack'],
-  ...['heartbeat', 'hello', 'invitation', 'offer', 'request', 'accept', 'accepted', 'decided', 'welcome'],
-];
 
 test('a run has packets of every kind that the other tests mutilate', (t) => {
   const seen = new Set<string>();

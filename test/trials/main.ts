@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { ask } from './ask.js';
 import { badInput } from './bad-input.js';
 import { crashDetection } from './crash-detection.js';
+import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { kills } from './kills.js';
 import { manyViews } from './many-views.js';
@@ -19,7 +20,19 @@ import { openStage, within } from './stage.js';
 import { transfer } from './transfer.js';
 import { lineOf, reportTo, tableOf, type Figure, type Length, type Trial } from './trial.js';
 
-const trials: readonly Trial[] = [kills, crashDetection, idle, manyViews, transfer, speed, ask, badInput, readme, soak];
+const trials: readonly Trial[] = [
+  kills,
+  crashDetection,
+  idle,
+  manyViews,
+  transfer,
+  speed,
+  ask,
+  badInput,
+  flood,
+  readme,
+  soak,
+];
 /** No trial takes longer. */
 const trialMillisMax = 20 * 60 * 1000;
 

@@ -1,0 +1,294 @@
+/** What is fuzzed: every parser of what comes from outside a process. */
+import { deepStrictEqual } from 'node:assert/strict';
+import { NotDecodable } from '../../actors/errors.js';
+import { snapshotDecoder, stateEncoder } from '../../actors/snapshot.js';
+import { createTable, foundTable, openTable, type StructureTable } from '../../actors/structures.js';
+import { parseAsk } from '../../actors/tools/member-ask.js';
+import { parseSend } from '../../actors/tools/member-send.js';
+import { decodeWith, encodeValue, encodeWith } from '../../actors/values.js';
+import { noRefs } from '../../actors/wire-format.js';
+import { flushMessage, linkContext, linkMessage } from '../../lib/group/messages.js';
+import { controlMessage } from '../../lib/membership/messages.js';
+import { check } from '../../lib/trace/check.js';
+import { parseTrace } from '../../lib/trace/parse.js';
+import { formatReport } from '../../lib/trace/report.js';
+import { Malformed, Reader, Writer } from '../../lib/wire/bytes.js';
+import type { Codec } from '../../lib/wire/schema.js';
+import { addressFault, domainTag, parseAddress } from '../../transport/addresses.js';
+import {
+  encodeGreeting,
+  GreetingReader,
+  messageBytesMax,
+  MessageReader,
+  meshMagic,
+  writeMessages,
+} from '../../transport/framing.js';
+import { kindMax } from '../../transport/outflow.js';
+import { goodTrace } from '../trace/good.js';
+import type { Target } from './fuzz.js';
+import { type Moment, moments, recorded, takeInAt } from './moments.js';
+
+const text = new TextEncoder();
+const untext = new TextDecoder();
+
+function wordsOf(...words: readonly string[]): number[][] {
+  return words.map((word) => [...text.encode(word)]);
+}
+
+/** Throws unless a parser refused what it was given in the way it is to. */
+function onlyRefused(error: unknown, by: abstract new (...args: never[]) => Error): void {
+  if (!(error instanceof by)) throw error;
+}
+
+/** A node at some moment of its life takes in packets, as its runner would give them, and goes on. */
+const datagrams: Target = {
+  name: 'datagrams',
+  shows:
+    'packets of every kind, and noise, to a node: founding, joining, in a group, in a view change, giving a state, alone',
+  bytesMax: 4096,
+  words: [],
+  seeds: () => recorded(),
+  run(input) {
+    const all = moments();
+    takeInAt(all[(input[0] ?? 0) % all.length] as Moment, input.subarray(1));
+  },
+};
+
+/** A message that is read is written again as the same bytes: there is one form of each, and nothing is left over. */
+function rewritten<T>(codec: Codec<T>, bytes: Uint8Array): void {
+  const r = new Reader(bytes);
+  let message: T;
+  try {
+    message = codec.read(r);
+  } catch (error) {
+    onlyRefused(error, Malformed);
+    return;
+  }
+  const w = new Writer(256);
+  codec.write(w, message);
+  deepStrictEqual(w.take(), bytes.slice(0, r.at));
+}
+
+const codecs = [controlMessage, flushMessage, linkContext, linkMessage] as const;
+
+/** The messages of both planes. */
+const messages: Target = {
+  name: 'messages',
+  shows: 'control, flush and link messages: what is read is written again as the same bytes',
+  bytesMax: 4096,
+  words: [],
+  seeds: () => recorded().flatMap((packets) => codecs.map((_, i) => Uint8Array.of(i, ...packets.subarray(4)))),
+  run: (input) => rewritten(codecs[(input[0] ?? 0) % codecs.length] as Codec<unknown>, input.subarray(1)),
+};
+
+const tag = domainTag('fuzz');
+
+/** What a stream says, read in pieces of this size: who greets, what came, and why it ends. */
+function readStream(bytes: Uint8Array, size: number, isMesh: boolean): unknown {
+  const greeting = isMesh ? new GreetingReader(tag, meshMagic) : new GreetingReader(tag);
+  const reader = new MessageReader(isMesh ? kindMax : 0);
+  const said: { address?: string; refused?: string; messages: [number, Uint8Array][] } = { messages: [] };
+  let isGreeted = false;
+  for (let at = 0; at < bytes.length && said.refused === undefined; at += size) {
+    let chunk: Uint8Array = bytes.slice(at, at + size);
+    if (!isGreeted) {
+      const result = greeting.push(chunk);
+      if (result.kind === 'bad') said.refused = result.reason;
+      if (result.kind !== 'hello') continue;
+      isGreeted = true;
+      said.address = result.address;
+      chunk = result.rest;
+    }
+    const reason = reader.push(chunk, (message, kind) => {
+      if (message.length > messageBytesMax) throw new Error(`a message of ${message.length} bytes`);
+      said.messages.push([kind, message.slice()]);
+    });
+    if (reason !== null) said.refused = reason;
+  }
+  return said;
+}
+
+/** Stream frames. */
+const streams: Target = {
+  name: 'streams',
+  shows: 'greetings and messages of connections: the same, in whatever pieces they come',
+  bytesMax: 2048,
+  words: [[0x8b, 0x4e, 0x47, 0x53], [0x8b, 0x4e, 0x47, 0x4d], [...tag], [0, 0x10, 0, 0], [0, 0x0f, 0xff, 0xff]],
+  seeds: () =>
+    [false, true].map((isMesh) => {
+      const pieces = [encodeGreeting(tag, '127.0.0.1:4000', ...(isMesh ? [meshMagic] : []))];
+      for (let kind = 0; kind <= (isMesh ? kindMax : 0); kind++)
+        writeMessages([Uint8Array.of(1, 2, 3), new Uint8Array(0)], (bytes) => pieces.push(bytes), kind);
+      return Uint8Array.of(isMesh ? 1 : 0, ...pieces.flatMap((bytes) => [...bytes]));
+    }),
+  run(input) {
+    const isMesh = (input[0] ?? 0) % 2 === 1;
+    const bytes = input.subarray(1);
+    const whole = readStream(bytes, Infinity, isMesh);
+    for (const size of [1, 3, 64]) deepStrictEqual(readStream(bytes, size, isMesh), whole);
+  },
+};
+
+let table: StructureTable | undefined;
+
+function tableOfThree(): StructureTable {
+  if (table) return table;
+  table = createTable();
+  foundTable(table);
+  openTable(table, 3);
+  table.reader.structures.push(['type', 'n'], ['a'], ['bytes', 'more', 'set']);
+  return table;
+}
+
+/** Messages of applications. What is read can be sent, and arrives as it was. */
+const codec: Target = {
+  name: 'codec',
+  shows: 'messages of applications, with structures: what is read can be sent again, and is the same when it arrives',
+  bytesMax: 4096,
+  words: [
+    ...wordsOf('__proto__', 'constructor', 'type'),
+    [0xd9, 0xe0, 0x00],
+    [0xd9, 0x9c, 0xa6],
+    [0xd9, 0x9c, 0xa4],
+    [0xd8, 0x56],
+    [0xc2],
+    [0x1d, 3],
+    [0x1e, 3],
+    [0xfb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0],
+  ],
+  seeds: () =>
+    [
+      { type: 'put', n: 5, list: [1, -1, 2.5, 2 ** 40, null, undefined, true], text: 'é€😀' },
+      new Map<unknown, unknown>([
+        [7, 7n],
+        [new Date(5), new Set([1, 2n ** 70n, -(2n ** 70n)])],
+      ]),
+      [
+        Float64Array.of(1),
+        new DataView(new ArrayBuffer(3)),
+        new ArrayBuffer(2),
+        Uint8Array.of(1),
+        BigInt64Array.of(1n),
+      ],
+      { a: { a: { bytes: Uint8Array.of(1), more: [], set: {} } } },
+      Uint8Array.of(1, 2, 3),
+    ].flatMap((value) => [
+      encodeValue(value),
+      encodeWith({ ...tableOfThree(), find: findIn(tableOfThree()) }, value, noRefs),
+    ]),
+  run(input) {
+    let value: unknown;
+    try {
+      value = decodeWith(tableOfThree(), input.slice(), noRefs);
+    } catch (error) {
+      onlyRefused(error, NotDecodable);
+      return;
+    }
+    deepStrictEqual(decodeWith(tableOfThree(), encodeValue(value), noRefs), value);
+  },
+};
+
+/** Counts nothing, so that an input means the same whatever came before it. */
+function findIn({ reader }: StructureTable) {
+  return (keys: readonly string[]): number => reader.structures.findIndex((known) => known.join() === keys.join());
+}
+
+/** States. */
+const snapshots: Target = {
+  name: 'snapshots',
+  shows: 'chunks of states: values, or refused',
+  bytesMax: 4096,
+  words: wordsOf('__proto__', 'constructor'),
+  seeds: () => {
+    const state = {
+      map: new Map([['k', [1, 2.5, -3, 2n ** 70n]]]),
+      rows: Array.from({ length: 4 }, (_, id) => ({ id, name: `é${id}`, at: new Date(id) })),
+      set: new Set([Uint8Array.of(1), null, undefined, true]),
+    };
+    return [stateEncoder(state, noRefs).next().chunk];
+  },
+  run(input) {
+    const decoder = snapshotDecoder(noRefs);
+    try {
+      decoder.push(input.slice());
+      decoder.finish();
+    } catch (error) {
+      onlyRefused(error, NotDecodable);
+    }
+  },
+};
+
+/** Trace files. */
+const traces: Target = {
+  name: 'traces',
+  shows: 'trace files: read and checked, or refused with a place',
+  bytesMax: 8192,
+  words: wordsOf('\n', '"e":', '{"e":"view"', '"a#1"', 'null', '[]', '1e999', '__proto__', '-1', '""'),
+  seeds: () => {
+    const records = goodTrace().map((record) => JSON.stringify(record));
+    const kinds = new Map(records.map((record) => [/"e":"[^"]*"/.exec(record)?.[0], record]));
+    return [...[...kinds.values()].map((record) => `${record}\n`), records.slice(0, 40).join('\n')].map((trace) =>
+      text.encode(trace),
+    );
+  },
+  run(input) {
+    const parsed = parseTrace('fuzz', untext.decode(input));
+    if (!parsed.ok) {
+      if (parsed.error.reason === '' || parsed.error.line < 1) throw new Error('refused without a reason or a place');
+      return;
+    }
+    const report = check(parsed.records, {});
+    if (formatReport(report).length === 0) throw new Error('no report');
+  },
+};
+
+/** Lines that people and scripts write. */
+const lines: Target = {
+  name: 'lines',
+  shows: 'commands of a member and addresses: taken, or refused with a sentence',
+  bytesMax: 512,
+  words: wordsOf(
+    ' ',
+    '--size',
+    '--order',
+    '--rate',
+    '--uniform',
+    'total',
+    'all',
+    'majority',
+    '1e9',
+    '-0',
+    ':',
+    '[::1]',
+    '%',
+  ),
+  seeds: () =>
+    [
+      '5 --size 10 --order total --uniform --rate 3',
+      'all what is it',
+      '3 text',
+      '127.0.0.1:4000',
+      '[fe80::1%eth0]:1',
+    ].map((line) => text.encode(line)),
+  run(input) {
+    const line = untext.decode(input);
+    const words = line.trim().split(/\s+/);
+    const attempts = [
+      () => parseSend(words),
+      () => parseAsk(words, line.trim()),
+      () => parseAddress(line),
+      () => addressFault(line),
+    ];
+    for (const attempt of attempts) {
+      try {
+        attempt();
+      } catch (error) {
+        const isSentence = error instanceof Error && error.message.length > 10;
+        if (!isSentence || error instanceof TypeError || error instanceof RangeError) throw error;
+      }
+    }
+  },
+};
+
+/** All of them. */
+export const targets: readonly Target[] = [datagrams, messages, streams, codec, snapshots, traces, lines];
