@@ -8,6 +8,7 @@ import { explain as explainCore } from '../lib/explain.js';
 import { statistics, wedgedFor } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { guard } from './context.js';
+import { domainKeys, type DomainKeys } from './domain-keys.js';
 import { NotAMember } from './errors.js';
 import { forceOn } from './forcing.js';
 import { deferred, hostOf, memberOf, tell, type Host, type Member } from './host.js';
@@ -190,6 +191,8 @@ export interface Domain {
    * has come of it after 20 times `detector.timeout`.
    */
   forceOn(nodes: readonly string[]): Promise<void>;
+  /** The keys under which this node encrypts and is encrypted for, to be changed while it runs. */
+  readonly keys: DomainKeys;
   /**
    * Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way.
    *
@@ -215,6 +218,7 @@ export function domain(system: Ref<never>): Domain {
       return groupsOf(host);
     },
     forceOn: (nodes) => forceOn(host, nodes),
+    keys: domainKeys(host),
     statistics: () => statisticsOf(host),
   };
 }

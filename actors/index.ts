@@ -18,6 +18,7 @@ export {
   views,
 } from './api.js';
 export type { Domain } from './api.js';
+export type { DomainKeys } from './domain-keys.js';
 export { ask } from './asking.js';
 export { digestOf } from './digest.js';
 export {

@@ -126,6 +126,7 @@ function handlers(host: Host): TransportHandlers {
   return {
     datagram(bytes, from) {
       noteAllocated(bytes.length);
+      noteEncrypted(host, bytes);
       const { core } = host.life;
       if (core && turnAway(core, bytes)) return;
       host.inbox.push({ kind: 'datagram', bytes, from });
@@ -134,6 +135,7 @@ function handlers(host: Host): TransportHandlers {
     },
     stream(bytes, from) {
       noteAllocated(bytes.length);
+      noteEncrypted(host, bytes);
       host.inbox.push({ kind: 'stream', bytes, from });
       host.datagramsTaken += 1;
       wake(host);
@@ -253,6 +255,11 @@ function startCore(host: Host): void {
   host.timerDue = Infinity;
 }
 
+/** Under a key each message is in memory a second time, as it goes over the network. */
+function noteEncrypted(host: Host, bytes: Uint8Array): void {
+  if (host.keys !== undefined) noteAllocated(bytes.length);
+}
+
 /** Memory for frames, not cleared. */
 function allocate(bytes: number): Uint8Array {
   noteAllocated(bytes);
@@ -354,12 +361,15 @@ function perform(host: Host, effects: readonly Effect[]): void {
   for (const effect of effects) {
     switch (effect.kind) {
       case 'multicast':
+        noteEncrypted(host, effect.bytes);
         transport.multicast(effect.bytes);
         break;
       case 'unicast':
+        noteEncrypted(host, effect.bytes);
         transport.unicast(effect.to, effect.bytes);
         break;
       case 'stream':
+        noteEncrypted(host, effect.bytes);
         transport.stream(effect.to, effect.bytes);
         break;
       case 'tether':

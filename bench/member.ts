@@ -6,6 +6,7 @@
  * later, so that flow control always has something to let in and no promise is made per message. A `dispatch` has no
  * receipt: there the last message of each step is a `multicast`.
  */
+import { createHash } from 'node:crypto';
 import { dispatch, start } from 'nact';
 import { domain as domainOf, groups, multicast, ready, spawnMember, tcp, udpMulticast } from '../actors/index.js';
 import type { GroupRef, Receipt } from '../actors/index.js';
@@ -41,7 +42,8 @@ async function open({ contender, point, index, domain, address, port }: Assignme
   const transport = isTcp
     ? tcp({ listen: index === 0 ? `127.0.0.1:${port}` : '127.0.0.1:0', seeds })
     : udpMulticast({ address, port });
-  const system = start({ name: `bench-${index}` }, groups({ domain, name: `member-${index}`, transport }));
+  const key = contender.keyed ? { key: createHash('sha256').update(domain).digest() } : {};
+  const system = start({ name: `bench-${index}` }, groups({ domain, name: `member-${index}`, transport, ...key }));
   await ready(system);
   // a member delivers its own messages, too
   const tally = createTally(point.members, point.bytes, -1);

@@ -55,6 +55,8 @@ export interface GroupsContender {
   readonly order: OrderChoice;
   readonly transport: TransportChoice;
   readonly through: ThroughChoice;
+  /** Whether everything is encrypted. */
+  readonly keyed: boolean;
 }
 
 /** How long and how often. */
@@ -96,6 +98,8 @@ export interface Choices {
   readonly orders: readonly OrderChoice[];
   readonly transports: readonly TransportChoice[];
   readonly throughs: readonly ThroughChoice[];
+  /** Without a key, with one, or both. */
+  readonly keyed: readonly boolean[];
   /** Whether the packed baseline is wanted too. */
   readonly limit: boolean;
 }
@@ -117,11 +121,13 @@ function pointsOf(choices: Choices): Point[] {
   );
 }
 
-function contendersOf({ limit, orders, transports, throughs }: Choices): Contender[] {
+function contendersOf({ limit, orders, transports, throughs, keyed: keys }: Choices): Contender[] {
   const baselines: Contender[] = limit ? [{ kind: 'raw' }, { kind: 'packed' }] : [{ kind: 'raw' }];
   const ours = orders.flatMap((order) =>
     transports.flatMap((transport) =>
-      throughs.map((through) => ({ kind: 'groups' as const, order, transport, through })),
+      throughs.flatMap((through) =>
+        keys.map((keyed) => ({ kind: 'groups' as const, order, transport, through, keyed })),
+      ),
     ),
   );
   return [...baselines, ...ours];
@@ -143,10 +149,9 @@ export function sendersOf(point: Point): number[] {
 export function nameOf(contender: Contender): string {
   if (contender.kind === 'peer') return contender.peer;
   if (contender.kind !== 'groups') return contender.kind;
-  const { order, transport, through } = contender;
-  return [order, transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through]
-    .filter(Boolean)
-    .join('-');
+  const { order, transport, through, keyed } = contender;
+  const besides = [transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through, keyed ? 'key' : ''];
+  return [order, ...besides].filter(Boolean).join('-');
 }
 
 /** A point in words. */

@@ -36,6 +36,7 @@ npm run bench -- rates [options]
   --rounds 3             each figure is the median of so many
 ${effortHelp}
   --multicasts N         instead, until every process has seen so many
+  --key                  also under a key: everything encrypted
   --limit                also the limit: messages packed by hand, without any protocol
   --json FILE            writes all figures to FILE
   --svg FILE             writes a plot: times raw over bytes of a message
@@ -71,6 +72,7 @@ const spec = {
   through: { type: 'string' },
   members: { type: 'string' },
   multicasts: { type: 'string' },
+  key: { type: 'boolean' },
   limit: { type: 'boolean' },
   json: { type: 'string' },
   svg: { type: 'string' },
@@ -104,6 +106,7 @@ function readChoices(given: Given): Choices {
     transports: list('transports', given.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
     throughs: list('through', given.through ?? 'multicast', (item) => oneOf('through', item, throughChoices)),
     members: list('members', given.members ?? '4', (item) => number('members', item, 2, 64, true)),
+    keyed: given.key ? [false, true] : [false],
     limit: given.limit ?? false,
   };
   if (choices.throughs.includes('dispatch') && choices.orders.includes('uniform')) {

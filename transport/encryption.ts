@@ -4,7 +4,7 @@
  * 60,000 bytes. Nonces are counters under keys that one sender uses in one life, so that GCM's frailty, a nonce used twice, does not
  * arise.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
 
 const algorithm = 'aes-256-gcm';
 
@@ -46,24 +46,50 @@ export function encrypt(
   return encrypted;
 }
 
-/** Decrypts what came in one piece or several, into as many; null if any bit of it is not as it was sent. */
+/** Decrypts bytes, into memory of their own; null if any bit of them, or of `authenticated`, is not as it was sent. */
 export function decrypt(
+  key: Uint8Array,
+  counter: number,
+  bytes: Uint8Array,
+  authenticated: Uint8Array,
+  tag: Uint8Array,
+): Uint8Array | null {
+  const decipher = decipherFor(key, counter, authenticated, tag);
+  const decrypted = decipher.update(bytes);
+  return isAuthentic(decipher) ? plain(decrypted) : null;
+}
+
+/** The same of bytes that came in pieces, into as many. */
+export function decryptPieces(
   key: Uint8Array,
   counter: number,
   pieces: readonly Uint8Array[],
   authenticated: Uint8Array,
   tag: Uint8Array,
 ): Uint8Array[] | null {
+  const decipher = decipherFor(key, counter, authenticated, tag);
+  const decrypted = pieces.map((piece) => plain(decipher.update(piece)));
+  return isAuthentic(decipher) ? decrypted : null;
+}
+
+function decipherFor(key: Uint8Array, counter: number, authenticated: Uint8Array, tag: Uint8Array): DecipherGCM {
   setNonce(counter);
   const decipher = createDecipheriv(algorithm, key, nonce, options);
   decipher.setAuthTag(tag);
   decipher.setAAD(authenticated);
-  const decrypted: Uint8Array[] = [];
-  for (const piece of pieces) decrypted.push(decipher.update(piece));
+  return decipher;
+}
+
+function isAuthentic(decipher: DecipherGCM): boolean {
   try {
     decipher.final();
+    return true;
   } catch {
-    return null;
+    return false;
   }
-  return decrypted;
+}
+
+/** On a Buffer `slice` would mean something else to the receiver. */
+function plain({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

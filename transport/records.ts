@@ -7,7 +7,7 @@
  * Kind 1 says that what follows is under another key of the ring, whose id is its content: so a domain changes its key while its
  * connections last. The keys of the two directions are derived from the domain's key and all that was said when the connection began.
  */
-import { decrypt, encrypt, tagBytes } from './encryption.js';
+import { decryptPieces, encrypt, tagBytes } from './encryption.js';
 import type { DomainKey, Keyring } from './keyring.js';
 
 const Kind = { bytes: 0, rekey: 1 } as const;
@@ -144,7 +144,7 @@ export class RecordReader {
     if (this.#options.keyring.find(this.#domainKey.id) === undefined) {
       return `key ${this.#domainKey.name} was removed here and is still used there`;
     }
-    const opened = decrypt(
+    const opened = decryptPieces(
       this.#key,
       this.#counter,
       this.#pieces,

@@ -73,6 +73,7 @@ interface Sender {
   readonly number: Buffer;
   challengedAt: number;
   challenges: number;
+  /** By how much had been opened here. */
   heardAt: number;
 }
 
@@ -100,6 +101,8 @@ export interface SealedDatagramsOptions {
 export class SealedDatagrams {
   readonly #options: SealedDatagramsOptions;
   readonly #tag: Buffer;
+  readonly #tagHigh: number;
+  readonly #tagLow: number;
   readonly #incarnation = randomBytes(incarnationBytes);
   readonly #proven = new Map<number, Sender>();
   /** Insertion order is age. */
@@ -107,6 +110,7 @@ export class SealedDatagrams {
   readonly #greeting = randomBytes(numberBytes);
   readonly #openedAt = performance.now();
   #counter = 0;
+  #opened = 0;
   #used: DomainKey;
   #key: Buffer;
   #header: Buffer;
@@ -114,6 +118,8 @@ export class SealedDatagrams {
   constructor(options: SealedDatagramsOptions) {
     this.#options = options;
     this.#tag = Buffer.from(domainTag(options.domain));
+    this.#tagHigh = this.#tag.readUInt32BE(0);
+    this.#tagLow = this.#tag.readUInt32BE(4);
     this.#used = options.keyring.used;
     this.#key = this.#derive(this.#used, this.#incarnation);
     this.#header = this.#headerFor(this.#used);
@@ -139,31 +145,34 @@ export class SealedDatagrams {
     return this.#seal(Kind.unicast, bytes);
   }
 
-  /** Opens what has come. The frame's memory must not be written to afterwards. */
-  open(frame: Uint8Array): Opened {
-    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  /** Opens what has come. */
+  open(bytes: Buffer): Opened {
     const domainKey = this.#keyOf(bytes);
     if (domainKey === undefined) return refusals['not authentic'];
-    const kind = bytes.readUInt8(at.kind);
+    const kind = bytes[at.kind] as Kind;
     const counter = bytes.readUIntBE(at.counter, 6);
-    const incarnation = bytes.subarray(at.incarnation, at.incarnation + incarnationBytes);
-    if (incarnation.equals(this.#incarnation)) return refusals['seen before'];
-    const known = this.#find(incarnation);
+    const index = bytes.readUIntBE(at.incarnation, 6);
+    if (this.#isOf(this.#incarnation, bytes)) return refusals['seen before'];
+    const found = this.#proven.get(index) ?? this.#unproven.get(index);
+    const known = found !== undefined && this.#isOf(found.incarnation, bytes) ? found : undefined;
     const window = known?.windows[kind];
     if (window?.isNew(counter) === false) return refusals['seen before'];
-    const key = known === undefined ? this.#derive(domainKey, incarnation) : this.#keyFor(known, domainKey);
-    const opened = decrypt(
+    const key =
+      known === undefined
+        ? this.#derive(domainKey, bytes.subarray(at.incarnation, at.counter))
+        : this.#keyFor(known, domainKey);
+    const plain = decrypt(
       key,
       counter,
-      [bytes.subarray(sealedBytes)],
+      bytes.subarray(sealedBytes),
       bytes.subarray(0, authenticatedBytes),
       bytes.subarray(authenticatedBytes, sealedBytes),
     );
-    const plain = opened?.[0];
-    if (plain === undefined) return refusals['not authentic'];
+    if (plain === null) return refusals['not authentic'];
     const sender = known ?? this.#meet(bytes, domainKey.id, key);
     sender.windows[kind]?.take(counter);
-    sender.heardAt = performance.now();
+    this.#opened += 1;
+    sender.heardAt = this.#opened;
     if (kind === Kind.challenge) {
       this.#onChallenge(sender, plain, counter);
       return { kind: 'challenge' };
@@ -172,9 +181,7 @@ export class SealedDatagrams {
       this.#challenge(sender, bytes.length);
       return refusals['not proven yet'];
     }
-    // plain bytes: on a Buffer `slice` would mean something else to the receiver
-    const own = new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
-    return { kind: 'datagram', bytes: own, from: sender.address };
+    return { kind: 'datagram', bytes: plain, from: sender.address };
   }
 
   // --- frames ---
@@ -227,7 +234,8 @@ export class SealedDatagrams {
     if (bytes.length < sealedBytes || bytes.readUInt32BE(0) !== magic || bytes[at.version] !== version)
       return undefined;
     if ((bytes[at.kind] ?? kinds) >= kinds || bytes.readUInt16BE(at.length) !== bytes.length) return undefined;
-    if (this.#tag.compare(bytes, at.tag, at.tag + this.#tag.length) !== 0) return undefined;
+    if (bytes.readUInt32BE(at.tag) !== this.#tagHigh || bytes.readUInt32BE(at.tag + 4) !== this.#tagLow)
+      return undefined;
     return this.#options.keyring.find(bytes.readUInt32BE(at.keyId));
   }
 
@@ -237,10 +245,12 @@ export class SealedDatagrams {
 
   // --- senders ---
 
-  #find(incarnation: Buffer): Sender | undefined {
-    const index = indexOf(incarnation);
-    const sender = this.#proven.get(index) ?? this.#unproven.get(index);
-    return sender !== undefined && sender.incarnation.equals(incarnation) ? sender : undefined;
+  /** Whether a frame says that it is of this incarnation. */
+  #isOf(incarnation: Buffer, frame: Buffer): boolean {
+    for (let i = 0; i < incarnationBytes; i += 4) {
+      if (incarnation.readUInt32BE(i) !== frame.readUInt32BE(at.incarnation + i)) return false;
+    }
+    return true;
   }
 
   #keyFor(sender: Sender, { id }: DomainKey): Buffer {
@@ -254,7 +264,7 @@ export class SealedDatagrams {
 
   /** Takes a sender into the table of those who have proven nothing; the oldest of them makes room. */
   #meet(frame: Buffer, id: number, key: Buffer): Sender {
-    const incarnation = Buffer.from(frame.subarray(at.incarnation, at.incarnation + incarnationBytes));
+    const incarnation = Buffer.from(frame.subarray(at.incarnation, at.counter));
     const endpoint = endpointAt(frame.subarray(at.address, at.port), frame.readUInt16BE(at.port));
     const sender: Sender = {
       incarnation,

@@ -258,13 +258,13 @@ function run(opened: Opened): Transport {
 
   function onDatagram(bytes: Buffer, from: RemoteInfo): void {
     if (closing) return;
+    if (sealed !== null) {
+      openSealed(sealed, bytes, from);
+      return;
+    }
     // Node allocates each datagram's memory anew: it is the receiver's. As a plain Uint8Array, because on a Buffer
     // `slice` means something else.
     const all = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (sealed !== null) {
-      openSealed(sealed, all, from);
-      return;
-    }
     const plain = isSealed ? unseal(all) : all;
     const source = nameOf(from.address, from.port);
     if (plain !== null) {
@@ -280,7 +280,7 @@ function run(opened: Opened): Transport {
     return to === multicast ? sealed.sealMulticast(bytes) : sealed.sealUnicast(bytes);
   }
 
-  function openSealed(under: SealedDatagrams, bytes: Uint8Array, from: RemoteInfo): void {
+  function openSealed(under: SealedDatagrams, bytes: Buffer, from: RemoteInfo): void {
     const opened = under.open(bytes);
     if (opened.kind === 'datagram') handlers.datagram(opened.bytes, opened.from);
     if (opened.kind !== 'refused') return;

@@ -8,6 +8,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { runBench } from './bench.js';
 import { propertyNames, runCheck } from './check.js';
 import { runDemo } from './demo.js';
+import { generateKey, installKey, listKeys, removeKey, useKey } from './keys.js';
 import { runMember } from './member.js';
 import { misplacedFlag } from './transport-flags.js';
 
@@ -130,6 +131,39 @@ function program(done: (code: number) => void): Command {
       done((await runBench(command.args)) ?? failed),
     );
 
+  const keys = cli
+    .command('keys')
+    .description('makes keys, and changes a file of keys, which running nodes read again')
+    .addHelpText('after', keysHelp);
+  keys
+    .command('generate')
+    .description('prints a new key')
+    .action(() => done(generateKey()));
+  const keyFile = () =>
+    new Option('--key-file <FILE>', 'the keys, one a line, the first is used')
+      .env('NACT_GROUPS_KEY_FILE')
+      .makeOptionMandatory();
+  keys
+    .command('list')
+    .description('prints the ids of the keys, the one that is used first')
+    .addOption(keyFile())
+    .action(async (options: KeyFile) => done(await listKeys(options.keyFile)));
+  keys
+    .command('install')
+    .description('accepts one more key, read from standard input; makes the file if there is none')
+    .addOption(keyFile())
+    .action(async (options: KeyFile) => done(await installKey(options.keyFile)));
+  keys
+    .command('use <id>')
+    .description('encrypts under this key from now on')
+    .addOption(keyFile())
+    .action(async (id: string, options: KeyFile) => done(await useKey(options.keyFile, id)));
+  keys
+    .command('remove <id>')
+    .description('accepts nothing under this key any more')
+    .addOption(keyFile())
+    .action(async (id: string, options: KeyFile) => done(await removeKey(options.keyFile, id)));
+
   cli
     .command('check')
     .description('checks traces against every property of virtual synchrony')
@@ -145,9 +179,21 @@ function program(done: (code: number) => void): Command {
     .action((files: string[], options: Parameters<typeof runCheck>[1]) => done(runCheck(files, options)));
 
   // subcommands get it too: errors are thrown, not exited on
-  for (const command of [cli, ...cli.commands]) command.exitOverride();
+  for (const command of [cli, ...cli.commands, ...keys.commands]) command.exitOverride();
   return cli;
 }
+
+interface KeyFile {
+  readonly keyFile: string;
+}
+
+const keysHelp = `
+A running domain changes its key in three steps, each at all nodes before the next:
+  nact-groups keys generate > new && chmod 600 new     then copy it to every machine, privately
+  nact-groups keys install --key-file KEYS < new       prints the key's id
+  nact-groups keys use ID --key-file KEYS
+  nact-groups keys remove OLD-ID --key-file KEYS
+Nodes look at their file once a second. A node that uses a key which another has not installed is not heard there.`;
 
 const memberHelp = `
 Commands on standard input, one a line:

@@ -250,7 +250,8 @@ async function execute(session: Session, command: string, words: string[], rest:
     case 'stat': {
       // of the node, as in the trace's gauge; what is of this member alone has a place of its own
       const { waiting, queued, unstable, mailbox, ...standing } = explain(ref);
-      return { ...standing, ...domain(system).statistics(), own: { queued, unstable, mailbox }, waiting };
+      const own = domain(system);
+      return { ...standing, ...own.statistics(), keys: own.keys.ids, own: { queued, unstable, mailbox }, waiting };
     }
     case 'exit':
       session.print({ event: 'done', command, ok: true });

@@ -14,7 +14,9 @@ import { headOf, rowsOf, tableOf } from '../report.js';
 import type { Row } from '../report.js';
 import { runRounds } from '../rounds.js';
 import { formatTable } from '../table.js';
-import { barLatencyBytes, barMembers, judge, judgeLatency, latencyBars, measurementsFor, rateBars } from './list.js';
+import { measureEncryption } from '../encryption.js';
+import { barLatencyBytes, barMembers, encryptionBars, judge, judgeEncryption, judgeLatency } from './list.js';
+import { latencyBars, measurementsFor, rateBars } from './list.js';
 import type { Verdict } from './list.js';
 
 const help = `Measures what the library is to reach, and says which bars it does: ${barMembers} processes, UDP multicast on loopback.
@@ -32,6 +34,9 @@ is missed, since a busy machine misses some, and 1 if a measurement failed.
 `;
 
 const spec = { ...effortSpec, json: { type: 'string' }, help: { type: 'boolean' } } as const;
+
+/** For so long a round of the encryption takes, in milliseconds. */
+const encryptionMillis = 1000;
 
 /** What is written. */
 interface BarsReport {
@@ -87,6 +92,10 @@ export async function run(args: readonly string[]): Promise<number> {
   const bars = [
     ...rateBars.map((bar) => judge(bar, results)),
     ...latencyBars.map((bar) => judgeLatency(bar, latencies)),
+    ...encryptionBars.map((bar) => {
+      tell(bar.title);
+      return judgeEncryption(bar, measureEncryption(bar.bytes, effort.rounds, quick ? 100 : encryptionMillis));
+    }),
   ];
   const rows = rowsOf(results);
   console.log(['', tableOf(rows), '', tablesOf(latencies, []), '', barsTable(bars)].join('\n'));

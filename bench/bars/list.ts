@@ -56,7 +56,10 @@ function at(bytes: number, senders: Point['senders'] = 'one', values: Point['val
 }
 
 function ours(point: Point, besides: Partial<GroupsContender> = {}): Measurement {
-  return { point, contender: { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast', ...besides } };
+  return {
+    point,
+    contender: { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast', keyed: false, ...besides },
+  };
 }
 
 function baseline(point: Point, kind: 'raw' | 'packed'): Measurement {
@@ -131,6 +134,21 @@ export const latencyBars: readonly LatencyBar[] = [
   },
 ];
 
+/** A bar for the processor time of encryption, next to that of node:crypto alone on the same bytes. */
+export interface EncryptionBar extends Bar {
+  /** Of a datagram. */
+  readonly bytes: number;
+}
+
+/** Of datagrams as they are under load, and of what fits a packet. */
+export const encryptionBars: readonly EncryptionBar[] = [60_000, 1200].map((bytes) => ({
+  title: `encryption of datagrams of ${bytes} B: CPU against bare node:crypto on the same bytes`,
+  unit: 'x',
+  bar: 1.4,
+  aim: 1.2,
+  bytes,
+}));
+
 /** What has to be measured for the bars, each once. */
 export function measurementsFor(bars: readonly RateBar[]): Measurement[] {
   const all = bars.flatMap(({ of, to }) => (to ? [to, of] : [of]));
@@ -154,6 +172,11 @@ export function judge(bar: RateBar, results: readonly Result[]): Verdict {
 export function judgeLatency(bar: LatencyBar, rows: readonly LatencyFigure[]): Verdict {
   const row = rows.find(({ contender }) => contender === bar.contender);
   return verdictOf(bar, row?.ratio ?? null, row?.failures ?? []);
+}
+
+/** The same of the encryption, by its ratios. */
+export function judgeEncryption(bar: EncryptionBar, found: readonly number[]): Verdict {
+  return verdictOf(bar, summary(found), []);
 }
 
 function verdictOf({ title, unit, bar, aim }: Bar, measured: Summary | null, failures: readonly string[]): Verdict {

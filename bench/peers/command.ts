@@ -96,7 +96,7 @@ export function readRequest(args: readonly string[]): Request | null {
 
 /** Every contender at every point: the library first, then those of the peers that are here. */
 function measurementsOf({ chosen, modules, points }: Request): Measurement[] {
-  const library: Contender = { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast' };
+  const library: Contender = { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast', keyed: false };
   const others = presentOf(chosen, modules).map((peer): Contender => ({ kind: 'peer', peer, modules }));
   return points.flatMap((point) => [library, ...others].map((contender) => ({ point, contender })));
 }

@@ -4,9 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { InvalidOption } from '../../actors/index.js';
+import {
+  domain,
+  InvalidOption,
+  memoryHub,
+  multicast,
+  read,
+  ready,
+  spawnReplicated,
+  udpMulticast,
+  views,
+  type DomainKeys,
+  type GroupRef,
+} from '../../actors/index.js';
 import { holdKeys, keySource, type KeySource } from '../../actors/keys.js';
 import type { KeyOption } from '../../actors/types.js';
+import { freshDomain, system, viewOf } from './systems.js';
 
 const hex = '0123456789abcdef'.repeat(4);
 const bytes = Buffer.from(hex, 'hex');
@@ -119,4 +132,46 @@ test('a file is read again when it changes; a bad one changes nothing', async (t
   await turn;
   t.not(held.ring.used.id, before.id);
   t.is(held.ring.keys[1]?.id, before.id);
+});
+
+test('keys are installed, used and removed while a domain runs, and what cannot be is refused', async (t) => {
+  const name = freshDomain();
+  const at = (node: string) =>
+    system(t, memoryHub(), node, { domain: name, transport: udpMulticast(), key: hex, quorum: 'majority' });
+  const nodes = [at('a'), at('b')] as const;
+  await Promise.all(nodes.map((node) => ready(node)));
+  const groups = nodes.map((node) =>
+    spawnReplicated(node, (sum: number, n: number) => sum + n, 'g', { initialState: 0 }),
+  );
+  const [a, b] = groups as [GroupRef<number, number>, GroupRef<number, number>];
+  await Promise.all(groups.map((each) => viewOf(each, 2)));
+  const seen: string[] = [];
+  views(a).subscribe(({ id }) => seen.push(id));
+  const all = nodes.map((node) => domain(node).keys);
+  const [old] = all[0]?.ids as [string];
+  let young = '';
+  for (const step of [
+    () => all.forEach((keys) => (young = keys.install(other))),
+    () => all.forEach((keys) => keys.use(young)),
+    () => all.forEach((keys) => keys.remove(old)),
+  ]) {
+    step();
+    await Promise.all([multicast(a, 1).stable, multicast(b, 1).stable]);
+  }
+  t.is(await read(a, (sum) => sum), 6);
+  t.is(seen.length, 1);
+  const [keys] = all as [DomainKeys];
+  t.deepEqual(keys.ids, [young]);
+  for (const [run, words] of [
+    [() => keys.remove(young), /is the one that is used/],
+    [() => keys.remove(old), /no key [0-9a-f]{8} is installed; there are/],
+    [() => keys.use(old), /no key/],
+    [() => keys.install('nonsense'), /install: a text of 8 characters/],
+    [() => Array.from({ length: 8 }, (_, i) => keys.install(Buffer.alloc(32, i))), /1 to 8 keys.*remove one first/],
+  ] as const) {
+    t.throws(run, { instanceOf: InvalidOption, message: words });
+  }
+  const open = system(t, memoryHub(), 'c');
+  t.deepEqual(domain(open).keys.ids, []);
+  t.throws(() => domain(open).keys.install(hex), { instanceOf: InvalidOption, message: /started without one/ });
 });

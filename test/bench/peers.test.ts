@@ -14,7 +14,7 @@ import type { Outcome } from '../../bench/trial.js';
 import { runBench } from './run.js';
 
 const point: Point = { bytes: 100, values: 'bytes', senders: 'one', members: 2 };
-const library: Contender = { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast' };
+const library: Contender = { kind: 'groups', order: 'total', transport: 'udp', through: 'multicast', keyed: false };
 const nats: Contender = { kind: 'peer', peer: 'nats', modules: '.' };
 
 function outcome(rate: number, window: number): Outcome {

@@ -94,8 +94,18 @@ export function startMember(t: ExecutionContext, name: string, domain: string, .
 }
 
 /** Runs the command line to its end. */
-export async function runCli(...args: string[]): Promise<{ code: number | string; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function runCli(...args: string[]): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  return feedCli('', ...args);
+}
+
+/** The same with something on its standard input. */
+export async function feedCli(
+  input: string,
+  ...args: string[]
+): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [cli, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += String(chunk)));

@@ -96,7 +96,7 @@ test('udp under a key: a datagram with any bit flipped, or cut anywhere, is drop
   const { host, port } = parseAddress(a.address);
   sockets.own.send(sealed.sealUnicast(bytesOf(text)) as Uint8Array[], port, host);
   await until(() => heard.length === 1);
-  sealed.open(heard[0]?.bytes as Uint8Array);
+  sealed.open(heard[0]?.bytes as Buffer);
   // its challenge, and its answer to the one of this end
   await until(() => heard.length === 2);
   // one that has not come yet
@@ -188,7 +188,7 @@ test('udp under a key: a datagram is from whom it says, wherever it came from, a
   await until(() => heard.length === 1);
   t.is(proven(a.transport), 0);
   // its answer proves it, and from then on it is heard
-  t.is(sealed.open(heard[0]?.bytes as Uint8Array).kind, 'challenge');
+  t.is(sealed.open(heard[0]?.bytes as Buffer).kind, 'challenge');
   await until(() => proven(a.transport) === 1);
   forged(sealed.sealUnicast(bytesOf('now')));
   await a.until(() => a.datagrams.length === 1);
@@ -215,10 +215,10 @@ async function handmade(t: ExecutionContext, keyring: Keyring, domain: string) {
   const own = createSocket('udp4');
   const elsewhere = createSocket('udp4');
   t.teardown(() => [own, elsewhere].forEach((socket) => socket.close()));
-  const heard: { bytes: Uint8Array; at: Socket; from: RemoteInfo }[] = [];
+  const heard: { bytes: Buffer; at: Socket; from: RemoteInfo }[] = [];
   for (const socket of [own, elsewhere]) {
     await bind(socket, '127.0.0.1', 0);
-    socket.on('message', (bytes, from) => heard.push({ bytes: new Uint8Array(bytes), at: socket, from }));
+    socket.on('message', (bytes, from) => heard.push({ bytes, at: socket, from }));
   }
   const { port } = own.address();
   const sealed = new SealedDatagrams({
