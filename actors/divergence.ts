@@ -30,7 +30,7 @@ const checksMax = 32;
 const digestLengthMax = 128;
 
 /** A member among all that a group ever had. */
-function keyOf({ id, joined }: MemberInfo): string {
+export function keyOf({ id, joined }: Pick<MemberInfo, 'id' | 'joined'>): string {
   return `${id} ${joined}`;
 }
 
@@ -130,19 +130,20 @@ function conclude(member: Member, position: number, { own, told }: Check): void 
     member.log.warn(`other replicas of '${member.group}' differ at position ${position}: ${others.join(', ')}`);
     return;
   }
-  diverged(member, position);
+  diverged(member, `at position ${position}`, position);
 }
 
-/** What most have, oldest first; if no digest has a majority, that of the oldest. */
-function agreedOf(digests: readonly string[]): string {
+/** What most say, the oldest first; if nothing has a majority, what the oldest says. */
+export function agreedOf(digests: readonly string[]): string {
   const majority = digests.find((one) => 2 * digests.filter((other) => other === one).length > digests.length);
   return majority ?? (digests[0] as string);
 }
 
-function diverged(member: Member, position: number): void {
+/** This replica is not what the others are: says where, and gets their state. */
+export function diverged(member: Member, where: string, position = member.position): void {
   const { group, stream, host, viewInfo } = member;
   member.log.error(
-    `this replica of '${group}' differs from the others at position ${position}: its function must depend on nothing but ` +
+    `this replica of '${group}' differs from the others ${where}: its function must depend on nothing but ` +
       'state, message and context. It fetches the state anew',
   );
   const { trace } = host.life;

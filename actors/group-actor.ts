@@ -15,7 +15,7 @@ import { digestWith } from './digest.js';
 import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
 import { tell, type Member } from './host.js';
-import { kindDigest, kindOf } from './internal.js';
+import { kindDigest, kindOf, kindVerdict } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { Taken, Undelivered } from './mailbox.js';
 import type { NactActor } from './nact-internals.js';
@@ -30,6 +30,7 @@ import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
 import { continueSnapshot, endSnapshot, startSnapshots } from './transfer.js';
 import type { Member as ViewMember } from './types.js';
+import { clearVerdicts, forgetVerdictsOfGone, noteLeftOut, takeVerdicts } from './verdicts.js';
 import { viewOf } from './views.js';
 
 /** A batch yields after so long: the transport has to acknowledge and to say that it lives. */
@@ -162,6 +163,7 @@ function attempt(member: Member, item: Taken): Promise<void> | undefined {
         if (item.kind === 'delivery') {
           account(member, item);
           excuse(member, item, 'it cannot read the message');
+          noteLeftOut(member, item, 'unreadable');
         }
         return undefined;
       }
@@ -183,7 +185,9 @@ function crashIfRejected(member: Member, item: Taken, message: unknown, pending:
 /** Takes what a member says to the others. */
 function heed(member: Member, item: Delivery): void {
   try {
-    if (kindOf(item.payload) === kindDigest) takeDigest(member, item);
+    const kind = kindOf(item.payload);
+    if (kind === kindDigest) takeDigest(member, item);
+    else if (kind === kindVerdict) takeVerdicts(member, item);
     else takeInternal(member, item);
   } catch (error) {
     const what = `what ${item.from.name} says to the members of '${member.group}' is not understood: ${String(error)}`;
@@ -196,7 +200,9 @@ function crash(member: Member, item: Taken, message: unknown, error: unknown): P
     account(member, item);
     excuse(member, item, `its function threw: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const decided = faulted(member, message, error, () => waiting(member));
+  const decided = faulted(member, message, error, () => waiting(member)).then(() => {
+    if (item.kind === 'delivery') noteLeftOut(member, item, 'thrown');
+  });
   if (item.kind !== 'state' && item.kind !== 'found') return decided;
   return decided.then(() => {
     // whatever was decided: nobody goes on without a state
@@ -306,6 +312,7 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
       if (member.discarding) return undefined;
       if (member.structures) openTable(member.structures, item.view.id);
       forgetGone(member, item.view);
+      if (!member.discarding) forgetVerdictsOfGone(member, item.view);
       if (member.discarding) return undefined;
       if (member.hasState && item.snapshots.length > 0) {
         const copied = startSnapshots(member, item.snapshots);
@@ -313,6 +320,7 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
       }
       return takeView(member, item.view);
     case 'found':
+      clearVerdicts(member.verdicts);
       if (member.structures) foundTable(member.structures);
       if (member.settings.kind === 'plain') return undefined;
       member.founder = true;
@@ -324,7 +332,10 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
       found(member);
       return undefined;
     case 'state':
-      return member.discarding ? undefined : takeState(member, item);
+      if (member.discarding) return undefined;
+      // what was delivered before this view is in the state
+      if (item.first) clearVerdicts(member.verdicts, item.token.view);
+      return takeState(member, item);
     case 'status':
       takeStatus(member, item.status, item.why);
       return undefined;
@@ -346,6 +357,7 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
     case 'reborn':
       member.rebirths -= 1;
       member.divergence.checks.clear();
+      clearVerdicts(member.verdicts);
       if (member.structures) clearTable(member.structures);
       endFlushes(member, new NotAMember(member.group, 'its node was excluded and has begun a new life'));
       abandonState(member, 'its node was excluded and has begun a new life');

@@ -184,6 +184,23 @@ export interface Check {
   readonly told: Map<string, string | undefined>;
 }
 
+/** What a replica did with a multicast that another left out; `not there`: it got a state that contains what became of it. */
+export type Verdict = 'left out' | 'applied' | 'not there';
+
+/** Multicasts that somebody left out: see verdicts.ts. By id. */
+export interface Verdicts {
+  /** This member has seen the multicasts of this view and later ones. */
+  since: number;
+  /** Here, and why. */
+  readonly leftOut: Map<string, 'unreadable' | 'thrown'>;
+  /** What this member has to say, and did not yet. */
+  readonly toTell: Map<string, { readonly view: number; readonly verdict: Verdict }>;
+  /** It is saying something: what comes meanwhile goes with the next. */
+  isTelling: boolean;
+  /** By member, what it said; undefined: nothing yet. */
+  readonly checks: Map<string, Map<string, Verdict | undefined>>;
+}
+
 /** How a replica is compared with the others: see divergence.ts. */
 export interface Divergence {
   /** Positions from one comparison to the next; 0: none. */
@@ -248,6 +265,7 @@ export interface Member {
   /** What objects of the group's messages look like; undefined with a codec of the user's own. */
   readonly structures: StructureTable | undefined;
   readonly divergence: Divergence;
+  readonly verdicts: Verdicts;
   /** What it had before, until it has a state again. */
   former: Former | undefined;
   /** New lives of the node that its mailbox has not come to. */

@@ -12,6 +12,8 @@ import { Marker } from './wire-format.js';
 export const kindStructure = 1;
 /** A digest of a state: see divergence.ts. */
 export const kindDigest = 3;
+/** What was left out: see verdicts.ts. */
+export const kindVerdict = 4;
 /** A user's message that looks like one of ours. */
 const kindMessage = 2;
 

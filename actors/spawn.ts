@@ -5,6 +5,7 @@ import { Nobody, spawn, type Ref } from 'nact';
 import type { GroupOrder, GroupSettings } from '../lib/membership/state.js';
 import { DuplicateMember, GroupFull, GroupWedged, InvalidOption, NotAMember } from './errors.js';
 import { createAdmission } from './admission.js';
+import { createVerdicts } from './verdicts.js';
 import { defaultCodec } from './codec.js';
 import { drain } from './group-actor.js';
 import { deferred, hostOf, registerMember, type Behavior, type Host, type Member } from './host.js';
@@ -137,6 +138,7 @@ function createMember(
     former: undefined,
     rebirths: 0,
     divergence: { every: props.digests ?? 0, digest: props.digest, checks: new Map(), warned: false, behind: false },
+    verdicts: createVerdicts(),
     behavior,
     queueLengthMax: Math.min(props.mailboxLimit ?? host.options.queueLengthMax, host.options.queueLengthMax),
     whileWedged: props.whileWedged ?? 'refuse',

@@ -1,0 +1,205 @@
+/** What one replica leaves out, all leave out alike, or the one that differs does not go on as if nothing were. */
+import test, { type ExecutionContext } from 'ava';
+import { dispatch, type Ref } from 'nact';
+import {
+  events,
+  memoryHub,
+  multicast,
+  read,
+  ready,
+  spawnReplicated,
+  status,
+  type Codec,
+  type GroupEvent,
+  type GroupRef,
+  type MemoryHub,
+  type ReplicatedProps,
+} from '../../actors/index.js';
+import { memberOf } from '../../actors/host.js';
+import { append, eventually, rememberingLogger, system, viewOf } from './systems.js';
+
+type State = readonly number[];
+type Props = ReplicatedProps<State, number>;
+
+interface Replica {
+  readonly name: string;
+  readonly node: Ref<unknown>;
+  readonly ref: GroupRef<number, State>;
+  readonly lines: string[];
+  readonly alarms: GroupEvent<number>[];
+  readonly statuses: string[];
+}
+
+/** Who fails, at which message. */
+type Fault = (name: string, message: number) => boolean;
+
+/** A codec that cannot read some messages. */
+function codecOf(name: string, fault: Fault): Codec {
+  return {
+    name: 'numbers',
+    encode: (message) => Uint8Array.of((message as number) >> 8, (message as number) & 0xff),
+    decode: ([high = 0, low = 0]) => {
+      const message = high * 256 + low;
+      if (fault(name, message)) throw new Error(`what is ${message}?`);
+      return message;
+    },
+  };
+}
+
+const resume: NonNullable<Props['onCrash']> = (_message, _error, ctx) => ctx.resume;
+
+async function replica(
+  t: ExecutionContext,
+  hub: MemoryHub,
+  name: string,
+  { unreadable = () => false, throws = () => false }: { readonly unreadable?: Fault; readonly throws?: Fault },
+): Promise<Replica> {
+  const { logger, lines } = rememberingLogger();
+  const node = system(t, hub, name, { logger });
+  await ready(node);
+  const f = (state: State, message: number) => {
+    if (throws(name, message)) throw new Error(`not ${message}`);
+    return append(state, message);
+  };
+  const props: Props = { initialState: [], codec: codecOf(name, unreadable), onCrash: resume };
+  const ref = spawnReplicated(node, f, 'g', props);
+  const alarms: GroupEvent<number>[] = [];
+  events<number>(ref).subscribe((event) => {
+    if (event.kind === 'diverged') alarms.push(event);
+  });
+  const statuses: string[] = [];
+  status(ref).subscribe((value) => void statuses.push(value));
+  return { name, node, ref, lines, alarms, statuses };
+}
+
+async function all(
+  t: ExecutionContext,
+  names: readonly string[],
+  faults: { readonly unreadable?: Fault; readonly throws?: Fault },
+): Promise<readonly Replica[]> {
+  const hub = memoryHub();
+  const replicas: Replica[] = [];
+  for (const name of names) replicas.push(await replica(t, hub, name, faults));
+  await Promise.all(replicas.map(({ ref }) => viewOf(ref, names.length)));
+  return replicas;
+}
+
+async function send(ref: GroupRef<number, State>, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) dispatch(ref, i);
+  await multicast(ref, to).stable;
+}
+
+const stateOf = ({ ref }: Replica) => read(ref, (state) => state);
+
+async function becomeEqual(t: ExecutionContext, replicas: readonly Replica[], expected: State): Promise<void> {
+  const states = async () => Promise.all(replicas.map(stateOf));
+  await eventually(async () => (await states()).every((state) => state.length === expected.length), 'equal states');
+  for (const state of await states()) t.deepEqual(state, expected);
+}
+
+function upTo(count: number, without: readonly number[] = []): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1).filter((i) => !without.includes(i));
+}
+
+/** Whether nothing waits to be told or compared. */
+function isSettled({ ref }: Replica): boolean {
+  const { checks, toTell, isTelling } = memberOf(ref).verdicts;
+  return checks.size === 0 && toTell.size === 0 && !isTelling;
+}
+
+test.serial('what all refuse is left out by all, its sender too, and nobody stops', async (t) => {
+  const replicas = await all(t, ['a', 'b', 'c'], { unreadable: (_, message) => message % 5 === 0 });
+  for (const { ref } of replicas) void send(ref, 1, 11);
+  await eventually(async () => (await Promise.all(replicas.map(stateOf))).every(({ length }) => length === 27), 'all');
+  await eventually(() => replicas.every(isSettled), 'all is compared');
+  const states = await Promise.all(replicas.map(stateOf));
+  for (const state of states) t.deepEqual(state, states[0]);
+  for (const { alarms, statuses, lines } of replicas) {
+    t.deepEqual(alarms, []);
+    t.is(statuses.at(-1), 'active');
+    t.true(lines.some((line) => line.startsWith("error a message to 'g' cannot be decoded")));
+    t.false(lines.some((line) => line.includes('differ') || line.includes('it stops')));
+  }
+});
+
+for (const sender of ['a', 'b']) {
+  test.serial(
+    `who cannot read what the others can stops, and they go on: sent by ${sender}, refused by b`,
+    async (t) => {
+      const replicas = await all(t, ['a', 'b', 'c'], { unreadable: (name, message) => name === 'b' && message === 7 });
+      const [a, b, c] = replicas as [Replica, Replica, Replica];
+      dispatch((sender === 'a' ? a : b).ref, 7);
+      await eventually(() => b.statuses.at(-1) === 'left', 'b stops');
+      await viewOf(a.ref, 2);
+      t.true(b.lines.some((line) => /error this replica of 'g' cannot read multicast .*: it stops/.test(line)));
+      t.true(a.lines.some((line) => /warn other replicas of 'g' differ in multicast .*: b#/.test(line)));
+      await send(c.ref, 8, 20);
+      await becomeEqual(t, [a, c], [7, ...upTo(20).slice(7)]);
+      t.true([a, c].every(isSettled));
+    },
+  );
+}
+
+test.serial('of two the oldest counts: the other fetches the state in which it was left out', async (t) => {
+  const replicas = await all(t, ['a', 'b'], { unreadable: (name, message) => name === 'a' && message === 7 });
+  const [a, b] = replicas as [Replica, Replica];
+  await send(a.ref, 1, 10);
+  await eventually(() => b.alarms.length > 0, 'b notices');
+  await viewOf(a.ref, 2);
+  await send(b.ref, 11, 20);
+  await becomeEqual(t, replicas, upTo(20, [7]));
+  t.is(a.alarms.length, 0);
+});
+
+test.serial(
+  'a function that throws at one replica only, and goes on, has diverged: it fetches the state',
+  async (t) => {
+    const replicas = await all(t, ['a', 'b', 'c'], { throws: (name, message) => name === 'c' && message === 7 });
+    const [a, , c] = replicas as [Replica, Replica, Replica];
+    await send(a.ref, 1, 10);
+    await eventually(() => c.alarms.length > 0, 'c notices');
+    await viewOf(a.ref, 3);
+    await send(c.ref, 11, 20);
+    await becomeEqual(t, replicas, upTo(20));
+    t.true(c.lines.some((line) => /error this replica of 'g' differs from the others in multicast/.test(line)));
+  },
+);
+
+test.serial('a function that throws at all replicas leaves them equal, and a joiner has no part in it', async (t) => {
+  const hub = memoryHub();
+  const faults = { throws: (_: string, message: number) => message === 7 };
+  const replicas: Replica[] = [];
+  for (const name of ['a', 'b']) replicas.push(await replica(t, hub, name, faults));
+  const [a, b] = replicas as [Replica, Replica];
+  await viewOf(a.ref, 2);
+  const joining = replica(t, hub, 'c', faults);
+  for (let i = 0; i < 40; i++) {
+    dispatch(a.ref, 7);
+    dispatch(b.ref, i + 10);
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+  replicas.push(await joining);
+  await viewOf(a.ref, 3);
+  await multicast(b.ref, 1).stable;
+  await eventually(() => replicas.every(isSettled), 'all is compared');
+  await becomeEqual(t, replicas, [...Array.from({ length: 40 }, (_, i) => i + 10), 1]);
+  for (const { alarms, statuses } of replicas) {
+    t.deepEqual(alarms, []);
+    t.is(statuses.at(-1), 'active');
+  }
+});
+
+test.serial('of thousands that all refuse little is told, and less is logged', async (t) => {
+  const replicas = await all(t, ['a', 'b', 'c'], { unreadable: () => true });
+  const [a] = replicas as [Replica, ...Replica[]];
+  const count = 2000;
+  await send(a.ref, 1, count);
+  await eventually(() => replicas.every(isSettled), 'all is compared');
+  for (const { ref, lines, statuses } of replicas) {
+    t.is(statuses.at(-1), 'active');
+    t.is(memberOf(ref).dropped, count);
+    const told = memberOf(ref).position - count;
+    t.true(told > 0 && told < count / 4, `${told} multicasts tell of ${count}`);
+    t.true(lines.filter((line) => line.includes('cannot be decoded')).length < 20);
+  }
+});
