@@ -458,7 +458,7 @@ export interface LimitOptions {
   readonly queueBytesMax?: number;
   /** One message, encoded; default 16 MiB, at most 64 MiB. */
   readonly messageBytesMax?: number;
-  /** Bytes delivered to an actor and not yet applied above which senders wait; default 4 MiB. */
+  /** Bytes delivered to an actor and not yet applied above which senders wait; default 16 MiB. */
   readonly backlogBytesMax?: number;
   /**
    * A member whose actor makes senders wait for so long, in milliseconds, at least 10, leaves its group and comes back with

@@ -78,5 +78,5 @@ export const defaults = {
   allocate: cleared,
   queueLengthMax: 65_536,
   messageBytesMax: 16 * 1024 * 1024,
-  backlogBytesMax: 4 * 1024 * 1024,
+  backlogBytesMax: 16 * 1024 * 1024,
 } as const;

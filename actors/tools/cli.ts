@@ -107,7 +107,7 @@ function program(done: (code: number) => void): Command {
     .addOption(
       new Option(
         '--behind-max <MS>',
-        'leave and come back with the state if for so long more than 4 MiB of deliveries (limits.backlogBytesMax) wait for this member; ' +
+        'leave and come back with the state if for so long more than 16 MiB of deliveries (limits.backlogBytesMax) wait for this member; ' +
           'less never counts as being behind, and the oldest member never goes',
       ).argParser(wholeNumber(10, 3_600_000)),
     )

@@ -86,7 +86,10 @@ export function acknowledge(host: Host, group: Group, state: ViewState): void {
   const isMuch = most >= leastWindow(host) * ackWindowShare;
   const due = state.ackNow || state.rowAsked || isMuch || host.now >= state.ackAt;
   if (due) {
-    if (state.rowAsked || !acknowledgeWithData(host, group, state)) sendRow(host, group, state, []);
+    const { rowAsked } = state;
+    if (rowAsked) sendRow(host, group, state, []);
+    // what waits and is small goes with the whole row as well
+    if (!acknowledgeWithData(host, group, state) && !rowAsked) sendRow(host, group, state, []);
     for (const rank of state.askedInVain) sendRowTo(host, group, state, rank, 0);
     state.askedInVain.clear();
   } else {
@@ -121,6 +124,7 @@ export function remind(host: Host, group: Group, state: ViewState): void {
   } else if (state.repeatAt === Infinity) state.repeatAt = host.now + state.repeatDelay;
   else if (host.now >= state.repeatAt) {
     sendRow(host, group, state, behind);
+    acknowledgeWithData(host, group, state);
     if (state.repeatDelay >= repeatEveryWay) {
       for (const rank of behind) sendRowTo(host, group, state, rank, inVainFlag);
     }

@@ -238,7 +238,7 @@ const behind: Scenario = {
     const end = ground.episode(rest);
     await member?.run('slow 100');
     // its backlog is to fill
-    await ground.members.get(rest[0] as string)?.run('send 200 --size 60000');
+    await ground.members.get(rest[0] as string)?.run('send 400 --size 60000');
     const isOut = ({ event, status }: Event) => event === 'status' && status !== 'active';
     await member?.event(isOut, 'word of being out', before);
     await member?.run('slow 0');

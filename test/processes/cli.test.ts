@@ -24,7 +24,7 @@ test.serial('help of the whole and of each command; the status is 0', async (t) 
   }
   const { stdout } = await runCli('member', '--help');
   t.regex(stdout, /send N \[--size B\]/);
-  t.regex(stdout.replace(/\s+/g, ' '), /more than 4 MiB of deliveries.*the oldest member never goes/);
+  t.regex(stdout.replace(/\s+/g, ' '), /more than 16 MiB of deliveries.*the oldest member never goes/);
 });
 
 test.serial('bench: the benchmarks get the arguments as they are, and their exit status is its own', async (t) => {
