@@ -30,7 +30,7 @@ export function gauge(node: Node): Gauge {
       unstable += stream.chunks.length;
       unstableBytes += stream.unstableBytes;
       reorder += stream.ahead.length;
-      reassembly += stream.partial.length;
+      if (stream.partial !== null) reassembly++;
     }
   }
   for (const { letters } of node.links.values()) {

@@ -63,10 +63,8 @@ export const futureBytesMax = 4 * 1024 * 1024;
 export const frameOverheadBytes = 512;
 /** The largest that one multicast may be made by an option: what all members may have to hold of each sender. */
 export const multicastBytesMax = 64 * 1024 * 1024;
-/** Bytes of the fragments of one multicast; one that has more is nothing when it ends, at every member alike. */
-export const fragmentsBytesMax = multicastBytesMax + 32 * 1024 * 1024;
-/** Each fragment counts this much more, so that empty ones are bounded too: honest ones are at least a third of a small datagram. */
-export const fragmentOverheadBytes = 128;
+/** The same with what a request has before it: a multicast that has more is nothing when it ends, at every member alike. */
+export const fragmentsBytesMax = multicastBytesMax + 64 * 1024;
 /** Members of one view: a row of the matrix fits a small datagram. */
 export const membersMax = 1024;
 /** Bytes of deliveries a joiner holds while it waits for its state before the senders must wait for it. */

@@ -15,8 +15,6 @@
 import type { Rank, Seqno } from '../ids.js';
 import { assert, must } from '../assert.js';
 import type { Queue } from '../queue.js';
-import { fragmentOverheadBytes, fragmentsBytesMax } from '../limits.js';
-import { concat, owned } from '../wire/bytes.js';
 import {
   type Chunk,
   type RankCount,
@@ -30,6 +28,7 @@ import {
   requestFlag,
   uniformFlag,
 } from '../wire/record.js';
+import { addFragment, beginAssembly, endAssembly } from './assembly.js';
 import { emit } from './replica.js';
 import { readHead } from './serving.js';
 import { type Pending, split } from './pending.js';
@@ -37,7 +36,6 @@ import { type Group, type Host, type ViewState, selfIn } from './state.js';
 import type { Stream } from './stream.js';
 import { type View, rankIn } from './view.js';
 
-const nothing = new Uint8Array(0);
 const place = { start: 0, end: 0 };
 
 /** Goes through records that were just received in order, once. */
@@ -78,16 +76,14 @@ export function scan(host: Host, group: Group, state: ViewState, rank: Rank, chu
       if (rank === state.sequencer) assign(state, readPairs(payload, state.size), seqno);
     } else if (kind === RecordKind.dependencies) state.dependenciesRead[rank] = readPairs(payload, state.size);
     else if (kind === RecordKind.time) stream.time = readTime(payload);
-    else keepFragment(stream, payload);
+    else if (rank !== state.rank) takeFragment(host, stream, payload);
   }
   if (open !== null) takeMulticasts(host, group, state, open);
 }
 
-/** Of a multicast that has too many nothing is kept: everybody counts the same, so nobody delivers it. */
-function keepFragment(stream: Stream, payload: Uint8Array): void {
-  stream.partialBytes += payload.length + fragmentOverheadBytes;
-  if (stream.partialBytes <= fragmentsBytesMax) stream.partial.push(owned(payload));
-  else stream.partial = [];
+function takeFragment({ options: { allocate, messageBytesMax } }: Host, stream: Stream, fragment: Uint8Array): void {
+  if (stream.partial !== null) addFragment(stream.partial, fragment, allocate);
+  else stream.partial = beginAssembly(fragment, messageBytesMax, allocate);
 }
 
 /** Whether a multicast is never one of several that are taken together. */
@@ -118,11 +114,10 @@ function createPending(
   const kind = kindOf(first);
   let whole = bytes;
   let { start, end } = place;
-  if (stream.partialBytes > 0) {
-    const isWithin = stream.partialBytes <= fragmentsBytesMax;
-    whole = isWithin ? (stream.whole ?? concat(stream.partial, bytes.subarray(start, end), allocate)) : nothing;
-    stream.partial = [];
-    stream.partialBytes = 0;
+  if (stream.partial !== null) whole = endAssembly(stream.partial, bytes.subarray(start, end), allocate);
+  else if (stream.whole !== null) whole = stream.whole;
+  if (whole !== bytes) {
+    stream.partial = null;
     stream.whole = null;
     [start, end] = [0, whole.length];
   }

@@ -11,6 +11,7 @@ import { aheadBytesMax, frameOverheadBytes, nakDelay } from '../limits.js';
 import { Queue } from '../queue.js';
 import { owned } from '../wire/bytes.js';
 import { type Chunk, lastOf, slice } from '../wire/record.js';
+import type { Assembly } from './assembly.js';
 import type { Pending } from './pending.js';
 
 /** A chunk that is kept for retransmission. */
@@ -39,10 +40,9 @@ export interface Stream {
   readonly heldFifo: Queue<Pending>;
   /** Seqno of the last uniform one among those ever received. */
   lastUniform: Seqno;
-  /** Fragments of a multicast that is not complete, and what they count for: above the limit none is kept. */
-  partial: Uint8Array[];
-  partialBytes: number;
-  /** The whole of it, if it is one's own and its last fragment has been written. */
+  /** A multicast that is not complete; null if there is none, or it is one's own. */
+  partial: Assembly | null;
+  /** One's own, whole, when its last fragment has been written. */
   whole: Uint8Array | null;
   /** When to ask for a gap (Infinity: there is none), how long to wait after that, how often it was asked for. */
   nakAt: number;
@@ -65,8 +65,7 @@ export function createStream(arena: Arena): Stream {
     pending: new Queue(),
     heldFifo: new Queue(),
     lastUniform: 0,
-    partial: [],
-    partialBytes: 0,
+    partial: null,
     whole: null,
     nakAt: Infinity,
     nakDelay,

@@ -18,11 +18,12 @@ import {
   RecordKind,
   kindOfOrder,
   lastOf,
-  moreFlag,
   requestFlag,
   recordHeaderBytesMax,
   timeBytesMax,
   uniformFlag,
+  fragmentHeadBytesMax,
+  writeFragment,
   writePairs,
   writeRecord,
   writeTime,
@@ -82,9 +83,14 @@ export function acknowledgeWithData(host: Host, group: Group, state: ViewState):
   return true;
 }
 
+/** Bytes that go before those of a multicast, at most. */
+function leastBytesMax(state: ViewState): number {
+  return timeBytesMax + recordHeaderBytesMax + state.size * pairBytesMax + fragmentHeadBytesMax;
+}
+
 /** Bytes that a multicast takes in a frame, with what has to go before it, at most. */
 function recordBytesMax(state: ViewState, next: Outgoing): number {
-  return timeBytesMax + 2 * recordHeaderBytesMax + state.size * pairBytesMax + next.payload.length - next.offset;
+  return leastBytesMax(state) + next.payload.length - next.offset;
 }
 
 function sendFrame(host: Host, group: Group, state: ViewState): void {
@@ -107,7 +113,7 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   w.u8(0);
   const start = w.length;
   // what a frame has to have at least, it may have: in a large view that can be more than a small datagram
-  const least = headerBytesMax + overhead + timeBytesMax + 2 * recordHeaderBytesMax + state.size * pairBytesMax;
+  const least = headerBytesMax + overhead + leastBytesMax(state);
   const count = writeRecords(host, group, state, w, Math.max(out.all.bytesMax, least + 1));
   w.bytes[countAt] = count & 0xff;
   w.bytes[countAt + 1] = count >>> 8;
@@ -163,7 +169,7 @@ function writeRecords(host: Host, group: Group, state: ViewState, w: Writer, pac
     const dependencies = next.order === 'fifo' || next.offset > 0 ? [] : newDependencies(state);
     const left = next.payload.length - next.offset;
     const space =
-      bytesMax - w.length - recordHeaderBytesMax - dependencies.length * pairBytesMax - recordHeaderBytesMax;
+      bytesMax - w.length - recordHeaderBytesMax - dependencies.length * pairBytesMax - fragmentHeadBytesMax;
     if (!isOpen && (space < left || next.offset > 0)) break;
     if (space < left && (count > 0 || space <= 0) && space < bytesMax / 4) break;
     if (dependencies.length > 0) {
@@ -185,21 +191,18 @@ function wallTime({ wall, now }: Host): WallTime {
 
 function writeMulticast(host: Host, group: Group, state: ViewState, w: Writer, next: Outgoing, end: number): void {
   const more = end < next.payload.length;
-  const first =
-    kindOfOrder(next.order) |
-    (next.uniform ? uniformFlag : 0) |
-    (more ? moreFlag : 0) |
-    (next.request ? requestFlag : 0);
+  const first = kindOfOrder(next.order) | (next.uniform ? uniformFlag : 0) | (next.request ? requestFlag : 0);
   const whole = next.offset === 0 && !more;
   // what its client had served is forgotten at a view that comes after it is gone
   if (next.offset === 0 && next.request && host.address(next.request.client) === undefined) makeVoid(next.payload);
-  writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset, end));
   host.out.all.payloadBytes += end - next.offset;
   if (more) {
+    writeFragment(w, first, next.payload, next.offset, end, scratch);
     next.offset = end;
     traceQueuedOne(host, group, next);
     return;
   }
+  writeRecord(w, first, whole ? next.payload : next.payload.subarray(next.offset));
   if (!whole) must(state.streams[state.rank], 'own stream').whole = next.payload;
   group.queue.shift();
   group.acceptedMessage = next.message;

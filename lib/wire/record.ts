@@ -22,7 +22,7 @@ export const RecordKind = {
 
 /** Set on a multicast that is delivered only once stable. */
 export const uniformFlag = 0x08;
-/** Set on every fragment of a multicast but the last. */
+/** Set on every fragment of a multicast but the last. It begins with the number of bytes that are left, its own included. */
 export const moreFlag = 0x10;
 /** Set on a multicast that is a request: its bytes begin with the request's head. */
 export const requestFlag = 0x20;
@@ -82,6 +82,32 @@ export function writeRecord(w: Writer, first: number, payload: Uint8Array): void
   w.raw(payload);
 }
 
+/** Bytes of a fragment's record before those of its multicast, at most. */
+export const fragmentHeadBytesMax = recordHeaderBytesMax + 5;
+
+/** Writes a multicast's bytes from `start` to `end`, with more to come, as a record. */
+export function writeFragment(
+  w: Writer,
+  first: number,
+  payload: Uint8Array,
+  start: number,
+  end: number,
+  scratch: Writer,
+): void {
+  scratch.clear();
+  scratch.varint(payload.length - start);
+  w.u8(first | moreFlag);
+  w.varint(scratch.length + end - start);
+  w.raw(scratch.bytes.subarray(0, scratch.length));
+  w.raw(payload.subarray(start, end));
+}
+
+/** Reads such a record's payload: how many bytes its multicast has from here on, and those that are here. */
+export function readFragment(payload: Uint8Array): { left: number; bytes: Uint8Array } {
+  const r = new Reader(payload);
+  return { left: r.varint(), bytes: r.raw(r.left) };
+}
+
 /** One entry of an assignment (the next `count` total multicasts of `rank`) or of dependencies (`rank`, up to `count`). */
 export interface RankCount {
   readonly rank: Rank;
@@ -139,6 +165,7 @@ export function checkRecords(bytes: Uint8Array, count: number, size: number): vo
     const length = r.varint();
     if (kind === RecordKind.assignment || kind === RecordKind.dependencies) readPairs(r.raw(length), size);
     else if (kind === RecordKind.time) readTime(r.raw(length));
+    else if ((first & moreFlag) !== 0) readFragment(r.raw(length));
     else r.skip(length);
   }
   r.mustEnd();

@@ -19,7 +19,8 @@ export const records: fc.Arbitrary<MadeRecord> = fc.oneof(
         fc.constantFrom(0, moreFlag),
       )
       .map(([kind, uniform, more]) => kind | uniform | more),
-    payload: fc.uint8Array({ maxLength: 200 }),
+    // begins as a fragment does
+    payload: fc.uint8Array({ maxLength: 200 }).map((bytes) => Uint8Array.of(bytes.length & 0x7f, ...bytes)),
   }),
   fc.record({
     first: fc.constantFrom(RecordKind.assignment, RecordKind.dependencies),

@@ -94,8 +94,9 @@ test('cut off or flipped anywhere, records are well-formed or Malformed, and can
 test('kinds and flags that nobody writes are malformed', (t) => {
   for (let first = 0; first < 256; first++) {
     const isKnown = kindOf(first) <= RecordKind.time && first < 0x40;
-    // a time has a number in it, the others may be empty
-    const bytes = kindOf(first) === RecordKind.time ? [first, 1, 7] : [first, 0];
+    // a time has a number in it, and so has a fragment; the others may be empty
+    const isFragment = [0, 1, 2, RecordKind.barrier].includes(kindOf(first)) && (first & moreFlag) !== 0;
+    const bytes = isFragment || kindOf(first) === RecordKind.time ? [first, 1, 7] : [first, 0];
     const check = (): void => checkRecords(Uint8Array.from(bytes), 1, 4);
     if (isKnown) t.notThrows(check);
     else t.throws(check, { instanceOf: Malformed });
