@@ -8,6 +8,7 @@
 import type { GroupItem } from '../lib/events.js';
 import { nameOf } from '../lib/ids.js';
 import { Queue } from '../lib/queue.js';
+import { objectionTo } from './authorizing.js';
 import { apart, isPromise } from './context.js';
 import { GroupFull, GroupWedged, MessageTooLarge, NotAMember } from './errors.js';
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
@@ -73,6 +74,8 @@ function judge(member: Member, { previous, request, payload, life }: RequestItem
   if (previous > (admission.handled.get(client) ?? 0)) return new Later('the request before it is not let in yet');
   // no client writes what members say among themselves
   if (payload.length === 0 || (structures && kindOf(payload) !== 0)) return 'it is no message';
+  const objection = objectionTo(host, member.group, client);
+  if (objection !== null) return objection;
   const { accept } = behavior;
   if (!accept) return true;
   let message: unknown;

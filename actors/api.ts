@@ -7,6 +7,7 @@ import type { GroupStatus } from '../lib/events.js';
 import { explain as explainCore } from '../lib/explain.js';
 import { statistics, wedgedFor } from '../lib/inspect.js';
 import type { DomainState } from '../lib/membership/state.js';
+import { metadataFrom } from './authorizing.js';
 import { guard } from './context.js';
 import { domainKeys, type DomainKeys } from './domain-keys.js';
 import { NotAMember } from './errors.js';
@@ -226,7 +227,10 @@ export function domain(system: Ref<never>): Domain {
 function domainView(state: DomainState): DomainView {
   return {
     number: state.number,
-    nodes: state.nodes.map(({ name, id, address }) => ({ name, id, address })),
+    nodes: state.nodes.map(({ name, id, address, metadata }) => ({
+      ...{ name, id, address },
+      metadata: metadataFrom(metadata) ?? {},
+    })),
   };
 }
 

@@ -51,6 +51,8 @@ export { groups } from './plugin.js';
 export { spawnMember, spawnReplicated } from './spawn.js';
 export type {
   AskOptions,
+  AuthorizeRequest,
+  ClaimingNode,
   Asked,
   Client,
   Codec,

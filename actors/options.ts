@@ -13,6 +13,7 @@ import type { Traced } from '../lib/trace/format.js';
 import { optionMillisMax, optionsFault } from '../transport/options.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
+import { authorizeOption, metadataOption, type Authorizing } from './authorizing.js';
 import { InvalidOption } from './errors.js';
 import { keySource, type KeySource } from './keys.js';
 import { consoleLogger } from './logging.js';
@@ -28,6 +29,8 @@ export interface ResolvedOptions {
   readonly transport: TransportFactory;
   readonly keys: KeySource | undefined;
   readonly insecure: boolean;
+  readonly authorize: Authorizing | undefined;
+  readonly metadata: string;
   readonly minimumNodes: number;
   readonly weight: number;
   readonly minimumWeight: number;
@@ -61,6 +64,8 @@ const known = [
   'transport',
   'key',
   'insecure',
+  'authorize',
+  'metadata',
   'minimumNodes',
   'weights',
   'minimumWeight',
@@ -99,6 +104,8 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     transport: transportOption(options.transport),
     keys: keySource(options.key, process.env),
     insecure: flag('insecure', options.insecure ?? false),
+    authorize: authorizeOption(options.authorize),
+    metadata: metadataOption(options.metadata),
     minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1, nodesMax),
     weight: weightOption(options.weights, name),
     minimumWeight: halves('minimumWeight', options.minimumWeight ?? defaults.minimumWeight),

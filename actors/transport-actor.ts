@@ -15,6 +15,7 @@ import { createNode, defaults, nextTick, ready, step, turnAway, type Node } from
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
+import { authorizeFor } from './authorizing.js';
 import { guard } from './context.js';
 import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { consentBy, endMembers } from './ending.js';
@@ -86,7 +87,13 @@ export function outboxOf(host: Host, group: string): Outbox {
 export async function openHost(host: Host): Promise<void> {
   try {
     const { keys } = host.options;
-    if (keys !== undefined) host.keys = await holdKeys(keys, (why) => host.log.warn(why));
+    if (keys !== undefined) {
+      const { ring } = (host.keys = await holdKeys(keys, (why) => host.log.warn(why)));
+      const told = (): void =>
+        void host.log.info(`keys, the used one first: ${ring.keys.map(({ name }) => name).join(', ')}`);
+      ring.watch(told);
+      told();
+    }
     const transport = await host.options.transport(host.options.domain, handlers(host), host.keys?.ring);
     if (host.phase !== 'opening') {
       host.keys?.close();
@@ -236,6 +243,8 @@ function startCore(host: Host): void {
       founds: life.forced === 'found',
       weight: options.weight,
       process: ownProcess(),
+      metadata: options.metadata,
+      authorize: authorizeFor(host),
       quorum: quorumOf(options, transport),
       minimumWeight: options.minimumWeight,
       heartbeat: options.heartbeat,

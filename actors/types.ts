@@ -392,6 +392,8 @@ export interface DomainNode {
   readonly name: string;
   readonly id: string;
   readonly address: string;
+  /** What it says of itself. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** An agreed state of the domain. */
@@ -477,6 +479,21 @@ export type Key = Uint8Array | string;
 export type KeyOption =
   Key | readonly Key[] | { readonly file: string } | (() => Key | readonly Key[] | Promise<Key | readonly Key[]>);
 
+/** A node, as it says itself. */
+export interface ClaimingNode {
+  readonly name: string;
+  /** `name#incarnation`. */
+  readonly id: string;
+  readonly address: string;
+  /** Its option `metadata`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What a node wants: into the domain, into a group, or that a group of which it is no member does something. */
+export type AuthorizeRequest =
+  | { readonly kind: 'join'; readonly node: ClaimingNode }
+  | { readonly kind: 'group' | 'request'; readonly node: ClaimingNode; readonly group: string };
+
 /** Options of `groups`. */
 export interface GroupsOptions {
   /** The domain to join: nodes that share its name and its transport find each other. */
@@ -496,6 +513,15 @@ export interface GroupsOptions {
    * messages and forge them. Default false: without a key `ready` rejects with {@link InvalidOption} on any interface but loopback.
    */
   readonly insecure?: boolean;
+  /**
+   * Who may come in: true, or why not. Asked at other nodes about this one, and here about others; give all nodes the same one. Of
+   * requests it is asked before the group's `accept`. Has to answer at once, and to the same always the same; if it throws, that is a
+   * no, and is logged. Who has the domain's key can claim any name and any metadata: this keeps mistakes out, and what you can
+   * check (a token in `metadata`, say). Default: whoever has the key.
+   */
+  readonly authorize?: (request: AuthorizeRequest) => boolean | string;
+  /** What this node says of itself to `authorize`, at most 512 bytes as JSON. All nodes see it. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** No group forms before this many nodes are in; default 1. */
   readonly minimumNodes?: number;
   /**

@@ -4,6 +4,7 @@
  */
 import { type Allocate, cleared } from './wire/bytes.js';
 import type { Incarnation, Millis, WallTime } from './ids.js';
+import { type Authorize, letIn } from './membership/authorizing.js';
 import type { Rules } from './membership/state.js';
 
 /** Names, times and limits of a node. */
@@ -27,6 +28,10 @@ export interface NodeOptions {
   readonly weight: number;
   /** What tells this process from all others of its machine, for whoever can ask the system whether it lives; '' if nothing. */
   readonly process: string;
+  /** What it says of itself, for the others' `authorize`. */
+  readonly metadata: string;
+  /** Who may come in. */
+  readonly authorize: Authorize;
   /** How the domain decides; the same at all nodes. */
   readonly quorum: Rules['quorum'];
   /** The domain never goes from above this weight to it or below; a whole number of halves, the same at all nodes. */
@@ -65,6 +70,8 @@ export const defaults = {
   minimumNodes: 1,
   weight: 1,
   process: '',
+  metadata: '',
+  authorize: letIn,
   quorum: 'majority',
   minimumWeight: 0,
   founds: false,

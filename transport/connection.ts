@@ -52,7 +52,11 @@ export class Connection {
       why = reasonOf(error);
       this.fail(why);
     });
-    const over = (): void => this.fail(this.#messages.isMidway ? `${why} in the middle of a message` : why);
+    const over = (): void => {
+      const hint = this.#handshake?.hint;
+      if (hint !== undefined) why = `${why}: ${hint}`;
+      this.fail(this.#messages.isMidway ? `${why} in the middle of a message` : why);
+    };
     socket.on('end', over);
     socket.on('close', over);
   }

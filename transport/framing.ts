@@ -76,6 +76,8 @@ export interface Records {
 
 /** One end of the beginning of a connection. */
 export interface Handshake {
+  /** What it may mean if the other end hangs up. */
+  readonly hint?: string;
   /** Takes in what has arrived; `answer` in what it returns is to be written. */
   push(chunk: Uint8Array): Greeting;
 }

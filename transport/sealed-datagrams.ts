@@ -236,6 +236,8 @@ export class SealedDatagrams {
     if ((bytes[at.kind] ?? kinds) >= kinds || bytes.readUInt16BE(at.length) !== bytes.length) return undefined;
     if (bytes.readUInt32BE(at.tag) !== this.#tagHigh || bytes.readUInt32BE(at.tag + 4) !== this.#tagLow)
       return undefined;
+    // nothing can be sent there
+    if (bytes.readUInt16BE(at.port) === 0) return undefined;
     return this.#options.keyring.find(bytes.readUInt32BE(at.keyId));
   }
 

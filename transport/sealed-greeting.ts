@@ -121,6 +121,7 @@ function recordsOf(keyring: Keyring, key: DomainKey, greetings: readonly Uint8Ar
 export class ConnectingHandshake implements Handshake {
   /** To be written when the connection stands. */
   readonly greeting: Buffer;
+  readonly hint = 'it may have another key, or none';
   readonly #options: SealedGreetingOptions;
   readonly #key: DomainKey;
   #bytes = none;

@@ -229,7 +229,7 @@ function run(opened: Opened): Transport {
           domain: opened.domain,
           own,
           send(pieces, to) {
-            if (!closing && to?.family !== (on.family === 4 ? 6 : 4)) out.sendPieces(pieces, to ?? multicast);
+            if (!closing && (to === null || to.family === on.family)) out.sendPieces(pieces, to ?? multicast);
           },
         });
   const streams = createStreams({

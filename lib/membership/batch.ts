@@ -125,8 +125,8 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
   return [...m.offers.values()]
     .filter((offer) => mayJoin(m, state, offer, now))
     .slice(0, room)
-    .map(({ name, incarnation, address, weight, process }) => {
-      return { kind: 'join', name, incarnation, address, weight, process };
+    .map(({ name, incarnation, address, weight, process, metadata }) => {
+      return { kind: 'join', name, incarnation, address, weight, process, metadata };
     });
 }
 

@@ -6,6 +6,7 @@
  * (what a node wants of the domain), `judging` (who is suspected, who has to go), `departing`.
  */
 import { incarnationOf, nodeId } from '../ids.js';
+import type { Authorize } from './authorizing.js';
 import type { DecreeNumber, DomainId, Incarnation, Millis, NodeId, ViewId } from '../ids.js';
 import { createInstance } from './consensus.js';
 import type { Instance } from './consensus.js';
@@ -40,6 +41,8 @@ export interface MembershipOptions {
   readonly weight: number;
   /** See {@link NodeInfo}. */
   readonly process: string;
+  readonly metadata: string;
+  readonly authorize: Authorize;
   /** How the domain decides. Nodes that differ in these do not get into one domain. */
   readonly quorum: Rules['quorum'];
   readonly minimumWeight: number;
@@ -187,6 +190,7 @@ export interface Offer {
   readonly address: string;
   readonly weight: number;
   readonly process: string;
+  readonly metadata: string;
   readonly seen: DecreeNumber;
   /** Whom of the domain it hears. */
   hears: ReadonlySet<Incarnation>;

@@ -12,6 +12,7 @@ import { isNew } from './batch.js';
 import { end, founderOf, jittered, log, multicast, unicast, wake } from './control.js';
 import type { Membership, Outputs, Phase, Sender, Sighting } from './control.js';
 import { strengthOf } from './heartbeat.js';
+import { reasonOf } from './authorizing.js';
 import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
 import { datagramsInVain, nodesMax, sightingsMax } from './limits.js';
@@ -64,8 +65,8 @@ function elderCandidateUntil(m: Membership, phase: Phase & { kind: 'seeking' }):
 }
 
 function foundDomain(m: Membership, now: Millis, out: Outputs): void {
-  const { name, incarnation, address, weight, process } = m.options;
-  const founder = { id: m.id, name, incarnation, address, weight, process, joined: 1 };
+  const { name, incarnation, address, weight, process, metadata } = m.options;
+  const founder = { id: m.id, name, incarnation, address, weight, process, metadata, joined: 1 };
   const id = m.id as string as DomainId;
   const state: DomainState = { id, number: 1, rules: rulesOf(m), nodes: [founder], groups: new Map() };
   enter(m, state, [], now, out);
@@ -101,13 +102,13 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     return;
   }
   if (now >= phase.offerAt) {
-    const { name, incarnation, address, weight, process } = m.options;
+    const { name, incarnation, address, weight, process, metadata } = m.options;
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
     if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
     const { domain, seen } = phase;
     const hears = membersHeard(m, domain, now);
-    const who = { incarnation, name, address, weight, process };
+    const who = { incarnation, name, address, weight, process, metadata };
     const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out, phase.offers > datagramsInVain);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
@@ -215,20 +216,27 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
   if (m.phase.kind !== 'member' || m.state === null || nodeByIncarnation(m.state, message.incarnation)) return;
   noteClaim(m, m.state, message.incarnation, message.address, now);
   const proposer = believedProposer(m, m.state);
+  const joiner = { id: nodeId(message.name, message.incarnation), address: message.address };
+  const denial = m.options.authorize({ ...joiner, kind: 'join', name: message.name, metadata: message.metadata });
+  if (denial !== null) {
+    m.offers.delete(message.incarnation);
+    unicast(joiner, { kind: 'refusal', domain: m.state.id, why: reasonOf(denial) }, out);
+    return;
+  }
   const known = m.offers.get(message.incarnation);
   const hears = new Set(message.hears);
   if (known !== undefined) {
     known.lastAt = now;
     known.hears = hears;
   } else if (m.offers.size < nodesMax) {
-    const { incarnation, name, address, weight, process, seen } = message;
-    m.offers.set(incarnation, { incarnation, name, address, weight, process, seen, hears, firstAt: now, lastAt: now });
+    const { incarnation, name, address, weight, process, metadata, seen } = message;
+    const who = { incarnation, name, address, weight, process, metadata };
+    m.offers.set(incarnation, { ...who, seen, hears, firstAt: now, lastAt: now });
   }
   if (proposer.id !== m.id) {
     unicast(proposer, message, out);
     return;
   }
-  const joiner = { id: nodeId(message.name, message.incarnation), address: message.address };
   const refusal = whyNot(m, m.state, message, known?.firstAt ?? now);
   if (!isNew(m, m.state, message)) unicast(joiner, { kind: 'expired', domain: m.state.id }, out);
   else if (refusal !== null) unicast(joiner, { kind: 'refusal', domain: m.state.id, why: refusal }, out);

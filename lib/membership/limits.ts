@@ -40,6 +40,8 @@ export const nameBytesMax = 128;
 export const addressBytesMax = 256;
 /** Bytes of what tells a node's process from others. */
 export const processBytesMax = 256;
+/** Bytes of what a node says of itself. */
+export const metadataBytesMax = 512;
 /** A node's weight. */
 export const weightMax = 1_000_000;
 /** Bytes of a group's name and of a codec's. */

@@ -34,7 +34,7 @@ import { addressBytesMax, nameBytesMax } from './limits.js';
 import { isInward } from './messages.js';
 import type { ControlMessage, ControlMessageOf, InwardMessage, OutwardMessage } from './messages.js';
 import { onAccept, onAccepted, onPrepare, onPromise, onRejected, propose } from './proposing.js';
-import { request, takeRequest } from './requesting.js';
+import { request, onGroupRefusal, takeRequest } from './requesting.js';
 import { nodeByIncarnation } from './state.js';
 import { isGone, probeDue } from './tether.js';
 
@@ -132,7 +132,9 @@ function stepInward(m: Membership, from: Sender, message: InwardMessage, now: Mi
     case 'offer':
       return onOffer(m, message, now, out);
     case 'request':
-      return takeRequest(m, from, message);
+      return takeRequest(m, from, message, out);
+    case 'group-refusal':
+      return onGroupRefusal(m, message, now, out);
     case 'prepare':
       return onPrepare(m, from, message, now, out);
     case 'promise':

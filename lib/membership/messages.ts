@@ -19,6 +19,7 @@ import {
   lagMax,
   nameBytesMax,
   nodesMax,
+  metadataBytesMax,
   processBytesMax,
   reasonBytesMax,
   weightMax,
@@ -54,6 +55,7 @@ const settings: Codec<GroupSettings> = struct({
 
 const weight = uint(weightMax);
 const process = text(processBytesMax);
+const metadata = text(metadataBytesMax);
 /** Weights are whole, so a minimum between two of them is all the difference that halves can make. */
 const halves: Codec<number> = {
   write: (w, value) => uint(2 * weightMax * nodesMax).write(w, 2 * value),
@@ -67,7 +69,7 @@ const rules: Codec<Rules> = struct({
 });
 
 const change: Codec<Change> = union({
-  join: struct({ name, incarnation, address, weight, process }),
+  join: struct({ name, incarnation, address, weight, process, metadata }),
   leave: struct({ node: id }),
   exclude: struct({ node: id, cause: oneOf('failed', 'excluded'), dead: bool }),
   'group-join': struct({ group: groupName, node: id, settings }),
@@ -77,7 +79,7 @@ const change: Codec<Change> = union({
 
 const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });
 
-const node = struct({ name, incarnation, address, weight, process, joined: number });
+const node = struct({ name, incarnation, address, weight, process, metadata, joined: number });
 /** A member is spelled as its node's rank by age: groups are many, and names are long. */
 const group = struct({
   id: uint<GroupId>(),
@@ -164,12 +166,15 @@ const inward = {
     address,
     weight,
     process,
+    metadata,
     rules,
     seen: number,
     hears: list(incarnation, nodesMax),
   }),
   /** To the proposer: changes that concern me; `at` is the state that I see. */
   request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
+  /** To a node: you are not let into this group, and why. */
+  'group-refusal': struct({ domain, group: groupName, why: text(reasonBytesMax) }),
   /** Phase one. Like `accept` it brings the decree before: an acceptor learns it before it votes. */
   prepare: struct({ domain, number, ballot, previous: nullable(decree) }),
   promise: struct({ domain, number, ballot, accepted: nullable(vote) }),

@@ -14,7 +14,8 @@ import { changeBytes } from './messages.js';
 import type { ControlMessageOf } from './messages.js';
 import { isHeavy } from './quorum.js';
 import { membershipIn, nodeByIncarnation, sameSettings } from './state.js';
-import type { Change, DomainState, GroupSettings } from './state.js';
+import type { Change, DomainState, GroupSettings, NodeInfo } from './state.js';
+import { reasonOf } from './authorizing.js';
 import { encodeUtf8 } from '../wire/utf8.js';
 
 /**
@@ -174,12 +175,38 @@ function fitting(changes: readonly Change[]): readonly Change[] {
 }
 
 /** Keeps the latest request of each node. A node asks for itself alone. */
-export function takeRequest(m: Membership, from: Sender, message: ControlMessageOf<'request'>): void {
+export function takeRequest(m: Membership, from: Sender, message: ControlMessageOf<'request'>, out: Outputs): void {
   const node = m.state === null ? undefined : nodeByIncarnation(m.state, from.incarnation);
   if (node === undefined || !message.changes.every((change) => concernsOnly(change, node.id))) return;
   // more than one decree takes nobody asks for at a time
   if (fitting(message.changes).length < message.changes.length) return;
-  if ((m.requests.get(node.id)?.at ?? 0) <= message.at) m.requests.set(node.id, message);
+  if ((m.requests.get(node.id)?.at ?? 0) > message.at) return;
+  const changes = message.changes.filter((change) => isAllowed(m, node, change, out));
+  m.requests.set(node.id, { ...message, changes });
+}
+
+/** Whether a node may have what it asks for; it is told if it may not. */
+function isAllowed(m: Membership, node: NodeInfo, change: Change, out: Outputs): boolean {
+  if (change.kind !== 'group-join' || m.state === null) return true;
+  const { id, name, address, metadata } = node;
+  const denial = m.options.authorize({ kind: 'group', id, name, address, metadata, group: change.group });
+  if (denial === null) return true;
+  const refusal = { kind: 'group-refusal', domain: m.state.id, group: change.group, why: reasonOf(denial) } as const;
+  unicast(node, refusal, out);
+  return false;
+}
+
+/** The domain does not let this node into a group. */
+export function onGroupRefusal(
+  m: Membership,
+  { group, why }: ControlMessageOf<'group-refusal'>,
+  now: Millis,
+  out: Outputs,
+): void {
+  if (!m.wanted.has(group) || membershipIn(m.state?.groups.get(group), m.id) !== undefined) return;
+  m.wanted.delete(group);
+  out.push({ kind: 'group-refused', group, why });
+  reconsider(m, now, out);
 }
 
 function concernsOnly(change: Change, id: NodeId): boolean {

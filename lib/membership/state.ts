@@ -16,6 +16,8 @@ export interface NodeInfo {
   readonly weight: number;
   /** What tells its process from all others of its machine, for the system to say whether it lives; '' if nothing does. */
   readonly process: string;
+  /** What it says of itself, for `authorize`. */
+  readonly metadata: string;
   /** The decree that let it in. */
   readonly joined: DecreeNumber;
 }
@@ -89,6 +91,7 @@ export type Change =
       readonly address: string;
       readonly weight: number;
       readonly process: string;
+      readonly metadata: string;
     }
   | { readonly kind: 'leave'; readonly node: NodeId }
   /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */

@@ -14,6 +14,7 @@ const join = (name: string, address = name): Change => ({
   address,
   weight: 1,
   process: '',
+  metadata: '',
 });
 const leave = (name: string): Change => ({ kind: 'leave', node: idOf(name) });
 const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed', dead: false });
@@ -40,6 +41,7 @@ function domainOf(...names: string[]): DomainState {
     address: founder,
     weight: 1,
     process: '',
+    metadata: '',
     joined: 1,
   };
   const founded: DomainState = {
@@ -80,6 +82,7 @@ test('a name is free again in the decree that removes who had it', (t) => {
     address: 'b',
     weight: 1,
     process: '',
+    metadata: '',
   });
   t.is(state.nodes[1]?.id, 'b#200' as NodeId);
 });

@@ -47,7 +47,14 @@ test('of a flood of offers so many join within a second, and others in the next'
   const { membership: m } = a;
   const { id: domain, number: seen, rules } = domainOf(a);
   for (let incarnation = 1_000_001; incarnation <= 1_001_000; incarnation++) {
-    const who = { incarnation, name: `n${incarnation}`, address: `at-${incarnation}`, weight: 1, process: '' };
+    const who = {
+      incarnation,
+      name: `n${incarnation}`,
+      address: `at-${incarnation}`,
+      weight: 1,
+      process: '',
+      metadata: '',
+    };
     tell(w, a, incarnation, { kind: 'offer', domain, ...who, rules, seen, hears: [] });
   }
   t.is(m.offers.size, 1000);

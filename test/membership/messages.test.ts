@@ -12,7 +12,15 @@ const domain = 'a#17' as DomainId;
 const settings = { kind: 'replicated', order: 'total', codec: 'cbor/1' } as const;
 const ballot = { round: 3, rank: 1 };
 const changes: readonly Change[] = [
-  { kind: 'join', name: 'bé', incarnation: 18, address: '127.0.0.1:4000', weight: 2, process: 'p 1' },
+  {
+    kind: 'join',
+    name: 'bé',
+    incarnation: 18,
+    address: '127.0.0.1:4000',
+    weight: 2,
+    process: 'p 1',
+    metadata: '{"role":"é"}',
+  },
   { kind: 'leave', node: a },
   { kind: 'exclude', node: b, cause: 'failed', dead: true },
   { kind: 'group-join', group: 'red', node: a, settings },
@@ -25,8 +33,8 @@ const state: DomainState = {
   number: 8,
   rules: { quorum: 'verified-deaths', minimumWeight: 1.5, heartbeat: 100, timeout: 1000 },
   nodes: [
-    { id: a, name: 'a', incarnation: 17, address: 'x', weight: 1, process: '', joined: 1 },
-    { id: b, name: 'bé', incarnation: 18, address: 'y', weight: 0, process: 'q', joined: 2 },
+    { id: a, name: 'a', incarnation: 17, address: 'x', weight: 1, process: '', metadata: '', joined: 1 },
+    { id: b, name: 'bé', incarnation: 18, address: 'y', weight: 0, process: 'q', metadata: 'm', joined: 2 },
   ],
   groups: new Map([['red', { id: 20480, name: 'red', settings, view: 5, members: [{ node: b, joined: 5 }] }]]),
 };
@@ -47,11 +55,13 @@ const samples: readonly ControlMessage[] = [
     address: 'y',
     weight: 3,
     process: '',
+    metadata: '{}',
     rules: state.rules,
     seen: 1,
     hears: [18, 21],
   },
   { kind: 'request', domain, at: 8, changes },
+  { kind: 'group-refusal', domain, group: 'g', why: 'not you' },
   { kind: 'prepare', domain, number: 9, ballot, previous: decree },
   { kind: 'promise', domain, number: 9, ballot, accepted: { ballot, decree } },
   { kind: 'accept', domain, number: 9, ballot, decree, previous: null },

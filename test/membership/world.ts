@@ -5,6 +5,7 @@
  * It checks as it goes: one state per number and domain, decrees in order, a quorum of each state in the next, nothing
  * after the end of a life. A violation throws.
  */
+import { type Authorize, type Claim, letIn } from '../../lib/membership/authorizing.js';
 import { isDeepStrictEqual } from 'node:util';
 import type { DomainId, NodeId } from '../../lib/ids.js';
 import { applyDecree } from '../../lib/membership/decree.js';
@@ -93,6 +94,8 @@ export class World {
   restarts = true;
   /** Decides on a packet before the weather does. */
   rule: (packet: Packet, to: Process) => 'pass' | 'drop' = () => 'pass';
+  /** Who may come in, at every process. */
+  authorize: Authorize = letIn;
   /** Called for each output, after it took effect. */
   watch: (process: Process, output: MembershipOutput) => void = () => {};
   readonly processes = new Map<string, Process>();
@@ -138,6 +141,8 @@ export class World {
       founds: false,
       weight: 1,
       process: '',
+      metadata: '',
+      authorize: (claim: Claim) => this.authorize(claim),
       quorum: 'majority' as const,
       minimumWeight: 0,
       ...this.settings,
