@@ -1,8 +1,6 @@
 /** The command `changes`: how long a group takes to agree on another membership. */
-import { writeFileSync } from 'node:fs';
-import { MeasurementFailed } from '../crew.js';
-import { describe, lookAtMachine } from '../machine.js';
-import { checkFile, number, readArgs, size } from '../options.js';
+import { perform } from '../command.js';
+import { number, readArgs, size } from '../options.js';
 import { median } from '../statistics.js';
 import { formatTable } from '../table.js';
 import { changes, measureChanges } from './measure.js';
@@ -86,28 +84,15 @@ function tableOf(rows: readonly ChangeRow[]): string {
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
-export async function run(args: readonly string[]): Promise<number> {
-  const options = readPlan(args);
-  if (!options) {
-    console.log(help);
-    return 0;
-  }
-  const { plan, json } = options;
-  checkFile('json', json);
-  const machine = lookAtMachine();
-  console.log(describe(machine).join('\n'));
-  console.log(`${plan.members} members, a process each, UDP multicast on loopback\n`);
-  try {
-    const rows = rowsOf(await measureChanges(plan, (line) => console.error(line)));
-    console.log(tableOf(rows));
-    if (json !== undefined) {
-      const command = ['npm run bench -- changes', ...args].join(' ');
-      writeFileSync(json, `${JSON.stringify({ command, machine, plan, rows }, null, 2)}\n`);
-    }
-    return 0;
-  } catch (error) {
-    if (!(error instanceof MeasurementFailed)) throw error;
-    console.error(`error: ${error.message}`);
-    return 1;
-  }
+export function run(args: readonly string[]): Promise<number> {
+  return perform(args, {
+    name: 'changes',
+    help,
+    readPlan,
+    subject: ({ members }) => `${members} members, a process each, UDP multicast on loopback`,
+    async measure(plan, tell) {
+      const rows = rowsOf(await measureChanges(plan, tell));
+      return { tables: tableOf(rows), figures: { rows }, isPartial: false };
+    },
+  });
 }

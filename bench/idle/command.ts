@@ -1,8 +1,6 @@
 /** The command `idle`: what a domain costs in which nothing is said. */
-import { writeFileSync } from 'node:fs';
-import { MeasurementFailed } from '../crew.js';
-import { describe, lookAtMachine } from '../machine.js';
-import { checkFile, list, number, readArgs } from '../options.js';
+import { perform } from '../command.js';
+import { list, number, readArgs } from '../options.js';
 import { measureIdle } from './measure.js';
 import type { IdlePlan } from './measure.js';
 import { growthsOf, tablesOf } from './report.js';
@@ -60,28 +58,16 @@ export function readPlan(args: readonly string[]): { plan: IdlePlan; json: strin
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
-export async function run(args: readonly string[]): Promise<number> {
-  const options = readPlan(args);
-  if (!options) {
-    console.log(help);
-    return 0;
-  }
-  const { plan, json } = options;
-  checkFile('json', json);
-  const machine = lookAtMachine();
-  console.log(`${describe(machine).join('\n')}\n`);
-  try {
-    const domains = await measureIdle(plan, (line) => console.error(line));
-    const growths = growthsOf(domains, plan.members, plan.memberGroups);
-    console.log(tablesOf(domains, growths));
-    if (json !== undefined) {
-      const command = ['npm run bench -- idle', ...args].join(' ');
-      writeFileSync(json, `${JSON.stringify({ command, machine, plan, domains, growths }, null, 2)}\n`);
-    }
-    return 0;
-  } catch (error) {
-    if (!(error instanceof MeasurementFailed)) throw error;
-    console.error(`error: ${error.message}`);
-    return 1;
-  }
+export function run(args: readonly string[]): Promise<number> {
+  return perform(args, {
+    name: 'idle',
+    help,
+    readPlan,
+    subject: ({ members }) => `${members} nodes, a process each, UDP multicast on loopback`,
+    async measure(plan, tell) {
+      const domains = await measureIdle(plan, tell);
+      const growths = growthsOf(domains, plan.members, plan.memberGroups);
+      return { tables: tablesOf(domains, growths), figures: { domains, growths }, isPartial: false };
+    },
+  });
 }

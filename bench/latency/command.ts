@@ -1,7 +1,6 @@
 /** The command `latency`: from sending to the last member's function, next to raw UDP multicast in the same run. */
-import { writeFileSync } from 'node:fs';
-import { describe, lookAtMachine } from '../machine.js';
-import { checkFile, list, number, oneOf, readArgs, size } from '../options.js';
+import { perform } from '../command.js';
+import { list, number, oneOf, readArgs, size } from '../options.js';
 import { contenderNames, contenders } from './contenders.js';
 import { loads, measureLatency } from './measure.js';
 import type { LatencyPlan } from './measure.js';
@@ -72,23 +71,17 @@ export function readPlan(args: readonly string[]): { plan: LatencyPlan; json: st
 }
 
 /** Measures as the command line asks; resolves with the exit status: 1 if a measurement failed. */
-export async function run(args: readonly string[]): Promise<number> {
-  const options = readPlan(args);
-  if (!options) {
-    console.log(help);
-    return 0;
-  }
-  const { plan, json } = options;
-  checkFile('json', json);
-  const machine = lookAtMachine();
-  console.log(describe(machine).join('\n'));
-  console.log(`median of ${plan.rounds} rounds; ${plan.members} processes, UDP multicast on loopback\n`);
-  const measured = await measureLatency(plan, (line) => console.error(line));
-  const [latencies, asks] = [latencyRows(measured), askRows(measured)];
-  console.log(tablesOf(latencies, asks));
-  if (json !== undefined) {
-    const command = ['npm run bench -- latency', ...args].join(' ');
-    writeFileSync(json, `${JSON.stringify({ command, machine, plan, latencies, asks }, null, 2)}\n`);
-  }
-  return [...latencies, ...asks].some(({ failures }) => failures.length > 0) ? 1 : 0;
+export function run(args: readonly string[]): Promise<number> {
+  return perform(args, {
+    name: 'latency',
+    help,
+    readPlan,
+    subject: ({ rounds, members }) => `median of ${rounds} rounds; ${members} processes, UDP multicast on loopback`,
+    async measure(plan, tell) {
+      const measured = await measureLatency(plan, tell);
+      const [latencies, asks] = [latencyRows(measured), askRows(measured)];
+      const isPartial = [...latencies, ...asks].some(({ failures }) => failures.length > 0);
+      return { tables: tablesOf(latencies, asks), figures: { latencies, asks }, isPartial };
+    },
+  });
 }
