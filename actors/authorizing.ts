@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 import type { Authorize } from '../lib/membership/authorizing.js';
-import { metadataBytesMax } from '../lib/membership/limits.js';
+import { metadataBytesMax } from '../lib/limits.js';
 import { InvalidOption } from './errors.js';
 import type { Host } from './host.js';
 import type { AuthorizeRequest, GroupsOptions } from './types.js';

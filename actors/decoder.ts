@@ -2,13 +2,14 @@
  * Reads values from bytes, which may come from anybody, through cbor-x.
  *
  * Bytes are scanned before cbor-x sees them: one item, depth and number of items within their limits, no lengths beyond the
- * end, and no tags or forms but those of {@link Tag}. So what a decoder allocates is bounded by a small multiple of the bytes.
+ * end, texts in UTF-8, and no tags or forms but those of {@link Tag}. So what a decoder allocates is bounded by a small multiple of the bytes.
  *
  * cbor-x keeps its extensions and limits per module, not per decoder: what a program registers for itself, for dates or for
  * a tag of ours, would change what its messages mean, at this node only. So an instance of the module of our own is loaded,
  * and that is also where our tags are registered, not in the program's. Its decoders read what the encoder wrote; nothing
  * decoded aliases the bytes it came from.
  */
+import { isUtf8 } from 'node:buffer';
 import { createRequire } from 'node:module';
 import type * as Cbor from 'cbor-x';
 import { NotDecodable } from './errors.js';
@@ -167,8 +168,12 @@ function scan(bytes: Uint8Array, length: number, structures: readonly (readonly 
         argument = 0;
         for (let width = 1 << (info - 24); width > 0; width--) argument = argument * 256 + (bytes[at++] ?? NaN);
       }
-      if (major === 2 || major === 3) at += argument;
-      else if (major >= 4) {
+      if (major === 2) at += argument;
+      else if (major === 3) {
+        if (!(argument <= length - at)) throw new NotDecodable('truncated');
+        if (!isText(bytes, at, at + argument)) throw new NotDecodable('a text that is not UTF-8');
+        at += argument;
+      } else if (major >= 4) {
         if (major === 6) {
           checkTag(argument, bytes, at, structures);
           argument = 1;
@@ -182,6 +187,16 @@ function scan(bytes: Uint8Array, length: number, structures: readonly (readonly 
     // also catches NaN from a header that was cut off
     if (!(at <= length)) throw new NotDecodable('truncated');
   }
+}
+
+/** Up to here a look at each byte costs less than a native call. */
+const shortText = 64;
+
+/** What cbor-x makes of other bytes than UTF-8 depends on how it reads them, which is not the same at all nodes. */
+function isText(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from > shortText) return isUtf8(bytes.subarray(from, to));
+  for (let i = from; i < to; i++) if ((bytes[i] as number) >= 0x80) return isUtf8(bytes.subarray(from, to));
+  return true;
 }
 
 const proto = Buffer.from('__proto__', 'latin1');

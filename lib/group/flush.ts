@@ -20,8 +20,13 @@
  */
 import type { NodeId, Rank, Seqno, ViewId } from '../ids.js';
 import { assert, assertNever, must } from '../assert.js';
-import { flushRepeat, flushRepeatEveryWay, flushRepeatMax, flushRepeatOverStream } from '../limits.js';
-import { groupIdsPerDecree } from '../membership/limits.js';
+import {
+  flushRepeat,
+  flushRepeatEveryWay,
+  flushRepeatMax,
+  flushRepeatOverStream,
+  groupIdsPerDecree,
+} from '../limits.js';
 import { addEveryWay, addSection, overStream, toNode } from '../outbox.js';
 import { incarnationOf } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';

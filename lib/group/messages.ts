@@ -3,8 +3,7 @@
  * installed and `base` the view that the members come from; and what goes over the link between two nodes.
  */
 import type { DecreeNumber, GroupId, NodeId, Position, Rank, Seqno, ViewId, WallTime } from '../ids.js';
-import { membersMax, replyBytesMax, servedPerMessageMax } from '../limits.js';
-import { groupsMax } from '../membership/limits.js';
+import { groupsMax, membersMax, replyBytesMax, servedPerMessageMax } from '../limits.js';
 import { type Of, blob, bool, list, nullable, struct, text, uint, union } from '../wire/schema.js';
 
 const viewId = uint<ViewId>();

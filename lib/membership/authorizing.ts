@@ -7,7 +7,7 @@
  */
 import type { NodeId } from '../ids.js';
 import { encodeUtf8 } from '../wire/utf8.js';
-import { reasonBytesMax } from './limits.js';
+import { reasonBytesMax } from '../limits.js';
 
 /** What a node wants, and what it claims to be. */
 export type Claim = {

@@ -7,7 +7,7 @@ import type { Membership, Offer, Request } from './control.js';
 import { changedSince, covers } from './decree-log.js';
 import { applyChange, draftOf } from './decree.js';
 import { exclusions, isSilentForGood, isSurelyGone } from './judging.js';
-import { changesPerDecreeMax, decreeBytesMax, joinsCountedFor, joinsPerSecondMax } from './limits.js';
+import { changesPerDecreeMax, decreeBytesMax, joinsCountedFor, joinsPerSecondMax } from '../limits.js';
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
 import { isQuorum, keepsQuorum, keepsWeight } from './quorum.js';

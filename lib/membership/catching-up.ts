@@ -11,7 +11,7 @@ import type { Membership, Outputs, Peer, Sender } from './control.js';
 import { decreesAfter, tail } from './decree-log.js';
 import { believedProposer } from './judging.js';
 import { learn } from './learning.js';
-import { answersPerHeartbeat, datagramsInVain } from './limits.js';
+import { answersPerHeartbeat, datagramsInVain } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';

@@ -13,7 +13,7 @@ import type { Instance } from './consensus.js';
 import type { DecreeLog } from './decree-log.js';
 import { createDetector, never } from './detector.js';
 import type { Detector, Signals } from './detector.js';
-import { peersMax } from './limits.js';
+import { peersMax } from '../limits.js';
 import type { ControlMessage } from './messages.js';
 import { createRandom, draw } from './random.js';
 import type { Random } from './random.js';

@@ -4,7 +4,7 @@
  */
 import type { DecreeNumber } from '../ids.js';
 import { assert } from '../assert.js';
-import { messageBytesMax, decreesPerMessageMax, logLengthMax } from './limits.js';
+import { messageBytesMax, decreesPerMessageMax, logLengthMax } from '../limits.js';
 import { decreeBytes } from './messages.js';
 import type { Change, Decree } from './state.js';
 

@@ -8,7 +8,7 @@
 import { nodeId } from '../ids.js';
 import type { DecreeNumber, NodeId, ViewId } from '../ids.js';
 import { assert, assertNever } from '../assert.js';
-import { creationsPerDecreeMax, groupIdsPerDecree, groupsMax, joinsPerDecreeMax, nodesMax } from './limits.js';
+import { creationsPerDecreeMax, groupIdsPerDecree, groupsMax, joinsPerDecreeMax, nodesMax } from '../limits.js';
 import { sameSettings } from './state.js';
 import type { Change, Decree, DomainState, GroupSettings, GroupState, NodeInfo } from './state.js';
 

@@ -15,7 +15,7 @@ import { strengthOf } from './heartbeat.js';
 import { reasonOf } from './authorizing.js';
 import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
-import { datagramsInVain, nodesMax, sightingsMax } from './limits.js';
+import { datagramsInVain, nodesMax, sightingsMax } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { nodeByIncarnation, nodeOf } from './state.js';
 import type { DomainState, Rules } from './state.js';

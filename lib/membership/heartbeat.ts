@@ -10,7 +10,7 @@ import { multicast, wake } from './control.js';
 import type { Membership, Outputs } from './control.js';
 import { lagOf } from './detector.js';
 import { isQuorate } from './judging.js';
-import { lagMax } from './limits.js';
+import { lagMax } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { strangersHeard } from './probation.js';
 

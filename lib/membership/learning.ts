@@ -8,7 +8,7 @@ import { log, peerOf, unicast, wake } from './control.js';
 import type { Membership, Outputs } from './control.js';
 import { append } from './decree-log.js';
 import { applyDecree } from './decree.js';
-import { joinsCountedFor } from './limits.js';
+import { joinsCountedFor } from '../limits.js';
 import { heartbeatOf } from './heartbeat.js';
 import { noteExclusions } from './probation.js';
 import { reconsider } from './requesting.js';

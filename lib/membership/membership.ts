@@ -30,7 +30,7 @@ import {
 import { keepForcing, onForce } from './forcing.js';
 import { beat } from './heartbeat.js';
 import { doubtOneself, judge, takeReport, unsuspect } from './judging.js';
-import { addressBytesMax, nameBytesMax } from './limits.js';
+import { addressBytesMax, nameBytesMax } from '../limits.js';
 import { isInward } from './messages.js';
 import type { ControlMessage, ControlMessageOf, InwardMessage, OutwardMessage } from './messages.js';
 import { onAccept, onAccepted, onPrepare, onPromise, onRejected, propose } from './proposing.js';

@@ -23,7 +23,7 @@ import {
   processBytesMax,
   reasonBytesMax,
   weightMax,
-} from './limits.js';
+} from '../limits.js';
 import type { Change, Decree, DomainState, GroupMember, GroupSettings, GroupState, NodeInfo, Rules } from './state.js';
 
 const name = text(nameBytesMax);

@@ -8,7 +8,7 @@
 import type { DomainId, Incarnation, Millis } from '../ids.js';
 import { domainTag } from './control.js';
 import type { Membership, Offer } from './control.js';
-import { nodesMax } from './limits.js';
+import { nodesMax } from '../limits.js';
 import { nodeByIncarnation, nodeOf } from './state.js';
 import type { Decree, DomainState } from './state.js';
 

@@ -24,7 +24,7 @@ import type { Membership, Outputs, Sender } from './control.js';
 import { canDecide } from './deaths.js';
 import { isQuorate, mayPropose } from './judging.js';
 import { joinersOf, learn } from './learning.js';
-import { datagramsInVain, messageBytesMax } from './limits.js';
+import { datagramsInVain, messageBytesMax } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { ageRank, nodeByIncarnation } from './state.js';
 import type { Decree, DomainState } from './state.js';

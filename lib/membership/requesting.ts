@@ -9,7 +9,7 @@ import type { DecreeNumber, Millis, NodeId, ViewId } from '../ids.js';
 import { end, lastResort, log, unicast, wake } from './control.js';
 import type { Membership, Outputs, Sender } from './control.js';
 import { believedProposer } from './judging.js';
-import { changesPerDecreeMax, datagramsInVain, decreeBytesMax, groupNameBytesMax } from './limits.js';
+import { changesPerDecreeMax, datagramsInVain, decreeBytesMax, groupNameBytesMax } from '../limits.js';
 import { changeBytes } from './messages.js';
 import type { ControlMessageOf } from './messages.js';
 import { isHeavy } from './quorum.js';

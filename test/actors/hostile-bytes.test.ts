@@ -84,6 +84,32 @@ test('a key __proto__ is refused, wherever and however it is written, and nothin
   t.is(({} as Record<string, unknown>)['polluted'], undefined);
 });
 
+test('a text is UTF-8 to its end: none reads on in what follows it, or is another at another node', (t) => {
+  const bad = [
+    [0xe2],
+    [0xc3],
+    [0xf0, 0x9f, 0x98],
+    [0x80],
+    [0xc0, 0xaf],
+    [0xed, 0xa0, 0x80],
+    [0xf5, 0x80, 0x80, 0x80],
+    [0xff],
+  ];
+  for (const bytes of bad) {
+    for (const before of ['', 'a', 'x'.repeat(30), 'x'.repeat(100), 'x'.repeat(5000)]) {
+      const text = Buffer.concat([Buffer.from(before), Buffer.from(bytes)]);
+      const head = [0x79, text.length >> 8, text.length & 0xff];
+      const follows = [0x62, 0x41, 0x42, 0x05];
+      for (const around of [
+        [0x83, ...head, ...text, ...follows],
+        [0xa2, ...head, ...text, ...follows.slice(0, 3), 0x60, 0x05],
+      ])
+        t.throws(() => decodeValue(Uint8Array.from(around)), { instanceOf: NotDecodable });
+    }
+  }
+  for (const good of ['é', '€', '😀', '\0', 'x'.repeat(100) + '€']) t.is(decodeValue(encodeValue(good)), good);
+});
+
 test('keys of objects are texts', (t) => {
   for (const key of [[0x01], [0x1b, 0, 0, 0, 0, 0, 0, 0, 7], [0x41, 0x61], [0x80], [0xf6], [0xd9, 0x9c, 0xa7, 0x80]])
     t.throws(() => decodeValue(Uint8Array.from([0xa1, ...key, 0x01])), { instanceOf: NotDecodable });

@@ -1,5 +1,5 @@
 /**
- * What a peer can make grow stops growing: each limit of `lib/limits.ts` and `membership/limits.ts` that bounds what others say is
+ * What a peer can make grow stops growing: each limit of `lib/limits.ts` that bounds what others say is
  * reached here, by a node that says what no honest one would, and what is behind it goes on.
  */
 import test from 'ava';

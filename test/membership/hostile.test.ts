@@ -9,7 +9,7 @@ import {
   nodesMax,
   peersMax,
   sightingsMax,
-} from '../../lib/membership/limits.js';
+} from '../../lib/limits.js';
 import type { ControlMessage, MembershipOutput } from '../../lib/membership/membership.js';
 import { gather } from '../../lib/membership/batch.js';
 import { learn } from '../../lib/membership/learning.js';
