@@ -1,4 +1,5 @@
 /** How the baselines put messages into datagrams: one each, many packed by hand, or one in several parts. */
+import type { Contender } from './plan.js';
 
 /** What one datagram holds: `messages` whole ones, or one of the `parts` of a message. */
 export interface Layout {
@@ -14,12 +15,12 @@ export const datagramBytesMax = 65_507;
 const filledBytesMax = 60_000;
 
 /** The layout of a baseline for messages of so many bytes. */
-export function layoutOf(kind: 'raw' | 'packed', bytes: number): Layout {
+export function layoutOf(kind: Contender['kind'], bytes: number): Layout {
   if (bytes > datagramBytesMax) {
     const parts = Math.ceil(bytes / filledBytesMax);
     return { messages: 1, parts, bytes: Math.ceil(bytes / parts) };
   }
-  const messages = kind === 'packed' ? Math.max(1, Math.floor(filledBytesMax / bytes)) : 1;
+  const messages = kind === 'raw' ? 1 : Math.max(1, Math.floor(filledBytesMax / bytes));
   return { messages, parts: 1, bytes: messages * bytes };
 }
 

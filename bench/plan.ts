@@ -45,6 +45,8 @@ export type Contender =
   | { readonly kind: 'raw' }
   /** As many messages as fit into one datagram, packed by hand, no protocol: what cannot be beaten. */
   | { readonly kind: 'packed' }
+  /** The same, but each process copies each message once, as whoever takes messages and hands them over has to do at least. */
+  | { readonly kind: 'copied' }
   /** Another system; its client for Node.js is among the packages in the folder `modules`. */
   | { readonly kind: 'peer'; readonly peer: PeerName; readonly modules: string }
   | GroupsContender;
@@ -100,7 +102,7 @@ export interface Choices {
   readonly throughs: readonly ThroughChoice[];
   /** Without a key, with one, or both. */
   readonly keyed: readonly boolean[];
-  /** Whether the packed baseline is wanted too. */
+  /** Whether the packed baselines are wanted too. */
   readonly limit: boolean;
 }
 
@@ -122,7 +124,7 @@ function pointsOf(choices: Choices): Point[] {
 }
 
 function contendersOf({ limit, orders, transports, throughs, keyed: keys }: Choices): Contender[] {
-  const baselines: Contender[] = limit ? [{ kind: 'raw' }, { kind: 'packed' }] : [{ kind: 'raw' }];
+  const baselines: Contender[] = limit ? [{ kind: 'raw' }, { kind: 'packed' }, { kind: 'copied' }] : [{ kind: 'raw' }];
   const ours = orders.flatMap((order) =>
     transports.flatMap((transport) =>
       throughs.flatMap((through) =>

@@ -37,7 +37,7 @@ npm run bench -- rates [options]
 ${effortHelp}
   --multicasts N         instead, until every process has seen so many
   --key                  also under a key: everything encrypted
-  --limit                also the limit: messages packed by hand, without any protocol
+  --limit                also the limit: messages packed by hand, without any protocol; and that with a copy at each process
   --json FILE            writes all figures to FILE
   --svg FILE             writes a plot: times raw over bytes of a message
   --profile FOLDER       the processes write CPU profiles there (figures suffer)

@@ -4,7 +4,7 @@
  * Raw sends one datagram per message, packed as many messages as fit into 60,000 bytes; a message that does not fit a
  * datagram goes in parts, and counts with its last one. Neither has a protocol: receivers tell the sender by unicast how far they are, four times a window, and the sender waits while a window is under way.
  * All that is known to help is done: numeric addresses without a lookup, large buffers, bursts, no buffer made anew,
- * no payload copied. Nothing is ever sent again: a trial with a loss has no rate.
+ * no payload copied, unless it is copies that are to be measured. Nothing is ever sent again: a trial with a loss has no rate.
  */
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Load } from './child.js';
@@ -24,12 +24,19 @@ const quietMillis = 300;
 
 async function open(assignment: Assignment): Promise<Load> {
   const { contender, point, index, address, port } = assignment;
-  const layout = layoutOf(contender.kind === 'packed' ? 'packed' : 'raw', point.bytes);
+  const layout = layoutOf(contender.kind, point.bytes);
   const isSender = sendersOf(point).includes(index);
   const unicast = await openUnicast();
   const tally = createTally(point.members, point.bytes, isSender ? index : -1, layout.parts);
-  const receiver = createReceiver(unicast, tally, index);
-  const sender = createSender(unicast, assignment, layout);
+  const isCopied = contender.kind === 'copied';
+  const receiver = createReceiver(
+    unicast,
+    tally,
+    index,
+    isCopied ? createCopier(point.bytes, layout.parts) : undefined,
+  );
+  const users = isCopied ? new Uint8Array(layout.bytes).fill(1) : undefined;
+  const sender = createSender(unicast, assignment, layout, users);
   let group: Socket | undefined;
   // a process that only sends is spared its own datagrams
   if (!isSender || point.senders === 'all') {
@@ -70,8 +77,19 @@ async function open(assignment: Assignment): Promise<Load> {
   };
 }
 
+/** Copies what comes into memory that nobody else has, of a datagram's messages together, of a message in parts all of it. */
+function createCopier(messageBytes: number, parts: number): (bytes: Uint8Array) => void {
+  let whole = new Uint8Array(0);
+  let filled = 0;
+  return (bytes) => {
+    if (filled === 0) whole = new Uint8Array(Buffer.allocUnsafeSlow(parts > 1 ? messageBytes : bytes.length).buffer);
+    whole.set(bytes, filled);
+    filled = (filled + bytes.length) % whole.length;
+  };
+}
+
 /** Takes datagrams apart, touches every message, tells senders how far it is. */
-function createReceiver(unicast: Socket, tally: Tally, index: number) {
+function createReceiver(unicast: Socket, tally: Tally, index: number, copy?: (bytes: Uint8Array) => void) {
   const acknowledged = new Float64Array(tally.next.length);
   const sources: (RemoteInfo | undefined)[] = [];
   const datagrams = new Float64Array(tally.next.length);
@@ -100,6 +118,7 @@ function createReceiver(unicast: Socket, tally: Tally, index: number) {
         sender = take(tally, bytes, at, Math.min(tally.bytes, bytes.length - at));
       }
       if (sender < 0) return;
+      copy?.(bytes);
       sources[sender] ??= from;
       datagrams[sender] = (datagrams[sender] as number) + 1;
       if ((datagrams[sender] as number) - (acknowledged[sender] as number) >= every) acknowledge(sender);
@@ -107,8 +126,9 @@ function createReceiver(unicast: Socket, tally: Tally, index: number) {
   };
 }
 
-/** Sends as long as fewer than a window's datagrams are under way to the slowest receiver. */
-function createSender(unicast: Socket, { point, index, address, port }: Assignment, layout: Layout) {
+/** Sends as long as fewer than a window's datagrams are under way to the slowest receiver; copies of `users`, if that is given. */
+function createSender(unicast: Socket, assignment: Assignment, layout: Layout, users?: Uint8Array) {
+  const { point, index, address, port } = assignment;
   const { messages, parts } = layout;
   const reached = new Float64Array(point.members);
   let ring: Uint8Array[] = [];
@@ -124,6 +144,7 @@ function createSender(unicast: Socket, { point, index, address, port }: Assignme
   function send(): void {
     // a buffer is used again only when its last datagram is acknowledged
     const bytes = ring[(next / messages) % ring.length] as Uint8Array;
+    if (users) bytes.set(users);
     if (parts > 1) {
       const part = bytes.subarray(0, partBytes(point.bytes, parts, next % parts));
       writeMessage(part, 0, part.length, index, next++);

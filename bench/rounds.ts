@@ -101,7 +101,7 @@ async function measure({ effort, profiles }: Plan, course: Course): Promise<Outc
 }
 
 function windowsFor({ windows }: Effort, { contender, point }: Course): number[] {
-  const { bytes } = layoutOf(contender.kind === 'packed' ? 'packed' : 'raw', point.bytes);
+  const { bytes } = layoutOf(contender.kind, point.bytes);
   return windows.filter((window, index) => index === 0 || window * bytes <= underWayBytesMax);
 }
 

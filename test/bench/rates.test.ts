@@ -22,8 +22,8 @@ test('points and contenders: every choice of each, objects once', (t) => {
     ],
   );
   t.deepEqual(
-    measurements.slice(0, 3).map(({ contender }) => nameOf(contender)),
-    ['raw', 'packed', 'total'],
+    measurements.slice(0, 4).map(({ contender }) => nameOf(contender)),
+    ['raw', 'packed', 'copied', 'total'],
   );
   const both = readOptions(['--through', 'multicast,dispatch', '--transports', 'udp,tcp', '--sizes', '100']);
   t.deepEqual(both.kind === 'run' && both.plan.measurements.map(({ contender }) => nameOf(contender)), [
