@@ -97,6 +97,7 @@ export type { MemoryHub, Packet, Rule, Verdict } from '../transport/memory.js';
 export { tcp } from '../transport/tcp.js';
 export type { TcpOptions } from '../transport/tcp.js';
 export type { DnsOptions } from '../transport/finding.js';
+export type { DomainKey, Keyring } from '../transport/keyring.js';
 export type { Transport, TransportFactory, TransportHandlers } from '../transport/transport.js';
 export type { Found } from '../lib/events.js';
 export { udpMulticast } from '../transport/udp-multicast.js';

@@ -12,10 +12,10 @@ import type { Traced } from '../lib/trace/format.js';
 import { optionMillisMax, optionsFault } from '../transport/options.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
-import { authorizeOption, metadataOption, type Authorizing } from './authorizing.js';
 import { InvalidOption } from './errors.js';
 import { keySource, type KeySource } from './keys.js';
 import { consoleLogger } from './logging.js';
+import { metadataOption } from './metadata.js';
 import type { GroupsOptions } from './types.js';
 
 /** A queue of 65,536 messages of 16 MiB would be no bound. */
@@ -28,7 +28,7 @@ export interface ResolvedOptions {
   readonly transport: TransportFactory;
   readonly keys: KeySource | undefined;
   readonly insecure: boolean;
-  readonly authorize: Authorizing | undefined;
+  readonly authorize: GroupsOptions['authorize'];
   readonly metadata: string;
   readonly minimumNodes: number;
   readonly weight: number;
@@ -177,6 +177,11 @@ function loggerOption(value: GroupsOptions['logger']): Logger {
 function traceOption(value: GroupsOptions['trace']): GroupsOptions['trace'] {
   if (value === undefined || typeof value === 'function' || (typeof value === 'string' && value !== '')) return value;
   throw new InvalidOption(`trace must be a file's name or a function, not ${inspect(value, { depth: 0 })}`);
+}
+
+function authorizeOption(value: GroupsOptions['authorize']): GroupsOptions['authorize'] {
+  if (value === undefined || typeof value === 'function') return value;
+  throw new InvalidOption(`authorize must be a function, not ${inspect(value, { depth: 0 })}`);
 }
 
 function nameOption(option: string, value: unknown): string {

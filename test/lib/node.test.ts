@@ -12,7 +12,6 @@ import {
   type Packet,
   actorOf,
   at,
-  crash,
   grouped,
   inject,
   isQuiet,
