@@ -28,7 +28,8 @@ export interface Moment {
   /** Of those who may speak: the packet's sender, a stranger. */
   readonly headers: readonly PacketHeader[];
   readonly from: string;
-  /** The packet, as the part of an input that is for this moment. */
+  /** The packet, and the same as the part of an input that is for this moment. */
+  readonly packet: Uint8Array;
   readonly items: Uint8Array;
 }
 
@@ -70,6 +71,7 @@ function momentOf(kind: string, net: Network, victim: Member, sent: Packet): Mom
     now: net.now,
     headers: [header, { ...header, source: stranger }],
     from: sent.from,
+    packet: sent.bytes,
     items: itemsOf(sections.map(({ kind: of, body }) => ({ first: of | over, body }))),
   };
 }
@@ -87,6 +89,11 @@ function copyOf(node: Node, now: number): Node {
 /** Each moment's number and packet. */
 export function recorded(): readonly Uint8Array[] {
   return moments().map(({ items }, i) => Uint8Array.of(i, ...items));
+}
+
+/** An input that is these bytes as they are, in the place of the moment's packet. */
+export function instead(bytes: Uint8Array): Uint8Array {
+  return itemsOf([{ first: rawBit, body: bytes }]);
 }
 
 function packetOf({ headers }: Moment, first: number, body: Uint8Array): Uint8Array {
