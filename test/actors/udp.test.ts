@@ -101,6 +101,7 @@ const outer = Object.values(networkInterfaces())
   const error = await t.throwsAsync(ready(system(t, memoryHub(), 'a', options)), { instanceOf: InvalidOption });
   t.regex(error?.message ?? '', /insecure: true/);
   await ready(system(t, memoryHub(), 'b', { ...options, insecure: true }));
+  await ready(system(t, memoryHub(), 'c', { ...options, key: 'ab'.repeat(32) }));
 });
 
 test.serial("a node's name has the length that the protocol takes", async (t) => {

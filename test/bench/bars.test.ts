@@ -1,7 +1,9 @@
 /** The bars: each figure is of the rounds that it should be of, and is held against its bar the right way round. */
 import test from 'ava';
 import { barsTable } from '../../bench/bars/command.js';
-import { judge, judgeLatency, latencyBars, measurementsFor, rateBars } from '../../bench/bars/list.js';
+import { encryptionBars, judge, judgeEncryption, judgeLatency } from '../../bench/bars/list.js';
+import { latencyBars, measurementsFor, rateBars } from '../../bench/bars/list.js';
+import { measureEncryption } from '../../bench/encryption.js';
 import type { RateBar } from '../../bench/bars/list.js';
 import { contenderNames } from '../../bench/latency/contenders.js';
 import type { Measurement } from '../../bench/plan.js';
@@ -97,4 +99,16 @@ test('the table has a line for each bar', (t) => {
   const table = barsTable([verdict(bar, [85], [10]), judge(bar, [result(bar.of, [null], ['lost'])])]);
   t.regex(table, /^100 B, against raw +bar +8\.50 x +8\.50 x - 8\.50 x +8 x +15 x$/m);
   t.regex(table, /^100 B, against raw +failed +8 x +15 x$/m);
+});
+
+test('encryption is measured next to the cipher alone, and less is better', (t) => {
+  const [bar] = encryptionBars as [(typeof encryptionBars)[number]];
+  t.deepEqual(
+    [1.1, 1.3, 1.5].map((ratio) => judgeEncryption(bar, [ratio, ratio, 9]).reached),
+    ['aim', 'bar', 'missed'],
+  );
+  const measured = measureEncryption(1200, 2, 1);
+  t.is(measured.length, 2);
+  // without the cipher it would be next to nothing
+  t.true(measured.every((ratio) => ratio > 0.5 && ratio < 20));
 });

@@ -24,7 +24,11 @@ import {
   writeMessages,
 } from '../../transport/framing.js';
 import { kindMax } from '../../transport/outflow.js';
+import { RecordReader, RecordWriter } from '../../transport/records.js';
+import { SealedDatagrams } from '../../transport/sealed-datagrams.js';
+import { AcceptingHandshake, ConnectingHandshake } from '../../transport/sealed-greeting.js';
 import { goodTrace } from '../trace/good.js';
+import { ringOf } from '../transport/keyed.js';
 import type { Target } from './fuzz.js';
 import { type Moment, moments, recorded, takeInAt } from './moments.js';
 
@@ -126,6 +130,87 @@ const streams: Target = {
     const bytes = input.subarray(1);
     const whole = readStream(bytes, Infinity, isMesh);
     for (const size of [1, 3, 64]) deepStrictEqual(readStream(bytes, size, isMesh), whole);
+  },
+};
+
+/** One end of a domain under a key: a node that believes a sender, and what it is sent. */
+function openSealed() {
+  const keyring = ringOf('fuzz');
+  const said: Buffer[] = [];
+  const [a, b] = [1, 2].map(
+    (port) =>
+      new SealedDatagrams({
+        keyring,
+        domain: 'fuzz',
+        own: { host: '127.0.0.1', port, family: 4 },
+        send: (pieces) => said.push(Buffer.concat(pieces)),
+      }),
+  ) as [SealedDatagrams, SealedDatagrams];
+  a.greet();
+  const frames: Buffer[] = [];
+  for (let frame = said.shift(); frame; frame = said.shift()) {
+    frames.push(frame);
+    for (const each of [a, b]) each.open(frame);
+  }
+  for (const bytes of [new Uint8Array(0), new Uint8Array(40)]) {
+    frames.push(Buffer.concat(a.sealMulticast(bytes)), Buffer.concat(a.sealUnicast(bytes)));
+  }
+  const records = { keyring, key: keyring.used, transcript: tag, writer: 'accepting' } as const;
+  const writer = new RecordWriter(records);
+  const plain = Uint8Array.from({ length: 60 }, (_, i) => i);
+  const stream = Buffer.concat(
+    [plain.subarray(0, 20), plain.subarray(20), new Uint8Array(0)].flatMap((bytes) => writer.seal(bytes)),
+  );
+  const sealing = { keyring, tag, address: '127.0.0.1:4000', magic: meshMagic };
+  return { b, frames, authentic: new Set(frames.map(String)), records, stream, plain, sealing };
+}
+
+let sealedEnd: ReturnType<typeof openSealed> | undefined;
+
+/** What anybody can send to a node under a key. */
+const sealed: Target = {
+  name: 'sealed',
+  shows: 'datagrams, greetings and records under a key: nothing is taken that was not sent so',
+  bytesMax: 1024,
+  words: [[0x8b, 0x4e, 0x47, 0x44], [0x8b, 0x4e, 0x47, 0x4d, 2], [...tag], [0, 0, 0, 0], [0, 1, 0, 0]],
+  seeds() {
+    const { frames, stream, sealing } = (sealedEnd ??= openSealed());
+    const { greeting } = new ConnectingHandshake(sealing);
+    const answer = new AcceptingHandshake(sealing).push(greeting);
+    const greetings = [greeting, answer.kind === 'more' && answer.answer ? answer.answer : greeting];
+    return [
+      ...frames.map((bytes) => [0, ...bytes]),
+      [1, ...stream],
+      ...greetings.flatMap((bytes) => [
+        [2, ...bytes],
+        [3, ...bytes],
+      ]),
+    ].map((bytes) => Uint8Array.from(bytes));
+  },
+  run(input) {
+    const { b, authentic, records, plain, sealing } = (sealedEnd ??= openSealed());
+    const bytes = Buffer.from(input.subarray(1));
+    const parser = (input[0] ?? 0) % 4;
+    if (parser === 0) {
+      if (b.open(bytes).kind === 'datagram' && !authentic.has(String(bytes)))
+        throw new Error('a forged datagram was taken');
+      return;
+    }
+    for (const size of [Infinity, 1, 7]) {
+      const taken: Uint8Array[] = [];
+      const reader = new RecordReader(records);
+      const handshake = parser === 2 ? new AcceptingHandshake(sealing) : new ConnectingHandshake(sealing);
+      for (let at = 0; at < bytes.length; at += size) {
+        const chunk = bytes.subarray(at, at + size);
+        if (parser === 1 && reader.push(chunk, (each) => taken.push(each)) !== null) break;
+        if (parser === 1) continue;
+        const { kind } = handshake.push(chunk);
+        if (kind === 'hello') throw new Error('who has no key was greeted');
+        if (kind === 'bad') break;
+      }
+      const all = Buffer.concat(taken);
+      deepStrictEqual([...all], [...plain.subarray(0, all.length)]);
+    }
   },
 };
 
@@ -291,4 +376,4 @@ const lines: Target = {
 };
 
 /** All of them. */
-export const targets: readonly Target[] = [datagrams, messages, streams, codec, snapshots, traces, lines];
+export const targets: readonly Target[] = [datagrams, messages, streams, sealed, codec, snapshots, traces, lines];

@@ -338,3 +338,25 @@ function introducedOf(tables: readonly ReturnType<typeof under>[]) {
   let at = 0;
   return introduced((domain, handlers) => (tables[at++] as ReturnType<typeof under>)(domain, handlers));
 }
+
+test('udp under a key: where no unicasts come through, senders prove themselves by multicasts', async (t) => {
+  const ring = ringOf('a');
+  const said: Buffer[] = [];
+  const ends = [1, 2].map(
+    (port) =>
+      new SealedDatagrams({
+        keyring: ring,
+        domain: 'd',
+        own: { host: '127.0.0.1', port, family: 4 },
+        send(pieces, to) {
+          if (to === null) said.push(Buffer.concat(pieces));
+        },
+      }),
+  );
+  for (let i = 0; ends.some(({ provenCount }) => provenCount === 0); i++) {
+    t.true(i < 100);
+    for (const end of ends) said.push(Buffer.concat(end.sealMulticast(bytesOf(text))));
+    for (let frame = said.shift(); frame; frame = said.shift()) for (const end of ends) end.open(frame);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+});
