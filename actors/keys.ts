@@ -5,7 +5,7 @@
  * A key is 32 random bytes, as such or as text: 64 hexadecimal digits, or base64. Of several the first is used, the others are
  * accepted. A file of keys is read again when it changes, so that writing it is all that a change of keys takes.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { domainKey, keyBytes, Keyring, keysMax, type DomainKey } from '../transport/keyring.js';
 import { InvalidOption } from './errors.js';
 import type { KeyOption } from './types.js';
@@ -63,8 +63,8 @@ export async function holdKeys(source: KeySource, failed: (why: string) => void)
     return { ring: new Keyring(keys), file: undefined, close: () => {} };
   }
   const { file } = source;
-  const ring = new Keyring(await keysIn(file));
   let last = await stampOf(file);
+  const ring = new Keyring(await keysIn(file));
   let isReading = false;
   const look = async (): Promise<void> => {
     if (isReading) return;
@@ -72,10 +72,11 @@ export async function holdKeys(source: KeySource, failed: (why: string) => void)
     try {
       const stamp = await stampOf(file);
       if (stamp !== last) {
-        last = stamp;
         ring.replace(await keysIn(file));
+        last = stamp;
       }
     } catch (error) {
+      // it is looked at again: what it holds may be read later without a change
       failed(`${messageOf(error)}; the keys of before are kept`);
     } finally {
       isReading = false;
@@ -104,15 +105,23 @@ export async function keysIn(file: string): Promise<readonly DomainKey[]> {
 async function readKeyFile(file: string): Promise<Uint8Array | readonly string[]> {
   let bytes: Buffer;
   try {
-    const found = await stat(file);
-    const fault = fileFault(found.isFile(), found.size, found.mode, found.uid);
-    if (fault !== null) throw new InvalidOption(`key file '${file}': ${fault}`);
-    bytes = await readFile(file);
+    // what is looked at is what is read, whatever becomes of the name
+    const handle = await open(file);
+    try {
+      const found = await handle.stat();
+      const fault = fileFault(found.isFile(), found.size, found.mode, found.uid);
+      if (fault !== null) throw new InvalidOption(`key file '${file}': ${fault}`);
+      bytes = await handle.readFile();
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     if (error instanceof InvalidOption) throw error;
     throw new InvalidOption(`key file '${file}' cannot be read: ${messageOf(error)}`, { cause: error });
   }
-  return bytes.length === keyBytes ? bytes : linesOf(bytes.toString('latin1'));
+  const text = bytes.toString('latin1');
+  // a pass phrase of as many characters is no key
+  return bytes.length === keyBytes && !/^[\t\n\r -~]*$/.test(text) ? bytes : linesOf(text);
 }
 
 /** The lines of a file of keys that are not empty; '#' begins a comment. */
@@ -133,7 +142,7 @@ function fileFault(isFile: boolean, size: number, mode: number, owner: number): 
     return `others than its owner may use it (mode ${octal}): chmod 600`;
   }
   const self = process.getuid();
-  return owner === self || owner === 0 || self === 0 ? null : 'it belongs to another user than this process does';
+  return owner === self || owner === 0 ? null : 'it belongs to another user than this process does';
 }
 
 /** Keys from what a user gave. Says nothing of the value in its errors: it may be most of a secret. */

@@ -57,11 +57,18 @@ export class RecordWriter {
     return pieces;
   }
 
+  /** An empty record under the key that the connection began with: who connected has the key, and is there. */
+  prove(): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    this.#record(pieces, Kind.bytes, new Uint8Array(0));
+    return pieces;
+  }
+
   /** What is to be written if the domain's key has changed; nothing if it has not. */
   rekey(): Uint8Array[] {
     const { used } = this.#options.keyring;
     const pieces: Uint8Array[] = [];
-    if (used === this.#domainKey) return pieces;
+    if (used.id === this.#domainKey.id) return pieces;
     const id = Buffer.alloc(4);
     id.writeUInt32BE(used.id);
     this.#record(pieces, Kind.rekey, id);

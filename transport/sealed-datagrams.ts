@@ -57,6 +57,11 @@ const challengeMillis = 20;
 /** After so many in vain every other one goes to all: a path may carry no unicasts. */
 const challengesInVain = 3;
 
+/** Challenges and answers within a second, however many others have to be: those of the largest domain that starts at once. */
+const challengesPerSecondMax = 1024;
+/** Of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
+const toAllPerSecondMax = 16;
+
 /** For so long after it was opened an answer to the greeting of everybody counts, in milliseconds. */
 const greetingMillis = 1000;
 
@@ -109,6 +114,7 @@ export class SealedDatagrams {
   readonly #unproven = new Map<number, Sender>();
   readonly #greeting = randomBytes(numberBytes);
   readonly #openedAt = performance.now();
+  readonly #sent = { second: 0, challenges: 0, toAll: 0 };
   #counter = 0;
   #opened = 0;
   #used: DomainKey;
@@ -323,7 +329,15 @@ export class SealedDatagrams {
     this.#answer(sender, none, toAll);
   }
 
-  #answer(sender: Sender, theirs: Uint8Array, toAll: boolean): void {
+  /** Answers nothing if this second has had its share: whoever replays what was recorded is not to have a domain flood anybody. */
+  #answer(sender: Sender, theirs: Uint8Array, wantsAll: boolean): void {
+    const sent = this.#sent;
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== sent.second) Object.assign(sent, { second, challenges: 0, toAll: 0 });
+    if (sent.challenges >= challengesPerSecondMax) return;
+    const toAll = wantsAll && sent.toAll < toAllPerSecondMax;
+    sent.challenges += 1;
+    if (toAll) sent.toAll += 1;
     const mine = sender.isProven ? none : sender.number;
     this.#send(Kind.challenge, Buffer.concat([sender.incarnation, mine, theirs]), toAll ? null : sender.endpoint);
   }

@@ -136,9 +136,9 @@ export class ConnectingHandshake implements Handshake {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
     const read = readGreeting(this.#options, 'accepting', this.greeting, this.#bytes);
     if (read.kind !== 'read') return read;
-    if (read.key !== this.#key) return bad('it answers under another key');
+    if (read.key.id !== this.#key.id) return bad('it answers under another key');
     const records = recordsOf(this.#options.keyring, read.key, [this.greeting, read.bytes], 'connecting');
-    const answer = Buffer.concat(records.writer.seal(none));
+    const answer = Buffer.concat(records.writer.prove());
     return hello(read.address, records, read.rest, answer);
   }
 }

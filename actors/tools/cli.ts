@@ -189,7 +189,7 @@ interface KeyFile {
 
 const keysHelp = `
 A running domain changes its key in three steps, each at all nodes before the next:
-  nact-groups keys generate > new && chmod 600 new     then copy it to every machine, privately
+  (umask 077; nact-groups keys generate > new)         then copy it to every machine, privately
   nact-groups keys install --key-file KEYS < new       prints the key's id
   nact-groups keys use ID --key-file KEYS
   nact-groups keys remove OLD-ID --key-file KEYS
