@@ -2,13 +2,15 @@
  * Datagrams under a key: encrypted, authenticated, each taken once, and only from who is there now.
  *
  * frame = magic (4) · version (1) · kind (1) · length of the frame (2) · key id (4) · domain tag (8) · incarnation (12) ·
- *         counter (6) · the sender's address (16, IPv4 mapped) and port (2) · tag (16) · ciphertext; all big-endian
+ *         counter (6) · the sender's address (16, IPv4 mapped) and port (2) · milliseconds since it was opened (6) · tag (16) ·
+ *         ciphertext; all big-endian
  *
  * What precedes the tag is authenticated. The key of a sender is derived from the domain's key, the domain and the sender's
  * incarnation, 96 random bits drawn when its transport is opened, and the nonce is a counter: no nonce is used twice, over restarts
  * neither.
  *
- * A frame that is authentic may still be a recorded one. Within a sender's incarnation a window refuses what has come before. An
+ * A frame that is authentic may still be a recorded one. Within a sender's incarnation a window refuses what has come before, and what
+ * was sent so long ago, by its own clock, that it was withheld: then the sender has to say that it is there. An
  * incarnation that this node does not know, or has forgotten, is believed only once it has answered a *challenge*: it must say, in a
  * frame of its own, a number that was drawn for it just now. Until then nothing of it is handed on; afterwards nothing that it sent
  * before that answer. So whatever is replayed, to whomever and however much later, is either known, or older than the answer, or
@@ -33,8 +35,19 @@ const Kind = { multicast: 0, unicast: 1, challenge: 2 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 const kinds = 3;
 
-const at = { version: 4, kind: 5, length: 6, keyId: 8, tag: 12, incarnation: 20, counter: 32, address: 38, port: 54 };
-const authenticatedBytes = 56;
+const at = {
+  version: 4,
+  kind: 5,
+  length: 6,
+  keyId: 8,
+  tag: 12,
+  incarnation: 20,
+  counter: 32,
+  address: 38,
+  port: 54,
+  sentAt: 56,
+};
+const authenticatedBytes = 62;
 const incarnationBytes = 12;
 const numberBytes = 8;
 
@@ -53,6 +66,9 @@ const unprovenMax = 256;
 
 /** A challenge is repeated when something comes after so long, in milliseconds: some round trips of a busy network. */
 const challengeMillis = 20;
+
+/** A datagram that was under way for so much longer than others of its sender, in milliseconds, is one that was withheld. */
+const lateMillisMax = 10_000;
 
 /** After so many in vain every other one goes to all: a path may carry no unicasts. */
 const challengesInVain = 3;
@@ -73,9 +89,12 @@ interface Sender {
   /** By key, the latest last. */
   keys: { readonly id: number; readonly key: Buffer }[];
   windows: readonly ReplayWindow[];
-  isProven: boolean;
+  /** 'late': it was, and something came of it that is too late to tell that it still lives. */
+  state: 'unproven' | 'proven' | 'late';
   /** Drawn for it by this node. */
-  readonly number: Buffer;
+  number: Buffer;
+  /** How late its clock is by ours, with the way of a datagram: the least that was seen. */
+  lag: number;
   challengedAt: number;
   challenges: number;
   /** By how much had been opened here. */
@@ -98,6 +117,8 @@ export interface SealedDatagramsOptions {
   readonly domain: string;
   /** This node. */
   readonly own: Endpoint;
+  /** A clock, in milliseconds; default: that of the process. */
+  readonly now?: () => number;
   /** Sends a frame, in pieces; null: to all. */
   readonly send: (pieces: readonly Uint8Array[], to: Endpoint | null) => void;
 }
@@ -113,7 +134,8 @@ export class SealedDatagrams {
   /** Insertion order is age. */
   readonly #unproven = new Map<number, Sender>();
   readonly #greeting = randomBytes(numberBytes);
-  readonly #openedAt = performance.now();
+  readonly #now: () => number;
+  readonly #openedAt: number;
   readonly #sent = { second: 0, challenges: 0, toAll: 0 };
   #counter = 0;
   #opened = 0;
@@ -123,6 +145,8 @@ export class SealedDatagrams {
 
   constructor(options: SealedDatagramsOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#openedAt = this.#now();
     this.#tag = Buffer.from(domainTag(options.domain));
     this.#tagHigh = this.#tag.readUInt32BE(0);
     this.#tagLow = this.#tag.readUInt32BE(4);
@@ -180,14 +204,29 @@ export class SealedDatagrams {
     this.#opened += 1;
     sender.heardAt = this.#opened;
     if (kind === Kind.challenge) {
-      this.#onChallenge(sender, plain, counter);
+      this.#onChallenge(sender, plain, counter, this.#lagOf(bytes));
       return { kind: 'challenge' };
     }
-    if (!sender.isProven) {
+    if (!this.#isThere(sender, bytes)) {
       this.#challenge(sender, bytes.length);
       return refusals['not proven yet'];
     }
     return { kind: 'datagram', bytes: plain, from: sender.address };
+  }
+
+  /** Whether a frame comes from who has proven itself, and was under way for no longer than a network takes. */
+  #isThere(sender: Sender, frame: Buffer): boolean {
+    if (sender.state !== 'proven') return false;
+    const lag = this.#lagOf(frame);
+    if (lag < sender.lag) sender.lag = lag;
+    if (lag <= sender.lag + lateMillisMax) return true;
+    sender.state = 'late';
+    sender.number = randomBytes(numberBytes);
+    return false;
+  }
+
+  #lagOf(frame: Buffer): number {
+    return this.#now() - frame.readUIntBE(at.sentAt, 6);
   }
 
   // --- frames ---
@@ -214,6 +253,7 @@ export class SealedDatagrams {
     header[at.kind] = kind;
     header.writeUInt16BE(sealedBytes + bytes.length, at.length);
     header.writeUIntBE(counter, at.counter, 6);
+    header.writeUIntBE(Math.floor(this.#now() - this.#openedAt), at.sentAt, 6);
     const encrypted = encrypt(
       this.#key,
       counter,
@@ -280,8 +320,9 @@ export class SealedDatagrams {
       endpoint,
       keys: [{ id, key }],
       windows: windowsAfter(-1),
-      isProven: false,
+      state: 'unproven',
       number: randomBytes(numberBytes),
+      lag: Infinity,
       challengedAt: -Infinity,
       challenges: 0,
       heardAt: 0,
@@ -297,11 +338,13 @@ export class SealedDatagrams {
   }
 
   /** It lives: nothing that it sent before is taken any more. */
-  #prove(sender: Sender, counter: number): void {
+  #prove(sender: Sender, counter: number, lag: number): void {
     const index = indexOf(sender.incarnation);
-    sender.isProven = true;
+    sender.state = 'proven';
+    sender.lag = lag;
     sender.windows = windowsAfter(counter);
     this.#unproven.delete(index);
+    this.#proven.delete(index);
     if (this.#proven.size >= provenMax) this.#forgetQuietest();
     this.#proven.set(index, sender);
   }
@@ -321,7 +364,7 @@ export class SealedDatagrams {
 
   /** Asks a sender to prove itself, unless it was asked just now, or what came is too small to be answered. */
   #challenge(sender: Sender, frameLength: number): void {
-    const now = performance.now();
+    const now = this.#now();
     if (now < sender.challengedAt + challengeMillis || frameLength < sealedBytes + challengeBytes) return;
     sender.challengedAt = now;
     sender.challenges += 1;
@@ -332,17 +375,17 @@ export class SealedDatagrams {
   /** Answers nothing if this second has had its share: whoever replays what was recorded is not to have a domain flood anybody. */
   #answer(sender: Sender, theirs: Uint8Array, wantsAll: boolean): void {
     const sent = this.#sent;
-    const second = Math.floor(performance.now() / 1000);
+    const second = Math.floor(this.#now() / 1000);
     if (second !== sent.second) Object.assign(sent, { second, challenges: 0, toAll: 0 });
     if (sent.challenges >= challengesPerSecondMax) return;
     const toAll = wantsAll && sent.toAll < toAllPerSecondMax;
     sent.challenges += 1;
     if (toAll) sent.toAll += 1;
-    const mine = sender.isProven ? none : sender.number;
+    const mine = sender.state === 'proven' ? none : sender.number;
     this.#send(Kind.challenge, Buffer.concat([sender.incarnation, mine, theirs]), toAll ? null : sender.endpoint);
   }
 
-  #onChallenge(sender: Sender, plain: Uint8Array, counter: number): void {
+  #onChallenge(sender: Sender, plain: Uint8Array, counter: number, lag: number): void {
     if (plain.length !== challengeBytes) return;
     const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
     const asked = bytes.subarray(0, incarnationBytes);
@@ -350,14 +393,14 @@ export class SealedDatagrams {
     if (!toEverybody && !asked.equals(this.#incarnation)) return;
     const theirs = bytes.subarray(incarnationBytes, incarnationBytes + numberBytes);
     const mine = bytes.subarray(incarnationBytes + numberBytes);
-    if (!sender.isProven && !mine.equals(none) && this.#isOwn(mine, sender)) this.#prove(sender, counter);
+    if (sender.state !== 'proven' && !mine.equals(none) && this.#isOwn(mine, sender)) this.#prove(sender, counter, lag);
     if (!theirs.equals(none)) this.#answer(sender, theirs, sender.challenges > challengesInVain);
   }
 
   /** Whether a number was drawn here, for this sender or for everybody just now. */
   #isOwn(number: Buffer, sender: Sender): boolean {
     if (number.equals(sender.number)) return true;
-    return number.equals(this.#greeting) && performance.now() < this.#openedAt + greetingMillis;
+    return number.equals(this.#greeting) && this.#now() < this.#openedAt + greetingMillis;
   }
 }
 

@@ -360,3 +360,41 @@ test('udp under a key: where no unicasts come through, senders prove themselves 
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 });
+
+test('udp under a key: what was withheld is late for ten seconds, then nothing, and who lives is believed again', (t) => {
+  const keyring = ringOf('a');
+  let now = 1000;
+  const frames: Buffer[][] = [[], []];
+  const [a, b] = [0, 1].map(
+    (index) =>
+      new SealedDatagrams({
+        keyring,
+        domain: 'd',
+        own: { host: '127.0.0.1', port: 1 + index, family: 4 },
+        // clocks differ
+        now: () => now + 5000 * index,
+        send: (pieces) => frames[1 - index]?.push(Buffer.concat(pieces)),
+      }),
+  ) as [SealedDatagrams, SealedDatagrams];
+  const say = (): Buffer => Buffer.concat(a.sealMulticast(bytesOf(text)));
+  const exchange = (): void => {
+    for (let left = 10; left > 0; left--) {
+      for (const frame of frames[1]?.splice(0) ?? []) b.open(frame);
+      for (const frame of frames[0]?.splice(0) ?? []) a.open(frame);
+    }
+  };
+  b.open(say());
+  exchange();
+  t.is(b.open(say()).kind, 'datagram');
+  const [late, withheld, last] = [say(), say(), say()];
+  now += 9000;
+  t.is(b.open(late).kind, 'datagram', 'late');
+  now += 2000;
+  t.deepEqual(b.open(withheld), { kind: 'refused', why: 'not proven yet' });
+  t.is(b.open(last).kind, 'refused');
+  exchange();
+  t.is(b.open(say()).kind, 'datagram', 'it has answered');
+  t.deepEqual(b.open(last), { kind: 'refused', why: 'seen before' });
+  now += 1_000_000;
+  t.is(b.open(say()).kind, 'datagram', 'silence is nothing');
+});
