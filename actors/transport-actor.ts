@@ -100,7 +100,7 @@ export async function openHost(host: Host): Promise<void> {
       await transport.close();
       return;
     }
-    // nothing was sent yet
+    // the core has said nothing yet; over TCP seeds may have been greeted
     if (!transport.isLocal && !transport.isProtected && !host.options.insecure) {
       await transport.close();
       throw new InvalidOption(
