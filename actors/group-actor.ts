@@ -30,7 +30,7 @@ import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
 import { continueSnapshot, endSnapshot, startSnapshots } from './transfer.js';
 import type { Member as ViewMember } from './types.js';
-import { clearVerdicts, forgetVerdictsOfGone, noteLeftOut, takeVerdicts } from './verdicts.js';
+import { clearVerdicts, forgetVerdictsOfGone, noteLeftOut, takeVerdicts, tellVerdicts } from './verdicts.js';
 import { viewOf } from './views.js';
 
 /** A batch yields after so long: the transport has to acknowledge and to say that it lives. */
@@ -340,6 +340,7 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
       takeStatus(member, item.status, item.why);
       return undefined;
     case 'progress':
+      tellVerdicts(member);
       if (item.stable <= member.outbox.stable) return undefined;
       noteStable(member.outbox, item.stable);
       if (member.stream.subject.observed) {

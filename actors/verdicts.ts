@@ -65,7 +65,8 @@ function forgetOldest(member: Member, map: Map<string, unknown>): void {
   }
 }
 
-function tellVerdicts(member: Member): void {
+/** Tells what is to be told, if nothing is under way and there is room for it. */
+export function tellVerdicts(member: Member): void {
   const { verdicts, group, host } = member;
   if (verdicts.isTelling || verdicts.toTell.size === 0 || member.phase !== 'member') return;
   const told = [...verdicts.toTell].slice(0, perMessageMax);
@@ -74,7 +75,7 @@ function tellVerdicts(member: Member): void {
     sendInternal(member, kindVerdict, encode(body, noRefs), 'total', false);
   } catch (error) {
     if (!(error instanceof GroupFull)) throw error;
-    // with the next
+    // when there is room
     host.notes.note('warn', `verdicts ${group}`, `what was left out of '${group}' is not told yet: ${error.message}`);
     return;
   }
@@ -106,13 +107,16 @@ function takeVerdict(member: Member, { from, view: now }: Delivery, id: string, 
   let told = verdicts.checks.get(id);
   if (!told) {
     if (verdict !== 'left out') return;
+    if (view < verdicts.since) {
+      // what others have said of it may have come before this member: it has no part in it, and says so
+      verdicts.toTell.set(id, { view, verdict: 'not there' });
+      return;
+    }
     told = new Map(now.members.map((one) => [keyOf(one), undefined]));
     verdicts.checks.set(id, told);
     forgetOldest(member, verdicts.checks);
     // who left it out has said so, or is about to
-    if (!verdicts.leftOut.has(id)) {
-      verdicts.toTell.set(id, { view, verdict: view >= verdicts.since ? 'applied' : 'not there' });
-    }
+    if (!verdicts.leftOut.has(id)) verdicts.toTell.set(id, { view, verdict: 'applied' });
   }
   const key = keyOf(from);
   if (told.has(key)) told.set(key, verdict);
@@ -142,7 +146,7 @@ function conclude(member: Member, id: string, told: ReadonlyMap<string, Verdict 
   const others = counted.filter(([, verdict]) => verdict !== agreed).map(([key]) => key.split(' ')[0] as string);
   const me = viewInfo?.members[viewInfo.rank];
   const own = me && told.get(keyOf(me));
-  if (others.length === 0 || own === undefined || own === 'not there') return;
+  if (others.length === 0 || own === undefined) return;
   if (own === agreed) {
     const what = `other replicas of '${group}' differ in multicast ${id}, which was ${agreed} here: ${others.join(', ')}`;
     host.notes.note('warn', `verdicts ${group}`, what);

@@ -15,7 +15,12 @@ import {
   type MemoryHub,
   type ReplicatedProps,
 } from '../../actors/index.js';
-import { memberOf } from '../../actors/host.js';
+import { encode } from '../../actors/encoder.js';
+import { memberOf, type Member } from '../../actors/host.js';
+import { internal, kindVerdict } from '../../actors/internal.js';
+import { clearVerdicts, createVerdicts, takeVerdicts } from '../../actors/verdicts.js';
+import { noRefs } from '../../actors/wire-format.js';
+import type { Delivery } from '../../lib/events.js';
 import { append, eventually, rememberingLogger, system, viewOf } from './systems.js';
 
 type State = readonly number[];
@@ -202,4 +207,22 @@ test.serial('of thousands that all refuse little is told, and less is logged', a
     t.true(told > 0 && told < count / 4, `${told} multicasts tell of ${count}`);
     t.true(lines.filter((line) => line.includes('cannot be decoded')).length < 20);
   }
+});
+
+test('of what was sent before it came a joiner says so, and waits for nobody: what others said of it may have come before', (t) => {
+  const verdicts = createVerdicts();
+  clearVerdicts(verdicts, 5);
+  const view = { members: ['a#1', 'b#2', 'c#3'].map((id) => ({ id, joined: 1 })) };
+  const member = { verdicts, outbox: { node: 'c#3' }, phase: 'joining' } as unknown as Member;
+  const say = (said: unknown): void => {
+    const payload = internal(kindVerdict, encode(said, noRefs));
+    takeVerdicts(member, { payload, from: view.members[1], view } as unknown as Delivery);
+  };
+  say([['a#1:7', 4, 'left out']]);
+  say([['a#1:7', 4, 'left out']]);
+  t.deepEqual([...verdicts.toTell], [['a#1:7', { view: 4, verdict: 'not there' }]]);
+  t.is(verdicts.checks.size, 0);
+  say([['a#1:8', 5, 'left out']]);
+  t.is(verdicts.toTell.get('a#1:8')?.verdict, 'applied');
+  t.is(verdicts.checks.size, 1);
 });
