@@ -20,7 +20,8 @@ export function layoutOf(kind: Contender['kind'], bytes: number): Layout {
     const parts = Math.ceil(bytes / filledBytesMax);
     return { messages: 1, parts, bytes: Math.ceil(bytes / parts) };
   }
-  const messages = kind === 'raw' ? 1 : Math.max(1, Math.floor(filledBytesMax / bytes));
+  const isPacked = kind === 'packed' || kind === 'copied';
+  const messages = isPacked ? Math.max(1, Math.floor(filledBytesMax / bytes)) : 1;
   return { messages, parts: 1, bytes: messages * bytes };
 }
 

@@ -82,6 +82,8 @@ test('a message in parts counts with its last one; a part that is lost is missed
 test('baselines: one message a datagram, as many as fit, or parts', (t) => {
   t.deepEqual(layoutOf('raw', 100), { messages: 1, parts: 1, bytes: 100 });
   t.deepEqual(layoutOf('packed', 100), { messages: 600, parts: 1, bytes: 60_000 });
+  t.deepEqual(layoutOf('copied', 100), layoutOf('packed', 100));
+  t.deepEqual(layoutOf('peer', 100), { messages: 1, parts: 1, bytes: 100 }, 'a window is one of messages');
   t.deepEqual(layoutOf('raw', 65_507), { messages: 1, parts: 1, bytes: 65_507 });
   t.deepEqual(layoutOf('raw', 65_536), { messages: 1, parts: 2, bytes: 32_768 });
 });
