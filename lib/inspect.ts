@@ -16,7 +16,7 @@ export interface Gauge {
   readonly queued: number;
   /** Frames behind a gap, frames for a view to come, and letters that wait for what they follow. */
   readonly reorder: number;
-  /** Fragments of multicasts and letters that are not complete. */
+  /** Multicasts of which a part has come, and pieces of letters that are not complete. */
   readonly reassembly: number;
 }
 

@@ -135,10 +135,10 @@ export function owned(bytes: Uint8Array): Uint8Array {
 }
 
 /** One array of all these bytes. */
-export function concat(pieces: readonly Uint8Array[], last: Uint8Array, allocate = cleared): Uint8Array {
+export function concat(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
   let length = last.length;
   for (const piece of pieces) length += piece.length;
-  const whole = allocate(length);
+  const whole = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
     whole.set(piece, at);
