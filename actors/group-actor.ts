@@ -4,7 +4,8 @@
  * One nact message is under way per batch, however many items it has. It is a token: items and state are kept in the
  * member's cell, so that a function that throws loses one item and not the batch, and so that a user's `dispatch` (which
  * goes straight out) never waits behind deliveries. A batch is cut off after some milliseconds; others get their turn.
- * What the function has taken is reported back as credit, once per batch.
+ * What the function has taken is reported back as credit, once per batch. An idle actor's batch begins in the transport actor's turn that
+ * has brought it, without a token: the way by nact's own mailbox would be a fifth of a message's latency.
  */
 import type { Delivery, GroupItem, TransferToken, ViewInfo } from '../lib/events.js';
 import { assertNever } from '../lib/assert.js';
@@ -14,7 +15,7 @@ import { call, contextOf, directOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
 import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
-import { tell, type Member } from './host.js';
+import { tell, type Host, type Member } from './host.js';
 import { kindDigest, kindOf, kindVerdict } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { Taken, Undelivered } from './mailbox.js';
@@ -42,7 +43,7 @@ const digestBytesMax = 1024 * 1024;
 
 const drainToken = { type: 'drain' } as const;
 
-/** Puts what the core delivered into the member's mailbox. */
+/** Puts what the core delivered into the member's mailbox; {@link drainFed} has to follow. */
 export function enqueue(member: Member, items: readonly GroupItem[]): void {
   if (member.phase === 'gone') return;
   for (const item of items) {
@@ -56,7 +57,9 @@ export function enqueue(member: Member, items: readonly GroupItem[]): void {
       member.mailbox.put(item);
     }
   }
-  if (!member.mailbox.isEmpty) schedule(member);
+  if (member.mailbox.isEmpty || isScheduled(member)) return;
+  member.tokened = true;
+  member.host.fed.push(member);
 }
 
 function goOn(member: Member, token: TransferToken): void {
@@ -89,9 +92,26 @@ export function enqueueOver(member: Member, status: 'left' | 'excluded', why: Er
 
 /** Sends the actor its token, unless one is under way. */
 function schedule(member: Member): void {
-  if (member.tokened || member.draining || member.phase === 'gone') return;
+  if (isScheduled(member)) return;
   member.tokened = true;
-  (Object.getPrototypeOf(member.actor) as NactActor).dispatch.call(member.actor, drainToken);
+  sendToken(member);
+}
+
+function isScheduled({ tokened, draining, phase }: Member): boolean {
+  return tokened || draining || phase === 'gone';
+}
+
+function sendToken({ actor }: Member): void {
+  (Object.getPrototypeOf(actor) as NactActor).dispatch.call(actor, drainToken);
+}
+
+/** At the end of a turn that began at `from`: who was fed takes it at once, unless nact has to see that it is busy, or time is up. */
+export function drainFed(host: Host, from: number): void {
+  for (const member of host.fed.splice(0)) {
+    const isSeen = member.asynchronous || member.actor.shutdownPeriod !== undefined;
+    if (isSeen || performance.now() - from > sliceMillis) sendToken(member);
+    else void drain(member);
+  }
 }
 
 /** What the nact actor does with a token. */

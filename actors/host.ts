@@ -109,6 +109,8 @@ export interface Host {
   inbox: NodeEvent[];
   /** Whether a nact message is under way that will empty the inbox. */
   woken: boolean;
+  /** Members whose mailboxes this turn has put something into. */
+  readonly fed: Member[];
   timer: NodeJS.Timeout | undefined;
   timerDue: number;
   /** The wall clock when the monotonic one was zero, as last told to the core. */

@@ -36,6 +36,8 @@ export interface NactActor extends NactParent {
   readonly system: NactSystem;
   readonly log: Logger | undefined;
   readonly childReferences: Map<string, NactRef>;
+  /** Milliseconds without a message after which nact stops it, if there are any such. */
+  readonly shutdownPeriod?: number;
   state: unknown;
   onCrash(msg: unknown, error: unknown, ctx: unknown, child?: unknown): unknown;
   dispatch(message: unknown, sender?: unknown): void;

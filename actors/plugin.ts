@@ -39,6 +39,7 @@ export function groups(options: GroupsOptions): Plugin {
       isMoving: false,
       phase: 'opening',
       inbox: [],
+      fed: [],
       woken: false,
       timer: undefined,
       timerDue: Infinity,

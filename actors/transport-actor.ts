@@ -20,7 +20,7 @@ import { guard } from './context.js';
 import { CannotForce, DomainRefused, GroupRefused, InvalidOption, NotAMember } from './errors.js';
 import { consentBy, endMembers } from './ending.js';
 import { endForcing } from './forcing.js';
-import { enqueue, enqueueReborn } from './group-actor.js';
+import { drainFed, enqueue, enqueueReborn } from './group-actor.js';
 import { holdKeys } from './keys.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
@@ -280,11 +280,11 @@ export function turn(host: Host): void {
   host.woken = false;
   const { core } = host.life;
   if (!core) return;
+  const now = performance.now();
   try {
     const events = host.inbox;
     host.inbox = [];
     host.life.posted = 0;
-    const now = performance.now();
     const wall = Date.now() - now;
     if (Math.abs(wall - host.wall) > wallDriftMillis) {
       host.wall = wall;
@@ -311,6 +311,8 @@ export function turn(host: Host): void {
     }
   } catch (error) {
     bug(host, error);
+  } finally {
+    drainFed(host, now);
   }
   maybeCollect();
   if (host.life.core) armTimer(host, Math.min(nextTick(host.life.core), consentBy(host)));

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { effortHelp, effortSpec, readEffort } from '../effort.js';
 import { contenders } from '../latency/contenders.js';
-import { measureLatency } from '../latency/measure.js';
+import { measureLatency, warmUpMessages } from '../latency/measure.js';
 import type { LatencyPlan } from '../latency/measure.js';
 import { latencyRows, tablesOf } from '../latency/report.js';
 import type { LatencyRow } from '../latency/report.js';
@@ -59,7 +59,7 @@ function latencyPlan(rounds: number, quick: boolean): LatencyPlan {
     messages: quick ? 100 : 500,
     halfMillis: 0,
     askMillis: 0,
-    warmUp: quick ? 300 : 1000,
+    warmUp: warmUpMessages(quick),
   };
 }
 

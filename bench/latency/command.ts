@@ -2,7 +2,7 @@
 import { perform } from '../command.js';
 import { list, number, oneOf, readArgs, size } from '../options.js';
 import { contenderNames, contenders } from './contenders.js';
-import { loads, measureLatency } from './measure.js';
+import { loads, measureLatency, warmUpMessages } from './measure.js';
 import type { LatencyPlan } from './measure.js';
 import { messageBytesMin } from './messages.js';
 import { askRows, latencyRows, tablesOf } from './report.js';
@@ -65,7 +65,7 @@ export function readPlan(args: readonly string[]): { plan: LatencyPlan; json: st
     messages: number('messages', values.messages ?? (quick ? '100' : '500'), 10, 100_000, true),
     halfMillis: millis,
     askMillis: values['no-ask'] ? 0 : millis,
-    warmUp: quick ? 300 : 1000,
+    warmUp: warmUpMessages(quick),
   };
   return { plan, json: values.json };
 }

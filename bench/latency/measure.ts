@@ -102,7 +102,9 @@ export interface Measured {
 const turns = 5;
 /** At low load messages are so far apart. */
 const apart: Pace = { kind: 'apart', leastMillis: 5, mostMillis: 10 };
-const warmUpPace: Pace = { kind: 'steady', perSecond: 1000 };
+const warmUpPace: Pace = { kind: 'steady', perSecond: 10_000 };
+/** More could not be sent at that pace. */
+const warmUpBytesMax = 1024;
 /** Bytes that are asked, and replied with. */
 const askBytes = 100;
 /** Raw sends nothing again; the library does, and nothing is given up before it has. */
@@ -255,9 +257,14 @@ function senderOf({ nodes }: Crew, { sender }: Contender): Remote<GroupsNode> {
   return node;
 }
 
-/** Code is compiled, at sender and receivers. */
+/** How many of each contender go first: at {@link warmUpPace}, for a third of a second or for two. */
+export function warmUpMessages(quick: boolean): number {
+  return quick ? 3000 : 20_000;
+}
+
+/** Code is compiled and optimized, at sender and receivers, as it is in a program that has run for some minutes. */
 async function warmUp(crews: Crews, { sizes, warmUp: count }: LatencyPlan, contender: Contender): Promise<void> {
-  const [bytes = 0] = sizes;
+  const bytes = Math.min(...sizes, warmUpBytesMax);
   await timeMessages(crews[crewOf(contender)], { contender, pace: warmUpPace, count, bytes });
 }
 
