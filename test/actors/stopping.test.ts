@@ -73,19 +73,22 @@ test.serial(
   },
 );
 
-test.serial('with shutdownAfter a member leaves that hears nothing for so long, and not while messages come', async (t) => {
-  const hub = memoryHub();
-  const stays = spawnReplicated(system(t, hub, 'stays'), append, 'g', { initialState: [] });
-  await viewOf(stays, 1);
-  const idle = spawnReplicated(system(t, hub, 'idle'), append, 'g', { initialState: [], shutdownAfter: 1000 });
-  await viewOf(stays, 2);
-  for (let i = 0; i < 15; i++) {
-    multicast(stays, i);
-    await sleep(100);
-  }
-  t.is(await read(idle, (state) => state.length), 15);
-  t.deepEqual((await first(views(stays), ({ left }) => left.length > 0)).left[0]?.cause, 'left');
-});
+test.serial(
+  'with shutdownAfter a member leaves that hears nothing for so long, and not while messages come',
+  async (t) => {
+    const hub = memoryHub();
+    const stays = spawnReplicated(system(t, hub, 'stays'), append, 'g', { initialState: [] });
+    await viewOf(stays, 1);
+    const idle = spawnReplicated(system(t, hub, 'idle'), append, 'g', { initialState: [], shutdownAfter: 1000 });
+    await viewOf(stays, 2);
+    for (let i = 0; i < 15; i++) {
+      multicast(stays, i);
+      await sleep(100);
+    }
+    t.is(await read(idle, (state) => state.length), 15);
+    t.deepEqual((await first(views(stays), ({ left }) => left.length > 0)).left[0]?.cause, 'left');
+  },
+);
 
 test.serial('a name is free as soon as its member is stopped; the successor has the state', async (t) => {
   const hub = memoryHub();
