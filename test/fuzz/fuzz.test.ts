@@ -1,6 +1,6 @@
 /** The kept inputs break nothing, and neither do some that are made of them; and a fuzzer finds what there is to be found. */
 import test from 'ava';
-import { createRandom } from '../simulation/random.js';
+import { createRandom } from '../../transport/simulation/random.js';
 import { readCorpus } from './corpus.js';
 import { type Coverage, openCoverage } from './coverage.js';
 import { type Target, fuzz, tryInput } from './fuzz.js';

@@ -3,7 +3,7 @@
  *
  * To ask V8 what ran takes longer than most inputs do, so inputs are run in batches, and a batch that brought something by halves.
  */
-import { type Random, integer, pick } from '../simulation/random.js';
+import { type Random, integer, pick } from '../../transport/simulation/random.js';
 import { type Coverage, type Covered, isNews, note, sizeOf } from './coverage.js';
 import { type Words, mutate } from './mutate.js';
 

@@ -5,7 +5,7 @@
  * Exit status: 0 if nothing broke, 1 if something did, 2 for a command line that makes no sense.
  */
 import { parseArgs } from 'node:util';
-import { createRandom } from '../simulation/random.js';
+import { createRandom } from '../../transport/simulation/random.js';
 import { readCorpus, writeCorpus } from './corpus.js';
 import { openCoverage } from './coverage.js';
 import { type Failure, type Target, distilled, fuzz, tryInput } from './fuzz.js';

@@ -1,5 +1,5 @@
 /** Bytes made of other bytes, by chance: the small changes that parsers trip over. */
-import { type Random, chance, draw, integer, pick } from '../simulation/random.js';
+import { type Random, chance, draw, integer, pick } from '../../transport/simulation/random.js';
 
 /** Values at which something ends: of a byte, a short or long varint, an item of CBOR. */
 const telling: readonly (readonly number[])[] = [

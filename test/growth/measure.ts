@@ -10,7 +10,7 @@ import type { GroupSettings } from '../../lib/membership/state.js';
 import { type NodeOptions, defaults } from '../../lib/options.js';
 import type { Core } from '../simulation/core.js';
 import { libraryCore } from '../simulation/library.js';
-import { createRandom } from '../simulation/random.js';
+import { createRandom } from '../../transport/simulation/random.js';
 import {
   type Process,
   type World,

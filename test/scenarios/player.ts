@@ -4,11 +4,11 @@
 import type { Order } from '../../lib/membership/state.js';
 import type { Core } from '../simulation/core.js';
 import { bring, comeToRest, letPass, stoodStill, suspect, takeInHand, tellDeath } from '../simulation/by-hand.js';
-import { type Packet, type Verdict, cut, mend } from '../simulation/network.js';
+import { type Packet, type Verdict, cut, mend } from '../../transport/simulation/network.js';
 import type { Traced } from '../../lib/trace/format.js';
+import { deliverHeld, resumeStreams } from '../../transport/simulation/medium.js';
 import {
   crash,
-  deliverHeld,
   joinGroup,
   leaveDomain,
   leaveGroup,
@@ -17,11 +17,10 @@ import {
   post,
   restart,
   resume,
-  resumeStreams,
   runUntil,
   start,
 } from '../simulation/world.js';
-import { nextTime } from '../simulation/agenda.js';
+import { nextTime } from '../../transport/simulation/agenda.js';
 import { type Condition, readCondition } from './conditions.js';
 import type { Script } from './script.js';
 import { type Stage, createStage, populate, processOf } from './stage.js';

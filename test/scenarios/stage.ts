@@ -6,8 +6,8 @@ import type { GroupSettings } from '../../lib/membership/state.js';
 import { defaults } from '../../lib/options.js';
 import type { Traced } from '../../lib/trace/format.js';
 import type { Core } from '../simulation/core.js';
-import type { Packet, Rule } from '../simulation/network.js';
-import { createRandom } from '../simulation/random.js';
+import type { Packet, Rule } from '../../transport/simulation/network.js';
+import { createRandom } from '../../transport/simulation/random.js';
 import { type Process, type World, addProcess, createWorld } from '../simulation/world.js';
 
 /** Something to be done once, at a moment inside a node's turn. */

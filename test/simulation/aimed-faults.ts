@@ -5,9 +5,9 @@
 import type { Traced } from '../../lib/trace/format.js';
 import { type Faults, isChanging, living, mayDie, note, ruleFor, spell } from './fault-state.js';
 import { cutLink, isolate, partition } from './network-faults.js';
-import type { Rule } from './network.js';
+import type { Rule } from '../../transport/simulation/network.js';
 import { holdLastWords, kill, pauseFor } from './process-faults.js';
-import { between, chance, integer, pick } from './random.js';
+import { between, chance, integer, pick } from '../../transport/simulation/random.js';
 import { type Process, after, crash, leaveGroup } from './world.js';
 
 type Moment = 'blocked' | 'report' | 'install' | 'later install' | 'decree';

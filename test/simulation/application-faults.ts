@@ -4,7 +4,7 @@
  */
 import { type Faults, living, victim } from './fault-state.js';
 import type { Replica } from './application.js';
-import { between, chance, integer, pick } from './random.js';
+import { between, chance, integer, pick } from '../../transport/simulation/random.js';
 import { sendOne } from './traffic.js';
 import { type Process, after, multicast, resetMember } from './world.js';
 

@@ -4,7 +4,7 @@
  */
 import { type NodeId, incarnationOf } from '../../lib/ids.js';
 import type { Node } from '../../lib/node.js';
-import type { Packet } from './network.js';
+import type { Packet } from '../../transport/simulation/network.js';
 import { type Process, type World, onTimer, post, runUntil } from './world.js';
 
 /** Takes the world in hand: what is under way is lost, timers wait. */

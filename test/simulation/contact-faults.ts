@@ -7,7 +7,7 @@ import { type Faults, isChanging, living, mayDie, note, ruleFor } from './fault-
 import { joinNode, joinSomeGroup } from './membership-faults.js';
 import { isolate } from './network-faults.js';
 import { kill } from './process-faults.js';
-import { type Random, between, chance, integer, pick, shuffled } from './random.js';
+import { type Random, between, chance, integer, pick, shuffled } from '../../transport/simulation/random.js';
 import { type Process, after, ask, crash, leaveGroup, write } from './world.js';
 
 /** So many clients ask at once, each so often. */

@@ -5,10 +5,11 @@
  * at once waits by design.
  */
 import { canLeave, lastStates } from './chains.js';
-import { type Packet, type Rule, cut, mend } from './network.js';
+import { type Packet, type Rule, cut, mend } from '../../transport/simulation/network.js';
 import type { Plan } from './plan.js';
-import { type Random, between, chance, pick, shuffled } from './random.js';
-import { type Process, type ViewRecord, type World, after, resumeStreams } from './world.js';
+import { type Random, between, chance, pick, shuffled } from '../../transport/simulation/random.js';
+import { resumeStreams } from '../../transport/simulation/medium.js';
+import { type Process, type ViewRecord, type World, after } from './world.js';
 
 /** The faults of one run. */
 export interface Faults {

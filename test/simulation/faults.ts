@@ -21,7 +21,7 @@ import { clog, damage, forgery, replay, startRecording } from './packet-faults.j
 import { loseQuorum } from './operator-faults.js';
 import type { FaultKind, RareFault } from './plan.js';
 import { jumpClock, kill, killAllButOne, killTwo, pauseFor, stall } from './process-faults.js';
-import { type Random, between, chance, pick } from './random.js';
+import { type Random, between, chance, pick } from '../../transport/simulation/random.js';
 import { delayBallot, holdInstall, leaveMidFlush, losePastOfBarrier, tellHalf } from './staged-faults.js';
 import { strikeTransfer } from './transfer-faults.js';
 import { after, start } from './world.js';

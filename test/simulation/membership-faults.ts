@@ -2,7 +2,7 @@
 import { type Faults, living, victim } from './fault-state.js';
 import { kill } from './process-faults.js';
 import { nameList } from './plan.js';
-import { between, chance, integer, pick } from './random.js';
+import { between, chance, integer, pick } from '../../transport/simulation/random.js';
 import { type Process, addProcess, after, joinGroup, leaveDomain, leaveGroup, start } from './world.js';
 
 /** Adds the next process of the run. */

@@ -3,9 +3,19 @@
  * while.
  */
 import { type Faults, cutFor, living, ruleFor, spell } from './fault-state.js';
-import { type Random, between, chance, fork, integer, pick, shuffled, some } from './random.js';
-import type { Rule, Verdict } from './network.js';
-import { type Process, severStream } from './world.js';
+import {
+  type Random,
+  between,
+  chance,
+  fork,
+  integer,
+  pick,
+  shuffled,
+  some,
+} from '../../transport/simulation/random.js';
+import type { Rule, Verdict } from '../../transport/simulation/network.js';
+import { severStream } from '../../transport/simulation/medium.js';
+import { type Process } from './world.js';
 
 export function isolate(faults: Faults, process: Process, millis: number): void {
   const others = faults.world.processes.filter((other) => other !== process);

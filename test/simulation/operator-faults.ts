@@ -7,7 +7,7 @@
  */
 import { canLeave, isQuorumOf, lastStates } from './chains.js';
 import { type Faults, cutFor, idsOf, living } from './fault-state.js';
-import { type Random, between, chance, integer, pick, shuffled } from './random.js';
+import { type Random, between, chance, integer, pick, shuffled } from '../../transport/simulation/random.js';
 import { type Process, type World, after, crash, fail, post, start } from './world.js';
 
 /** An operator tries so often. */

@@ -8,9 +8,10 @@
 import { Reader, Writer } from '../../lib/wire/bytes.js';
 import { Section, beginSection, endSection, readHeader, writeHeader } from '../../lib/wire/packet.js';
 import { type Faults, ruleFor } from './fault-state.js';
-import type { Packet } from './network.js';
-import { type Random, between, chance, fork, integer, pick } from './random.js';
-import { after, deliverHeld } from './world.js';
+import type { Packet } from '../../transport/simulation/network.js';
+import { type Random, between, chance, fork, integer, pick } from '../../transport/simulation/random.js';
+import { deliverHeld } from '../../transport/simulation/medium.js';
+import { after } from './world.js';
 
 /** Datagrams of the past that may come again. */
 const recordedMax = 300;

@@ -6,7 +6,7 @@ import { type GroupSettings, type Order } from '../../lib/membership/state.js';
 import { defaults } from '../../lib/options.js';
 import type { Habits } from './application.js';
 import type { Weighing } from './chains.js';
-import { type Random, between, chance, fork, integer, pick, shuffled } from './random.js';
+import { type Random, between, chance, fork, integer, pick, shuffled } from '../../transport/simulation/random.js';
 import type { WorldOptions } from './world.js';
 
 /** What breaks a protocol of views most: who is there, who hears whom, and when. Noise is on for a while; the others happen. */

@@ -7,10 +7,11 @@ import type { NodeId } from '../../lib/ids.js';
 import type { Traced } from '../../lib/trace/format.js';
 import { type Faults, coordinator, living, mayDie, ruleFor } from './fault-state.js';
 import { silence } from './network-faults.js';
-import type { Packet, Rule } from './network.js';
-import { between, chance, integer, pick, shuffled, some } from './random.js';
+import type { Packet, Rule } from '../../transport/simulation/network.js';
+import { between, chance, integer, pick, shuffled, some } from '../../transport/simulation/random.js';
 import { sendOne } from './traffic.js';
-import { type Process, after, crash, deliverHeld, pause, restart, resume, setClock, start } from './world.js';
+import { deliverHeld } from '../../transport/simulation/medium.js';
+import { type Process, after, crash, pause, restart, resume, setClock, start } from './world.js';
 
 /** Last words that are kept for later, at most. */
 export const heldMax = 200;

@@ -12,7 +12,7 @@ import { startLoss } from './network-faults.js';
 import { missingDeliveries, missingDrain, missingEquality, missingViews } from './liveness.js';
 import { watch } from './marks.js';
 import { type Plan, drawPlan } from './plan.js';
-import { between, createRandom, fork } from './random.js';
+import { between, createRandom, fork } from '../../transport/simulation/random.js';
 import { sendOne, startTraffic } from './traffic.js';
 import { type World, after, createWorld, fail, runUntil, start } from './world.js';
 

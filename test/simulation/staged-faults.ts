@@ -6,10 +6,11 @@ import type { Traced } from '../../lib/trace/format.js';
 import { type Faults, cutFor, living, mayDie, oldestNode, ruleFor } from './fault-state.js';
 import { causeChange } from './membership-faults.js';
 import { silence } from './network-faults.js';
-import type { Packet, Rule } from './network.js';
+import type { Packet, Rule } from '../../transport/simulation/network.js';
 import { burst, heldMax, holdLastWords, stopRepairs } from './process-faults.js';
-import { type Random, between, chance, pick, shuffled } from './random.js';
-import { type Process, after, crash, deliverHeld, leaveDomain, leaveGroup, multicast } from './world.js';
+import { type Random, between, chance, pick, shuffled } from '../../transport/simulation/random.js';
+import { deliverHeld } from '../../transport/simulation/medium.js';
+import { type Process, after, crash, leaveDomain, leaveGroup, multicast } from './world.js';
 
 /**
  * One dies after a burst that one other alone has heard, who wants to leave its groups: it is let go while the others ask it

@@ -2,7 +2,7 @@
  * Who multicasts what: bursts, streams and lone messages by all members, some or one, until the plan's number is reached.
  */
 import type { GroupPlan } from './plan.js';
-import { type Random, between, chance, integer, pick, some } from './random.js';
+import { type Random, between, chance, integer, pick, some } from '../../transport/simulation/random.js';
 import { type Process, type World, after, ask, direct, flush, multicast, write } from './world.js';
 
 /** So many multicasts of one member may wait to be let in; a caller that keeps pace would not go on. */

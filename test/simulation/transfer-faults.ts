@@ -2,8 +2,9 @@
 import { type Faults, isChanging, mayDie, note, ruleFor } from './fault-state.js';
 import { joinNode, joinSomeGroup } from './membership-faults.js';
 import { kill } from './process-faults.js';
-import { chance, integer } from './random.js';
-import { after, crash, severStream } from './world.js';
+import { chance, integer } from '../../transport/simulation/random.js';
+import { severStream } from '../../transport/simulation/medium.js';
+import { after, crash } from './world.js';
 
 /** What a fault in a transfer strikes. */
 export type Struck = 'donor' | 'joiner' | 'stream';

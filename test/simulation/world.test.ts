@@ -7,8 +7,9 @@ import { defaults } from '../../lib/options.js';
 import type { Node } from '../../lib/node.js';
 import type { NodeOptions } from '../../lib/options.js';
 import type { Core } from './core.js';
-import { cut, mend } from './network.js';
-import { createRandom } from './random.js';
+import { cut, mend } from '../../transport/simulation/network.js';
+import { createRandom } from '../../transport/simulation/random.js';
+import { resumeStreams } from '../../transport/simulation/medium.js';
 import {
   type Process,
   type World,
@@ -19,7 +20,6 @@ import {
   post,
   restart,
   resume,
-  resumeStreams,
   runUntil,
   start,
 } from './world.js';

@@ -9,13 +9,13 @@
  * Everything that happens comes from the agenda, and every draw from the world's generator: the same seed gives the same
  * trace, byte for byte.
  */
-import type { Effect, Found, GroupItem, NodeEvent, Wanted } from '../../lib/events.js';
+import type { Effect, GroupItem, NodeEvent, Wanted } from '../../lib/events.js';
 import { type NodeId, nodeId } from '../../lib/ids.js';
 import type { GroupSettings, Order } from '../../lib/membership/state.js';
 import type { Node } from '../../lib/node.js';
 import type { NodeOptions } from '../../lib/options.js';
 import type { Traced, TraceRecord } from '../../lib/trace/format.js';
-import { type Agenda, createAgenda, nextTime, schedule, takeNext } from './agenda.js';
+import { type Agenda, createAgenda, nextTime, schedule, takeNext } from '../../transport/simulation/agenda.js';
 import {
   type Habits,
   type Replica,
@@ -28,19 +28,9 @@ import {
 import { type Caller, createCaller, nextLetter, takeAnswer, takeEnd, takeLetter } from './caller.js';
 import { type Chains, type Weighing, createChains, noteDeparture, noteState } from './chains.js';
 import type { Core } from './core.js';
-import {
-  type Network,
-  type Packet,
-  breakStream,
-  connectionOf,
-  createNetwork,
-  datagramDelays,
-  isCut,
-  isStreamCut,
-  sendOnStream,
-  takeStalled,
-} from './network.js';
-import { type Random, between, fork, integer, pick } from './random.js';
+import { dropStreams, probe, sendMulticast, sendStream, sendUnicast } from '../../transport/simulation/medium.js';
+import { type Network, createNetwork } from '../../transport/simulation/network.js';
+import { type Random, between, fork, integer, pick } from '../../transport/simulation/random.js';
 
 /** A view as it was traced. */
 export type ViewRecord = TraceRecord & { readonly e: 'view' };
@@ -160,6 +150,8 @@ export interface World {
   /** Called with each effect before it is carried out, and with each event before it is taken in. */
   readonly onEffect: Set<(process: Process, effect: Effect) => void>;
   readonly onStep: Set<(process: Process, event: NodeEvent) => void>;
+  /** Hands an event to a process; it is taken in at its next turn. */
+  readonly post: (process: Process, event: NodeEvent) => void;
 }
 
 /** Effects that only the log has use for are cut at this many per turn; more is a core that runs wild. */
@@ -174,7 +166,7 @@ const wallTime = 1_700_000_000_000;
 const timerStep = 0.05;
 
 export function createWorld(options: WorldOptions): World {
-  return {
+  const world: World = {
     options,
     core: options.core,
     random: options.random,
@@ -192,7 +184,9 @@ export function createWorld(options: WorldOptions): World {
     onSend: new Set(),
     onEffect: new Set(),
     onStep: new Set(),
+    post: (process, event) => post(world, process, event),
   };
+  return world;
 }
 
 /** Adds a process; it is down until {@link start}. */
@@ -327,47 +321,6 @@ function endLife(process: Process): void {
   process.turnPlanned = false;
   process.paused = false;
   process.blocked.clear();
-}
-
-/** Breaks all streams of a process, tethers included; the other ends hear of it unless the death was silent. */
-function dropStreams(world: World, { address, tethers }: Process, silent = false): void {
-  for (const peer of world.processes) {
-    if (peer.address === address) continue;
-    const { lastArrival, stalled } = connectionOf(world.network, address, peer.address);
-    const tethered = peer.node !== null && (tethers.includes(peer.address) || peer.tethers.includes(address));
-    if (!tethered && lastArrival.size === 0 && stalled.length === 0) continue;
-    breakStream(world.network, address, peer.address);
-    if (!silent && !isStreamCut(world.network, address, peer.address))
-      notifyStreamDown(world, peer.address, address, true);
-  }
-}
-
-function notifyStreamDown(world: World, address: string, to: string, wasUp: boolean): void {
-  const process = world.processes.find((candidate) => candidate.address === address);
-  if (process === undefined) return;
-  const { life } = process;
-  after(world, between(world.random, world.options.delayMin, 2 * world.options.delayMax), () => {
-    if (process.life === life) post(world, process, { kind: 'stream-down', to, wasUp });
-  });
-}
-
-/** What a connection attempt finds: a machine answers for its processes, whether they run or not. */
-function probe(world: World, process: Process, to: string): void {
-  const { life } = process;
-  const answer = (millis: number, found: Found): void =>
-    after(world, millis, () => {
-      if (process.life === life) post(world, process, { kind: 'probed', to, found });
-    });
-  after(world, between(world.random, world.options.delayMin, world.options.delayMax), () => {
-    const target = world.processes.find((candidate) => candidate.address === to);
-    const isReachable = target !== undefined && !target.machineGone && !isStreamCut(world.network, process.address, to);
-    if (!isReachable) answer(world.options.streamPatience, 'silence');
-    else
-      answer(
-        between(world.random, world.options.delayMin, world.options.delayMax),
-        target.node === null ? 'nobody' : 'somebody',
-      );
-  });
 }
 
 /** A new life on the same address, after a while. */
@@ -582,102 +535,6 @@ function endReplicas(process: Process, group: string | undefined): void {
   for (const replica of process.replicas.values()) {
     if (group === undefined || replica.group === group) replica.ended = true;
   }
-}
-
-// Network ---------------------------------------------------------------------------------------------------------
-
-function sendMulticast(world: World, process: Process, bytes: Uint8Array): void {
-  world.counters.packets += 1;
-  for (const peer of world.processes) {
-    if (peer === process && !world.options.loopback) continue;
-    sendDatagram(world, { kind: 'multicast', from: process.address, to: peer.address, bytes }, peer);
-  }
-  for (const listener of world.onSend) listener(process, bytes);
-}
-
-function sendUnicast(world: World, process: Process, to: string, bytes: Uint8Array): void {
-  world.counters.packets += 1;
-  const peer = world.processes.find((candidate) => candidate.address === to);
-  if (peer !== undefined) sendDatagram(world, { kind: 'unicast', from: process.address, to, bytes }, peer);
-  for (const listener of world.onSend) listener(process, bytes);
-}
-
-/** Sends one datagram to one process. Each receiver gets bytes of its own. */
-export function sendDatagram(world: World, packet: Packet, peer: Process): void {
-  for (const delay of datagramDelays(world.network, packet)) arriveLater(world, packet, peer, delay);
-}
-
-function arriveLater(world: World, packet: Packet, peer: Process, delay: number): void {
-  after(world, delay, () => {
-    if (isCut(world.network, packet.from, packet.to)) return;
-    world.counters.datagrams += 1;
-    world.counters.bytes += packet.bytes.length;
-    if (peer.paused && queuedBytes(peer) > world.options.socketBytes) return;
-    post(world, peer, { kind: 'datagram', bytes: packet.bytes.slice(), from: packet.from });
-  });
-}
-
-/** Brings a packet that a rule has held, past all rules. */
-export function deliverHeld(world: World, packet: Packet): void {
-  const peer = world.processes.find((candidate) => candidate.address === packet.to);
-  if (peer === undefined) return;
-  if (packet.kind !== 'stream') return arriveLater(world, packet, peer, world.options.delayMin);
-  const { epoch } = connectionOf(world.network, packet.from, packet.to);
-  arriveOnStream(world, packet, world.now + world.options.delayMin, epoch);
-}
-
-function queuedBytes(process: Process): number {
-  let bytes = 0;
-  for (const event of process.inbox) if (event.kind === 'datagram') bytes += event.bytes.length;
-  return bytes;
-}
-
-function sendStream(world: World, process: Process, to: string, bytes: Uint8Array): void {
-  world.counters.packets += 1;
-  sendStreamPacket(world, { kind: 'stream', from: process.address, to, bytes });
-  for (const listener of world.onSend) listener(process, bytes);
-}
-
-function sendStreamPacket(world: World, packet: Packet): void {
-  const fate = sendOnStream(world.network, packet, world.now);
-  if (fate.kind === 'arrives') arriveOnStream(world, packet, fate.at, fate.epoch);
-  else if (fate.kind === 'stalls' && fate.first) {
-    after(world, world.options.streamPatience, () => loseTouch(world, packet.from, packet.to, fate.epoch));
-  }
-}
-
-function arriveOnStream(world: World, packet: Packet, at: number, epoch: number): void {
-  schedule(world.agenda, at, () => {
-    if (connectionOf(world.network, packet.from, packet.to).epoch !== epoch) return;
-    const peer = world.processes.find((candidate) => candidate.address === packet.to);
-    if (peer === undefined || peer.node === null) {
-      breakStream(world.network, packet.from, packet.to);
-      notifyStreamDown(world, packet.from, packet.to, false);
-      return;
-    }
-    world.counters.streams += 1;
-    world.counters.bytes += packet.bytes.length;
-    post(world, peer, { kind: 'stream', bytes: packet.bytes.slice(), from: packet.from });
-  });
-}
-
-/** Breaks the stream between two addresses; both ends hear of it. */
-export function severStream(world: World, a: string, b: string): void {
-  breakStream(world.network, a, b);
-  notifyStreamDown(world, a, b, true);
-  notifyStreamDown(world, b, a, true);
-}
-
-/** A stream that has stalled for too long breaks at both ends. */
-function loseTouch(world: World, a: string, b: string, epoch: number): void {
-  const connection = connectionOf(world.network, a, b);
-  if (connection.epoch !== epoch || connection.stalled.length === 0 || !isStreamCut(world.network, a, b)) return;
-  severStream(world, a, b);
-}
-
-/** To be called when cuts have ended: streams go on where they stalled. */
-export function resumeStreams(world: World): void {
-  for (const packet of takeStalled(world.network)) sendStreamPacket(world, packet);
 }
 
 // The application -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
  *
  * What a rule damages is sealed before and opened after by the transport's own code: it arrives as it was, or not at all.
  */
-import { sealBytes, sealOf, unseal } from '../../transport/seal.js';
+import { sealBytes, sealOf, unseal } from '../seal.js';
 import { type Random, between } from './random.js';
 
 /** One packet on its way from one address to one address. */
