@@ -68,6 +68,13 @@ module.exports = {
       to: { path: '^actors/tools/' },
     },
     {
+      name: 'nodes-do-not-use-the-test-kit',
+      comment: 'the test kit drives nodes, and no node needs it',
+      severity: 'error',
+      from: { path: '^actors/', pathNot: '^actors/testkit/' },
+      to: { path: '^actors/testkit/' },
+    },
+    {
       name: 'nothing-imports-test',
       severity: 'error',
       from: { pathNot: '^test/' },

@@ -143,7 +143,7 @@ if (await check('build', 'tsc', ['-b'])) {
     .map((file) => `dist/test/${file}`)
     .sort();
   const pure = files.filter((file) =>
-    /^dist\/test\/(lib|membership|scenarios|simulation|explorer|growth|mutants|trace)\//.test(file),
+    /^dist\/test\/(lib|membership|scenarios|simulation|explorer|growth|mutants|testkit|trace)\//.test(file),
   );
   await ava(pure, 2);
   await ava(

@@ -14,6 +14,7 @@ import { memberMaker, outsideOf } from './references.js';
 import { readReply } from './replies.js';
 import { checkOptions, checkRoom, payloadFor, sendRequest, type Outside, type Target } from './requesting.js';
 import { endRequest, openRequest, type Ended, type Pending, type Requests } from './requests.js';
+import type { Timer } from './runtime.js';
 import { sendAsk } from './sending.js';
 import type { AskOptions, Asked, GroupRef, Member as ViewMember, Replies, Reply, Unanswered } from './types.js';
 
@@ -118,7 +119,7 @@ class Asking implements Pending {
   private readonly missing: Unanswered[] = [];
   private result: { readonly error: Error | undefined } | undefined = undefined;
   private subject: Subject<Reply> | undefined = undefined;
-  private timer: NodeJS.Timeout | undefined = undefined;
+  private timer: Timer | undefined = undefined;
   private resolve!: (replies: Replies) => void;
   private reject!: (error: Error) => void;
 
@@ -142,7 +143,8 @@ class Asking implements Pending {
   /** Ends it when its time is up, as long as the core does not see to that. */
   watch(requests: Requests, number: number): void {
     const ended: Ended = { outcome: 'timeout', missing: [], maybeDone: true, why: 'its time is up' };
-    this.timer = setTimeout(() => endRequest(requests, number, ended), Math.min(this.timeout, timeoutMax));
+    const { runtime } = this.target.host;
+    this.timer = runtime.after(Math.min(this.timeout, timeoutMax), () => endRequest(requests, number, ended));
   }
 
   begin(): void {}
@@ -183,14 +185,14 @@ class Asking implements Pending {
   fail(error: Error): void {
     if (this.result) return;
     this.result = { error };
-    clearTimeout(this.timer);
+    this.target.host.runtime.cancel(this.timer);
     this.reject(error);
     this.subject?.error(error);
   }
 
   private succeed(): void {
     this.result = { error: undefined };
-    clearTimeout(this.timer);
+    this.target.host.runtime.cancel(this.timer);
     this.resolve(Object.assign(this.replies, { missing: this.missing }));
     this.subject?.complete();
   }

@@ -5,15 +5,9 @@
  * ref counts as what stands for it in a message: an actor's own ref and the refs to it from other nodes are the same.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { anyRefs } from './references.js';
 import type { RefCodec } from './wire-format.js';
 
 /** SHA-256 of a value's canonical form, in hex. Values that cannot be sent in a message count as `undefined`. */
-export function digestOf(value: unknown): string {
-  return digestWith(anyRefs, value);
-}
-
-/** The same at a node that knows its refs also after its system was stopped. */
 export function digestWith(refs: RefCodec, value: unknown): string {
   const hash = createHash('sha256');
   feed(hash, value, refs);

@@ -4,6 +4,7 @@ import type { Host, Member } from './host.js';
 import { finish, leaveMillisMax } from './leave.js';
 import { isInternal } from './payload.js';
 import { failUndelivered } from './receipts.js';
+import type { Timer } from './runtime.js';
 
 /** Of the time to leave this is kept for members to apply what they were delivered, in milliseconds. */
 const applyMillis = 1000;
@@ -17,14 +18,15 @@ export function consentBy({ leaveBy }: Host): number {
 export async function endMembers(host: Host, status: 'left' | 'excluded', why: Error): Promise<void> {
   const members = [...host.members.values()];
   for (const member of members) enqueueOver(member, status, why);
-  const now = performance.now();
+  const { runtime } = host;
+  const now = runtime.now();
   const millis = Math.max(0, Math.min(host.leaveBy - now, leaveMillisMax));
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, millis);
+    timer = runtime.after(millis, resolve);
   });
   await Promise.race([Promise.all(members.map(({ left }) => left.promise)), late]);
-  clearTimeout(timer);
+  runtime.cancel(timer);
   for (const member of members) if (member.phase !== 'gone') cutOff(member, status, why);
 }
 

@@ -21,10 +21,10 @@ export function forceOn(host: Host, nodes: readonly string[]): Promise<void> {
   if (host.forcing) return Promise.reject(new CannotForce('it is being forced on already'));
   const names = [...nodes];
   const millis = timeoutsMax * host.options.timeout;
-  const timer = setTimeout(() => {
+  const timer = host.runtime.after(millis, () => {
     const why = `nothing came of it within ${millis / 1000} s: the log says what is waited for; it may be tried again`;
     endForcing(host, new CannotForce(why));
-  }, millis);
+  });
   const forcing = { ...deferred(), timer };
   host.forcing = forcing;
   host.log.error(`an operator forces domain '${host.options.domain}' on with ${names.join(', ')}`, {
@@ -44,7 +44,7 @@ export function endForcing(host: Host, error: Error | undefined): void {
   const { forcing } = host;
   if (!forcing) return;
   host.forcing = undefined;
-  clearTimeout(forcing.timer);
+  host.runtime.cancel(forcing.timer);
   if (error) forcing.reject(error);
   else forcing.resolve();
 }

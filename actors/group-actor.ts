@@ -109,7 +109,7 @@ function sendToken({ actor }: Member): void {
 export function drainFed(host: Host, from: number): void {
   for (const member of host.fed.splice(0)) {
     const isSeen = member.asynchronous || member.actor.shutdownPeriod !== undefined;
-    if (isSeen || performance.now() - from > sliceMillis) sendToken(member);
+    if (isSeen || host.runtime.now() - from > sliceMillis) sendToken(member);
     else void drain(member);
   }
 }
@@ -127,15 +127,16 @@ export function drain(member: Member): Promise<void> | undefined {
 
 /** Goes on once a function has turned out to be asynchronous, or has thrown. */
 async function drainSlowly(member: Member, first: Promise<void>): Promise<void> {
-  let turn = performance.now() + sliceMillis;
+  const { runtime } = member.host;
+  let turn = runtime.now() + sliceMillis;
   for (let pending: Promise<void> | undefined = first; pending; pending = slice(member)) {
     await pending;
-    if (performance.now() < turn) continue;
+    if (runtime.now() < turn) continue;
     report(member);
     answerReads(member);
     // promises alone never let the event loop turn
     await new Promise(setImmediate);
-    turn = performance.now() + sliceMillis;
+    turn = runtime.now() + sliceMillis;
   }
   settle(member);
 }
@@ -149,15 +150,16 @@ function settle(member: Member): void {
 
 /** Applies items until there are none, time is up, or one has to be awaited. */
 function slice(member: Member): Promise<void> | undefined {
-  const { mailbox } = member;
-  const until = performance.now() + sliceMillis;
+  const { mailbox, host } = member;
+  const { runtime } = host;
+  const until = runtime.now() + sliceMillis;
   let look = stride;
   let last = until - sliceMillis;
   while (!mailbox.isEmpty) {
     const pending = attempt(member, mailbox.take());
     if (pending) return pending;
     if (--look > 0) continue;
-    const now = performance.now();
+    const now = runtime.now();
     if (now >= until) break;
     look = now - last > 1 ? 1 : stride;
     last = now;

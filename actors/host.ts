@@ -22,6 +22,7 @@ import type { GroupStream } from './observables.js';
 import type { ResolvedOptions } from './options.js';
 import type { Outbox } from './receipts.js';
 import type { Requests } from './requests.js';
+import type { Runtime, Timer } from './runtime.js';
 import type { Snapshot, SnapshotDecoder, SnapshotEncoder } from './snapshot.js';
 import type { StructureTable } from './structures.js';
 import type { TraceWriter } from './trace-writer.js';
@@ -74,7 +75,7 @@ export interface Life {
 /** A node that is named in a ref and not in the domain, as far as is known here. */
 export interface Stranger {
   readonly calls: RemoteEvent[];
-  readonly timer: NodeJS.Timeout;
+  readonly timer: Timer;
 }
 
 /** What goes to the actor layer of another node. */
@@ -92,6 +93,7 @@ export interface RemoteQuery {
 export interface Host {
   readonly system: NactSystem;
   readonly options: ResolvedOptions;
+  readonly runtime: Runtime;
   readonly log: Logger;
   /** For what others cause, however often. */
   readonly notes: LimitedLog;
@@ -111,7 +113,7 @@ export interface Host {
   woken: boolean;
   /** Members whose mailboxes this turn has put something into. */
   readonly fed: Member[];
-  timer: NodeJS.Timeout | undefined;
+  timer: Timer | undefined;
   timerDue: number;
   /** The wall clock when the monotonic one was zero, as last told to the core. */
   wall: number;
@@ -128,7 +130,7 @@ export interface Host {
   bugs: number[];
   readonly ready: Deferred;
   /** Settled when what an operator has forced has happened, or not. */
-  forcing: (Deferred & { readonly timer: NodeJS.Timeout }) | undefined;
+  forcing: (Deferred & { readonly timer: Timer }) | undefined;
   readonly left: Deferred;
   readonly domain: BehaviorSubject<DomainState | undefined>;
   /** Members by group. */

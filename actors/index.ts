@@ -1,5 +1,7 @@
 /**
  * nact-groups: virtually synchronous process groups for nact. Everything public, and nothing else.
+ *
+ * @module nact-groups
  */
 import './nact-types.js';
 
@@ -20,7 +22,7 @@ export {
 export type { Domain } from './api.js';
 export type { DomainKeys } from './domain-keys.js';
 export { ask } from './asking.js';
-export { digestOf } from './digest.js';
+export { digestOf } from './digest-of.js';
 export {
   AskFailed,
   AskTimedOut,

@@ -160,7 +160,7 @@ export function beginLeaveDomain(host: Host): void {
   }
   if (opening) endHost(host, undefined);
   else {
-    host.leaveBy = performance.now() + leaveMillisMax;
+    host.leaveBy = host.runtime.now() + leaveMillisMax;
     host.inbox.push({ kind: 'leave-domain' });
     wake(host);
   }
@@ -170,7 +170,7 @@ export function beginLeaveDomain(host: Host): void {
 export function endHost(host: Host, error: Error | undefined): void {
   if (host.phase === 'left' || host.phase === 'refused') return;
   host.phase = error ? 'refused' : 'left';
-  clearTimeout(host.timer);
+  host.runtime.cancel(host.timer);
   const why = error?.message ?? 'the node left its domain';
   for (const outbox of host.life.outboxes.values()) failRest(outbox, why);
   for (const member of [...host.successors.values(), ...host.members.values()]) {

@@ -1,7 +1,6 @@
 /**
  * Options of `groups`, checked and completed.
  */
-import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { Logger } from 'winston';
@@ -244,18 +243,4 @@ function count(option: string, value: unknown, least: number, most = Number.MAX_
 /** Milliseconds, up to an hour. */
 function time(option: string, value: unknown, least: number): number {
   return count(`detector.${option} (milliseconds, at most an hour)`, value, least, optionMillisMax);
-}
-
-/** 2020-01-01T00:00:00Z. */
-const epoch = 1_577_836_800_000;
-let lastIncarnation = 0;
-
-/**
- * A number that no life of any node has had: milliseconds since 2020 and 14 random bits, rising within a process.
- * 53 bits last until 2037.
- */
-export function newIncarnation(): number {
-  const drawn = (Date.now() - epoch) * 2 ** 14 + randomInt(2 ** 14);
-  lastIncarnation = Math.max(drawn, lastIncarnation + 1);
-  return lastIncarnation;
 }

@@ -16,15 +16,17 @@ export function watchPace(member: Member): void {
   const { host, group, log } = member;
   const { behindMax } = host.options;
   if (behindMax === undefined) return;
+  const { runtime } = host;
   let since: number | undefined;
-  const timer = setInterval(() => {
-    if (member.phase === 'gone') clearInterval(timer);
+  const look = (): void => {
+    if (member.phase === 'gone') return;
+    runtime.after(behindMax / looks, look, 'background');
     const { core } = host.life;
     if (member.phase !== 'member' || !member.hasState || core === undefined || !isBehind(core, group)) {
       since = undefined;
       return;
     }
-    const now = performance.now();
+    const now = runtime.now();
     since ??= now;
     if (now - since < behindMax || !isDispensable(core, group)) return;
     since = undefined;
@@ -32,6 +34,6 @@ export function watchPace(member: Member): void {
       `the actor of '${group}' has been behind for ${behindMax} ms (limits.behindMax): it fetches the state anew`,
     );
     beginRejoin(member);
-  }, behindMax / looks);
-  timer.unref();
+  };
+  runtime.after(behindMax / looks, look, 'background');
 }

@@ -9,6 +9,7 @@ import { beginLeaveDomain, wrapSystem } from './leave.js';
 import { outside, type NactActor, type NactSystem } from './nact-internals.js';
 import { limitedLog } from './log-limit.js';
 import { resolveOptions } from './options.js';
+import { systemRuntime, type Runtime } from './runtime.js';
 import { patchFind, refCodec } from './references.js';
 import { newLife, openHost, turn } from './transport-actor.js';
 import type { GroupsOptions } from './types.js';
@@ -22,17 +23,23 @@ const actorName = 'nact-groups';
  * Throws {@link InvalidOption}; `start` throws {@link SystemNameTaken} if a system of its name lives in this process.
  */
 export function groups(options: GroupsOptions): Plugin {
-  const resolved = resolveOptions(options);
+  return groupsIn(options, systemRuntime());
+}
+
+/** The same with time and chance from elsewhere: see {@link Runtime}. */
+export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
+  const options = resolveOptions(given);
   return (system) => {
     const nactSystem = system as unknown as NactSystem;
     refuseNamesake(nactSystem);
     const host: Host = {
       system: nactSystem,
-      options: resolved,
-      log: resolved.logger,
-      notes: limitedLog(resolved.logger, () => ({ node: host.life.id })),
+      options,
+      runtime,
+      log: options.logger,
+      notes: limitedLog(options.logger, () => ({ node: host.life.id })),
       actor: undefined,
-      life: newLife(resolved),
+      life: newLife({ options, runtime }),
       keys: undefined,
       transport: undefined,
       next: undefined,

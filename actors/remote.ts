@@ -159,7 +159,7 @@ function query(host: Host, ref: RemoteRef, message: unknown, timeout: number): P
   if (why !== undefined) return Promise.reject(new Unreachable(target, why, false));
   return new Promise((resolve, reject) => {
     const end = () => {
-      clearTimeout(timer);
+      host.runtime.cancel(timer);
       host.queries.delete(id);
       host.system.removeTempReference({ id });
     };
@@ -167,7 +167,7 @@ function query(host: Host, ref: RemoteRef, message: unknown, timeout: number): P
       end();
       reject(error);
     };
-    const timer = setTimeout(() => fail(new Error('Query Timeout')), Math.min(timeout, timeoutMax));
+    const timer = host.runtime.after(Math.min(timeout, timeoutMax), () => fail(new Error('Query Timeout')));
     host.queries.set(id, { node: ref.node, target, reject: fail });
     host.system.addTempReference(temporary as { id: number }, {
       resolve: (answer) => {
@@ -201,7 +201,7 @@ function post(host: Host, event: RemoteEvent): string | undefined {
     return undefined;
   }
   if (!stranger) {
-    const timer = setTimeout(() => giveUp(host, life, to), strangerMillis);
+    const timer = host.runtime.after(strangerMillis, () => giveUp(host, life, to));
     strangers.set(to, { calls: [event], timer });
   } else if (stranger.calls.length < strangerCallsMax) stranger.calls.push(event);
   else return 'its node is not in the domain, and too much waits for it already';
@@ -234,7 +234,7 @@ export function followDomain(host: Host, state: DomainState): void {
   life.domain = state;
   for (const [id, { calls, timer }] of strangers) {
     if (!nodes.has(id)) continue;
-    clearTimeout(timer);
+    host.runtime.cancel(timer);
     strangers.delete(id);
     for (const call of calls) tell(host, call);
   }
@@ -242,7 +242,7 @@ export function followDomain(host: Host, state: DomainState): void {
 
 /** This life of the node is over: nothing is heard from others any more. */
 export function endRemote(host: Host, why: string): void {
-  for (const { timer } of host.life.strangers.values()) clearTimeout(timer);
+  for (const { timer } of host.life.strangers.values()) host.runtime.cancel(timer);
   host.life.strangers.clear();
   for (const { target, reject } of [...host.queries.values()]) reject(new Unreachable(target, why, true));
 }

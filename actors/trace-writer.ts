@@ -5,6 +5,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Traced, TraceRecord } from '../lib/trace/format.js';
+import type { Runtime } from './runtime.js';
 
 /** Where records go. */
 export interface TraceWriter {
@@ -18,22 +19,25 @@ export interface TraceWriter {
 }
 
 /** Starts the trace of one life. A file that exists is never written to: the next free number goes into the name. */
-export function openTrace(target: string | ((record: Traced) => void), p: string): TraceWriter {
-  return typeof target === 'string' ? fileTrace(target, p) : functionTrace(target, p);
+export function openTrace(
+  target: string | ((record: Traced) => void),
+  p: string,
+  { nanos }: Pick<Runtime, 'nanos'>,
+): TraceWriter {
+  const traced = (record: TraceRecord): Traced => ({ t: nanos(), p, ...record });
+  return typeof target === 'string' ? fileTrace(target, traced) : functionTrace(target, traced);
 }
 
-/** `t` and `p` come first. Monotonic nanoseconds: exact to some tens of them, comparable within one host. */
-function traced(record: TraceRecord, p: string): Traced {
-  return { t: Number(process.hrtime.bigint()), p, ...record };
-}
+/** Puts the time, in monotonic nanoseconds comparable within one host, and the process first. */
+type Stamp = (record: TraceRecord) => Traced;
 
-function fileTrace(target: string, p: string): TraceWriter {
+function fileTrace(target: string, traced: Stamp): TraceWriter {
   const { file, descriptor } = openNew(target);
   let lines = '';
   return {
     file,
     record(record) {
-      lines += `${JSON.stringify(traced(record, p))}\n`;
+      lines += `${JSON.stringify(traced(record))}\n`;
     },
     flush() {
       if (lines === '') return;
@@ -61,10 +65,10 @@ function openNew(target: string): { file: string; descriptor: number } {
   }
 }
 
-function functionTrace(target: (record: Traced) => void, p: string): TraceWriter {
+function functionTrace(target: (record: Traced) => void, traced: Stamp): TraceWriter {
   return {
     file: undefined,
-    record: (record) => target(traced(record, p)),
+    record: (record) => target(traced(record)),
     flush: () => undefined,
     close: () => undefined,
   };

@@ -60,12 +60,13 @@ function isCopied({ behavior }: Member): boolean {
 
 /** Encodes the whole state, once for all. */
 function copy(member: Member, tokens: readonly TransferToken[]): Promise<void> | undefined {
-  const { state } = member;
-  const encoder = stateEncoder(state, member.host.refs);
+  const { state, host } = member;
+  const { runtime } = host;
+  const encoder = stateEncoder(state, host.refs);
   const chunks: Snapshot[] = [];
-  const from = performance.now();
+  const from = runtime.now();
   const encode = (until: number) => {
-    while (!chunks.at(-1)?.last && performance.now() < until) chunks.push(encoder.next());
+    while (!chunks.at(-1)?.last && runtime.now() < until) chunks.push(encoder.next());
     return chunks.at(-1)?.last === true;
   };
   const send = () => {
@@ -78,8 +79,8 @@ function copy(member: Member, tokens: readonly TransferToken[]): Promise<void> |
   }
   return (async () => {
     do await new Promise(setImmediate);
-    while (member.phase !== 'gone' && !encode(performance.now() + sliceMillis));
-    noticeCopy(member, tokens, performance.now() - from, chunks);
+    while (member.phase !== 'gone' && !encode(runtime.now() + sliceMillis));
+    noticeCopy(member, tokens, runtime.now() - from, chunks);
     send();
   })();
 }

@@ -6,7 +6,6 @@
  * tick nobody is judged until a turn has brought no more datagrams: read everything first, judge after. Everything else
  * that ticks do goes on: a node that reads a lot must still be heard.
  */
-import { randomInt } from 'node:crypto';
 import { assertNever } from '../lib/assert.js';
 import type { Effect } from '../lib/events.js';
 import { nodeId } from '../lib/ids.js';
@@ -24,8 +23,8 @@ import { drainFed, enqueue, enqueueReborn } from './group-actor.js';
 import { holdKeys } from './keys.js';
 import { tell, wake, type Host, type Life, type Member } from './host.js';
 import { endHost, finish } from './leave.js';
-import { newIncarnation, noticesStalls } from './options.js';
-import { isDead, ownProcess } from './process-identity.js';
+import { noticesStalls } from './options.js';
+import { isDead } from './process-identity.js';
 import { createOutbox, failRest, type Outbox } from './receipts.js';
 import { endRemote, followDomain, receiveRemote } from './remote.js';
 import { createRequests, endRequest, endRequests, noteAnswer } from './requests.js';
@@ -52,10 +51,10 @@ const wallDriftMillis = 10;
 const gaugeMillis = 1000;
 
 /** A life at its start. The core follows when the transport is open. */
-export function newLife(options: Host['options'], forced?: Forced): Life {
-  const incarnation = newIncarnation();
+export function newLife({ options, runtime }: Pick<Host, 'options' | 'runtime'>, forced?: Forced): Life {
+  const incarnation = runtime.incarnation();
   const id = nodeId(options.name, incarnation);
-  const trace = options.trace === undefined ? undefined : openTrace(options.trace, id);
+  const trace = options.trace === undefined ? undefined : openTrace(options.trace, id, runtime);
   if (trace?.file && trace.file !== options.trace) options.logger.info(`the trace of ${id} goes to ${trace.file}`);
   return {
     id,
@@ -219,16 +218,16 @@ function hasEnded({ phase }: Host): boolean {
 }
 
 /** Where all nodes are processes of this machine, the system tells who is dead. */
-function quorumOf(options: Host['options'], transport: Transport): 'majority' | 'verified-deaths' {
+function quorumOf({ options, runtime }: Host, transport: Transport): 'majority' | 'verified-deaths' {
   const { quorum, heartbeat, timeout } = options;
-  const isFit = transport.isLoopback && ownProcess() !== '' && noticesStalls(heartbeat, timeout);
+  const isFit = transport.isLoopback && runtime.process !== '' && noticesStalls(heartbeat, timeout);
   return quorum ?? (isFit ? 'verified-deaths' : 'majority');
 }
 
 function startCore(host: Host): void {
-  const { options, life, transport } = host;
+  const { options, life, transport, runtime } = host;
   if (!transport) return;
-  host.wall = Date.now() - performance.now();
+  host.wall = runtime.wall() - runtime.now();
   const share = Math.floor(transport.receiveBufferBytes * windowShare);
   life.core = createNode(
     {
@@ -237,15 +236,15 @@ function startCore(host: Host): void {
       incarnation: life.incarnation,
       address: transport.address,
       wall: host.wall,
-      seed: randomInt(2 ** 31),
+      seed: runtime.random(2 ** 31),
       trace: life.trace !== undefined,
       minimumNodes: options.minimumNodes,
       founds: life.forced === 'found',
       weight: options.weight,
-      process: ownProcess(),
+      process: runtime.process,
       metadata: options.metadata,
       authorize: authorizeFor(host),
-      quorum: quorumOf(options, transport),
+      quorum: quorumOf(host, transport),
       minimumWeight: options.minimumWeight,
       heartbeat: options.heartbeat,
       timeout: options.timeout,
@@ -259,7 +258,7 @@ function startCore(host: Host): void {
       messageBytesMax: options.messageBytesMax,
       backlogBytesMax: options.backlogBytesMax,
     },
-    performance.now(),
+    runtime.now(),
   );
   host.timerDue = Infinity;
 }
@@ -280,12 +279,12 @@ export function turn(host: Host): void {
   host.woken = false;
   const { core } = host.life;
   if (!core) return;
-  const now = performance.now();
+  const now = host.runtime.now();
   try {
     const events = host.inbox;
     host.inbox = [];
     host.life.posted = 0;
-    const wall = Date.now() - now;
+    const wall = host.runtime.wall() - now;
     if (Math.abs(wall - host.wall) > wallDriftMillis) {
       host.wall = wall;
       step(core, { kind: 'clock', wall }, now);
@@ -346,17 +345,14 @@ function isBehind(host: Host, due: number, now: number): boolean {
 /** Wakes the actor at `due`; an earlier alarm than needed is left alone, it costs less than setting a new one. */
 function armTimer(host: Host, due: number): void {
   if (host.timerDue <= due + 0.5 && host.timerDue !== 0) return;
-  clearTimeout(host.timer);
+  host.runtime.cancel(host.timer);
   host.timer = undefined;
   host.timerDue = due;
   if (due === Infinity) return;
-  host.timer = setTimeout(
-    () => {
-      host.timerDue = Infinity;
-      wake(host);
-    },
-    Math.max(0, Math.ceil(due - performance.now())),
-  );
+  host.timer = host.runtime.after(Math.max(0, Math.ceil(due - host.runtime.now())), () => {
+    host.timerDue = Infinity;
+    wake(host);
+  });
 }
 
 function perform(host: Host, effects: readonly Effect[]): void {
@@ -474,7 +470,7 @@ async function conclude(host: Host, status: 'left' | 'excluded', error: Error | 
   host.life.core = undefined;
   endRemote(host, 'this node is not in its domain any more');
   endRequests(host.life.requests, 'this node is not in its domain any more');
-  clearTimeout(host.timer);
+  host.runtime.cancel(host.timer);
   await endMembers(host, status, error ?? new NotAMember(host.options.domain, 'the node left its domain'));
   endHost(host, error);
 }
@@ -514,7 +510,7 @@ function restart(host: Host, why: string, forced?: Forced): void {
   for (const outbox of old.outboxes.values()) failRest(outbox, why);
   endRemote(host, `this node starts anew: ${why}`);
   // from here on nothing has the old life's numbers: what was held or told before is failed and must not reach the new core
-  host.life = newLife(host.options, forced);
+  host.life = newLife(host, forced);
   host.inbox = [];
   host.log.warn(`${old.id} starts anew as ${host.life.id}: ${why}; refs to its actors that others hold are dead`);
   old.trace?.close();
@@ -539,7 +535,7 @@ function bug(host: Host, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   host.log.error(`${host.life.id} stops for a bug in the protocol: ${text}`);
   host.life.core = undefined;
-  const now = performance.now();
+  const now = host.runtime.now();
   host.bugs = [...host.bugs.filter((at) => now - at < bugsMillis), now];
   if (host.bugs.length >= bugsMax) {
     endHost(host, new DomainRefused(host.options.domain, `gave up after ${bugsMax} bugs within a minute: ${text}`));

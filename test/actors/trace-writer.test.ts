@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { systemRuntime } from '../../actors/runtime.js';
 import { openTrace } from '../../actors/trace-writer.js';
 
 test('a life writes to a file of its own, and records are there once flushed', (t) => {
@@ -10,7 +11,7 @@ test('a life writes to a file of its own, and records are there once flushed', (
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const target = path.join(folder, 'a.jsonl');
   writeFileSync(target, 'an earlier life\n');
-  const traces = [openTrace(target, 'a#1'), openTrace(target, 'a#2')];
+  const traces = ['a#1', 'a#2'].map((p) => openTrace(target, p, systemRuntime()));
   t.deepEqual(
     traces.map(({ file }) => file),
     [path.join(folder, 'a.2.jsonl'), path.join(folder, 'a.3.jsonl')],

@@ -23,6 +23,7 @@ import {
 } from '../../actors/index.js';
 import { forceOn } from '../../actors/forcing.js';
 import type { Host } from '../../actors/host.js';
+import { systemRuntime } from '../../actors/runtime.js';
 import { append, eventually, first, rememberingLogger, system, viewOf } from './systems.js';
 
 type Log = readonly number[];
@@ -230,7 +231,7 @@ test.serial('what is no list of names cannot be forced on, and forcing of which 
   await t.throwsAsync(force(['e']), { instanceOf: CannotForce, message: /goes on by itself/ });
 
   const core = { phase: 'running', life: { core: {} }, inbox: [], log: { error: () => undefined } };
-  const silent = { ...core, options: { domain: 'd', timeout: 10 } } as unknown as Host;
+  const silent = { ...core, options: { domain: 'd', timeout: 10 }, runtime: systemRuntime() } as unknown as Host;
   for (const round of [1, 2]) {
     const forced = forceOn(silent, ['a']);
     await t.throwsAsync(forceOn(silent, ['a']), { instanceOf: CannotForce, message: /already/ });

@@ -1,0 +1,8 @@
+/** The digest for users, who have a value and no node. */
+import { digestWith } from './digest.js';
+import { anyRefs } from './references.js';
+
+/** SHA-256 of a value's canonical form, in hex. Values that cannot be sent in a message count as `undefined`. */
+export function digestOf(value: unknown): string {
+  return digestWith(anyRefs, value);
+}
