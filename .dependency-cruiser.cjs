@@ -24,11 +24,18 @@ module.exports = {
     {
       ...only(
         'actors',
-        { path: '^actors/', pathNot: '^actors/tools/' },
+        { path: '^actors/', pathNot: '^actors/(tools|inspector/page)/' },
         ['^actors/', '^lib/', '^transport/', packages('nact', 'rxjs', 'winston', 'cbor-x')],
         { builtins: true },
       ),
       comment: 'actors imports lib, transport, nact, rxjs, winston, cbor-x and node:*',
+    },
+    {
+      name: 'page',
+      comment: 'what runs in the browser imports lib, its own files and types: there is no node there',
+      severity: 'error',
+      from: { path: '^actors/inspector/page/' },
+      to: { pathNot: ['^actors/inspector/page/', '^lib/'], dependencyTypesNot: ['type-only'] },
     },
     {
       ...only(

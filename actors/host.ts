@@ -89,6 +89,14 @@ export interface RemoteQuery {
   readonly reject: (error: Error) => void;
 }
 
+/** Somebody who looks on: told of what passes, changes nothing. */
+export interface Watcher {
+  /** A packet that came or goes to all. Its bytes are somebody else's. */
+  packet(bytes: Uint8Array): void;
+  /** What a member's actor is about to get. */
+  items(group: string, items: readonly GroupItem[]): void;
+}
+
 /** A nact system in a domain. */
 export interface Host {
   readonly system: NactSystem;
@@ -138,6 +146,8 @@ export interface Host {
   /** Members that wait for an earlier one of their group to be gone. */
   readonly successors: Map<string, Member>;
   readonly refs: RefCodec;
+  /** Who looks on; undefined as a rule. */
+  watcher: Watcher | undefined;
   /** Queries to actors of other nodes, by the number of the temporary ref that waits for the answer. */
   readonly queries: Map<number, RemoteQuery>;
   /** Messages that did not get to an actor of another node, or that came for an actor that is not here; in all, */

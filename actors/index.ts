@@ -49,6 +49,8 @@ export {
 } from './errors.js';
 export { groupRef } from './group-ref.js';
 export type { GroupRefOptions } from './group-ref.js';
+export { inspector } from './inspector/inspector.js';
+export type { Inspector, InspectorOptions } from './inspector/inspector.js';
 export { groups } from './plugin.js';
 export { spawnMember, spawnReplicated } from './spawn.js';
 export type {

@@ -64,6 +64,7 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
       members: new Map(),
       successors: new Map(),
       refs: { isRef: () => false, pack: () => undefined, unpack: () => undefined },
+      watcher: undefined,
       queries: new Map(),
       deadLetters: 0,
       deadLettersTo: new Map(),

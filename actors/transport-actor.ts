@@ -135,6 +135,7 @@ function handlers(host: Host): TransportHandlers {
       noteEncrypted(host, bytes);
       const { core } = host.life;
       if (core && turnAway(core, bytes)) return;
+      host.watcher?.packet(bytes);
       host.inbox.push({ kind: 'datagram', bytes, from });
       host.datagramsTaken += 1;
       wake(host);
@@ -369,6 +370,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
     switch (effect.kind) {
       case 'multicast':
         noteEncrypted(host, effect.bytes);
+        host.watcher?.packet(effect.bytes);
         transport.multicast(effect.bytes);
         break;
       case 'unicast':
@@ -387,7 +389,9 @@ function perform(host: Host, effects: readonly Effect[]): void {
         break;
       case 'deliver': {
         const member = host.members.get(effect.group);
-        if (member) enqueue(member, effect.items);
+        if (!member) break;
+        host.watcher?.items(effect.group, effect.items);
+        enqueue(member, effect.items);
         break;
       }
       case 'trace':

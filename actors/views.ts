@@ -17,17 +17,17 @@ export function viewOf(info: ViewInfo, memberOf: (info: MemberInfo) => Member): 
     coordinator: members[0] as Member,
     joined: Object.freeze(joined),
     left: Object.freeze(left),
-    cause: causeOf(info, joined, left),
+    cause: causeOf(info),
     primary: info.primary,
     previous: info.previous === null ? null : String(info.previous),
   });
 }
 
 /** Why there is a new view, in words. A joiner whose first donor died begins with one in which nobody joins. */
-function causeOf({ members, previous }: ViewInfo, joined: readonly Member[], left: readonly Departure[]): string {
+export function causeOf({ members, previous, joined, left }: ViewInfo): string {
   const causes: string[] = [];
   for (const cause of ['failed', 'excluded', 'left'] as const) {
-    const names = left.filter((one) => one.cause === cause).map((one) => one.name);
+    const names = left.filter((one) => one.cause === cause).map(({ member }) => member.name);
     if (names.length > 0) causes.push(`${cause}: ${names.join(', ')}`);
   }
   if (joined.length === members.length && left.length === 0) causes.push('founded');

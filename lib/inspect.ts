@@ -1,5 +1,5 @@
 /** Looking at a node from outside: counters, what a packet holds. Changes nothing. */
-import type { NodeId } from './ids.js';
+import type { Millis, NodeId, Seqno, ViewId } from './ids.js';
 import { flushMessage } from './group/messages.js';
 import { isPaused } from './group/rows.js';
 import { controlMessage } from './membership/messages.js';
@@ -87,6 +87,58 @@ export function isDispensable(node: Node, name: string): boolean {
 export function wedgedFor(node: Node, name: string): string | null {
   const group = node.groups.get(name);
   return group?.current && !node.host.quorate ? node.host.lack() : null;
+}
+
+/** A node of the domain, as this one hears it. */
+export interface Hearing {
+  readonly id: NodeId;
+  readonly suspected: boolean;
+  /** How long ago its last packet came; null for this node itself, and for one that was never heard. */
+  readonly silence: Millis | null;
+  /** How late its event loop runs, as it said last. */
+  readonly lag: Millis;
+}
+
+/** How this node hears the others, oldest first. */
+export function hearing({ domain, membership, self }: Node, now: Millis): readonly Hearing[] {
+  return (domain?.nodes ?? []).map(({ id, incarnation }) => {
+    const peer = id === self ? undefined : membership.peers.get(incarnation);
+    const heardAt = peer?.heardAt ?? -Infinity;
+    return {
+      id,
+      suspected: membership.suspects.has(id),
+      silence: heardAt === -Infinity ? null : Math.max(0, now - heardAt),
+      lag: peer?.lag ?? 0,
+    };
+  });
+}
+
+/** What a quorum is missing, in words; null if the nodes that can be heard are one, or this node is in no domain. */
+export function lack({ host, domain }: Node): string | null {
+  return domain === null || host.quorate ? null : host.lack();
+}
+
+/** Who has received how much in one view of a group. */
+export interface Matrix {
+  readonly view: ViewId;
+  /** By rank. */
+  readonly members: readonly NodeId[];
+  /** Row: observer, column: sender; the highest contiguous seqno that the observer is known to have received. */
+  readonly received: readonly (readonly Seqno[])[];
+  /** Members whose actors are behind. */
+  readonly paused: readonly boolean[];
+}
+
+/** The stability matrix of a group of which this node has a member, as it stands here; null before its first view. */
+export function matrixOf(node: Node, name: string): Matrix | null {
+  const current = node.groups.get(name)?.current;
+  if (!current) return null;
+  const { view, stability, paused } = current;
+  const received = view.members.map((_, observer) =>
+    view.members.map((__, sender) => stability.received(observer, sender)),
+  );
+  const members = view.members.map((member) => member.node);
+  return { view: view.id, members, received, paused: Array.from(paused, (value) => value === 1) };
 }
 
 /** Bytes of letters to another node that wait to be sent. */

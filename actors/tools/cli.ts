@@ -1,44 +1,23 @@
 #!/usr/bin/env node
 /**
- * The command line: `nact-groups demo | member | bench | check`. Exit status 0 only on success: 1 if what was asked for failed, 2
- * if it was not understood.
+ * The command line: `nact-groups demo | member | watch | bench | keys | check | completion`. Exit status 0 only on success: 1
+ * if what was asked for failed, 2 if it was not understood.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { propertiesIn, wholeNumber } from './arguments.js';
 import { runBench } from './bench.js';
-import { propertyNames, runCheck } from './check.js';
+import { runCheck } from './check.js';
+import { completionScript, shells } from './completion.js';
 import { runDemo } from './demo.js';
 import { generateKey, installKey, listKeys, removeKey, useKey } from './keys.js';
 import { runMember } from './member.js';
+import { addMemberFlags, addNodeFlags } from './node-flags.js';
 import { misplacedFlag } from './transport-flags.js';
+import { runWatch } from './watch.js';
 
 const misunderstood = 2;
 const failed = 1;
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) {
-      throw new InvalidArgumentError(`Must be a whole number from ${least} to ${most}.`);
-    }
-    return value;
-  };
-}
-
-function propertiesIn(text: string): ReturnType<typeof propertyNames> {
-  try {
-    return propertyNames(text);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function endpoint(text: string): { address: string; port: number } {
-  const found = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([\da-f:]+)\]):(\d{1,5})$/i.exec(text);
-  if (!found || Number(found[3]) > 65_535)
-    throw new InvalidArgumentError('Must be an address and a port, ADDR:PORT, for IPv6 [ADDR]:PORT.');
-  return { address: (found[1] ?? found[2]) as string, port: Number(found[3]) };
-}
 
 function version(): string {
   const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
@@ -70,40 +49,12 @@ function program(done: (code: number) => void): Command {
     .option('--json', 'one JSON object a line')
     .action(async (options: Parameters<typeof runDemo>[0]) => done((await runDemo(options)) ? 0 : failed));
 
-  cli
+  const member = cli
     .command('member')
     .description('one member to play with or to script; reads commands from standard input, one a line')
     .requiredOption('--domain <NAME>', 'the domain to join')
-    .requiredOption('--group <NAME>', 'the group to join')
-    .option('--name <NAME>', "this node's name (default: host name and process id)")
-    .addOption(
-      new Option('--transport <KIND>', 'how nodes reach each other: UDP multicast, or a mesh of TCP connections')
-        .choices(['udp', 'tcp'])
-        .default('udp'),
-    )
-    .option(
-      '--key-file <FILE>',
-      'the keys of the domain, one a line, the first is used (default: NACT_GROUPS_KEY_FILE)',
-    )
-    .option('--insecure', 'trust the network: needed for any interface but loopback if there is no key')
-    .option('--interface <IP>', 'udp: network interface, by address or name (default: loopback)')
-    .addOption(new Option('--multicast <ADDR:PORT>', "udp: default: from the domain's name").argParser(endpoint))
-    .option('--listen <HOST:PORT>', 'tcp: what to bind to (default: a port of 127.0.0.1)')
-    .option('--advertise <HOST:PORT>', 'tcp: where others reach this node (default: where it listens)')
-    .addOption(
-      new Option('--seeds <HOST:PORT,...>', 'tcp: nodes that may be running').argParser((text) => text.split(',')),
-    )
-    .option('--dns <NAME[:PORT]>', 'tcp: a name whose A and AAAA records, or without a port SRV records, are the nodes')
-    .option('--seeds-file <FILE>', 'tcp: a file with a HOST:PORT a line, read again when it changes')
-    .addOption(new Option('--minimum-nodes <N>', 'no group before so many').argParser(wholeNumber(1, 1024)).default(1))
-    .addOption(
-      new Option('--quorum <RULE>', 'who has to be left (default: verified-deaths on the loopback interface)').choices([
-        'majority',
-        'verified-deaths',
-      ]),
-    )
-    .addOption(new Option('--weight <N>', "this node's weight").argParser(wholeNumber(0, 1_000_000)).default(1))
-    .addOption(new Option('--minimum-weight <W>', 'of the domain').argParser(Number).default(0))
+    .requiredOption('--group <NAME>', 'the group to join');
+  addMemberFlags(addNodeFlags(member))
     .addOption(
       new Option(
         '--behind-max <MS>',
@@ -118,6 +69,23 @@ function program(done: (code: number) => void): Command {
       const misplaced = misplacedFlag(options);
       if (misplaced !== null) command.error(`error: ${misplaced}`);
       done(await runMember(options));
+    });
+
+  const watch = cli
+    .command('watch')
+    .description('shows a domain as it is: nodes, groups, views, rates; on a terminal or in the browser')
+    .argument('[trace...]', 'with --web: trace files to show instead of a domain')
+    .option('--domain <NAME>', 'the domain to watch')
+    .option('--web', 'serves a page for the browser, and prints where')
+    .addOption(new Option('--port <N>', 'web: 0 takes one that is free').argParser(wholeNumber(0, 65_535)).default(0))
+    .option('--host <ADDR>', 'web: the address to listen at; there is no password', '127.0.0.1');
+  addNodeFlags(watch)
+    .option('--json', 'one JSON object a line, for each change')
+    .addHelpText('after', watchHelp)
+    .action(async (traces: string[], options: Parameters<typeof runWatch>[1], command: Command) => {
+      const misplaced = misplacedFlag(options);
+      if (misplaced !== null) command.error(`error: ${misplaced}`);
+      done(await runWatch(traces, options));
     });
 
   cli
@@ -178,6 +146,16 @@ function program(done: (code: number) => void): Command {
     .option('--json', 'the report as one JSON object')
     .action((files: string[], options: Parameters<typeof runCheck>[1]) => done(runCheck(files, options)));
 
+  cli
+    .command('completion')
+    .description('prints a script that has a shell complete commands and options')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .addHelpText('after', completionHelp)
+    .action((shell: (typeof shells)[number]) => {
+      process.stdout.write(completionScript(cli, shell));
+      done(0);
+    });
+
   // subcommands get it too: errors are thrown, not exited on
   for (const command of [cli, ...cli.commands, ...keys.commands]) command.exitOverride();
   return cli;
@@ -194,6 +172,16 @@ A running domain changes its key in three steps, each at all nodes before the ne
   nact-groups keys use ID --key-file KEYS
   nact-groups keys remove OLD-ID --key-file KEYS
 Nodes look at their file once a second. A node that uses a key which another has not installed is not heard there.`;
+
+const watchHelp = `
+While it watches it is a node of the domain like others, without a weight: start it after them, and end it with q, control-C or
+SIGTERM, so that it leaves. It has no members, so it sees what all can hear: what is sent, and what rows say is received.
+Without a terminal it prints a line for each change. With --web nothing is served but to this machine, unless --host says so.`;
+
+const completionHelp = `
+  bash:  nact-groups completion bash > ~/.local/share/bash-completion/completions/nact-groups
+  zsh:   nact-groups completion zsh > "\${fpath[1]}/_nact-groups"
+  fish:  nact-groups completion fish > ~/.config/fish/completions/nact-groups.fish`;
 
 const memberHelp = `
 Commands on standard input, one a line:

@@ -30,20 +30,14 @@ import {
   type MemberState,
 } from './member-state.js';
 import { parseAsk, runAsk, type AskResult } from './member-ask.js';
-import { transportOf, type TransportFlags } from './transport-flags.js';
+import { nodeOptions, type NodeFlags } from './node-flags.js';
 import { parseSend, runSend, type SendResult } from './member-send.js';
 
 /** Options of the command. */
-export interface MemberCommand extends TransportFlags {
-  readonly domain: string;
+export interface MemberCommand extends NodeFlags {
   readonly group: string;
-  readonly name?: string;
-  readonly keyFile?: string;
-  readonly insecure?: boolean;
   readonly minimumNodes: number;
-  readonly quorum?: 'majority' | 'verified-deaths';
   readonly weight: number;
-  readonly minimumWeight: number;
   readonly behindMax?: number;
   readonly trace?: string;
   readonly json?: boolean;
@@ -72,15 +66,9 @@ export async function runMember(options: MemberCommand): Promise<number> {
   const print = options.json ? printJson : printText;
   const system = start(
     groups({
-      domain: options.domain,
-      ...(options.name === undefined ? {} : { name: options.name }),
-      transport: transportOf(options),
-      ...(options.keyFile === undefined ? {} : { key: { file: options.keyFile } }),
-      insecure: options.insecure ?? false,
+      ...nodeOptions(options),
       minimumNodes: options.minimumNodes,
-      ...(options.quorum === undefined ? {} : { quorum: options.quorum }),
       weights: options.weight,
-      minimumWeight: options.minimumWeight,
       ...(options.behindMax === undefined ? {} : { limits: { behindMax: options.behindMax } }),
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     }),
