@@ -29,9 +29,12 @@ function count(ok, name) {
   }
 }
 
-/** Starts a tool of node_modules/.bin; the promise holds its exit code (null: killed by a signal). */
+/** Starts a tool of node_modules/.bin, or Node.js; the promise holds its exit code (null: killed by a signal). */
 function tool(name, args, stdio, env = process.env) {
-  const child = spawn(path.join('node_modules', '.bin', name), args, { stdio, env });
+  const child = spawn(name === 'node' ? process.execPath : path.join('node_modules', '.bin', name), args, {
+    stdio,
+    env,
+  });
   const done = new Promise((resolve) => {
     child.on('error', (error) => {
       console.error(`${name}: ${error.message}`);
@@ -42,15 +45,15 @@ function tool(name, args, stdio, env = process.env) {
   return { child, done };
 }
 
-/** Runs one check, holding its output back so that two can run beside each other. */
-async function check(name, command, args) {
+/** Runs one check, holding its output back so that two can run beside each other, and for good if all is well and it need not be seen. */
+async function check(name, command, args, isShown = false) {
   const from = performance.now();
   const { child, done } = tool(command, args, ['ignore', 'pipe', 'pipe']);
   const output = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
   const ok = (await done) === 0;
   console.log(`${ok ? '✔' : '✘'} ${name} (${((performance.now() - from) / 1000).toFixed(1)} s)`);
-  if (!ok) process.stdout.write(Buffer.concat(output));
+  if (!ok || isShown) process.stdout.write(Buffer.concat(output));
   count(ok, name);
   return ok;
 }
@@ -135,6 +138,15 @@ if (await check('build', 'tsc', ['-b'])) {
     ['import rules', 'depcruise', ['--config', '.dependency-cruiser.cjs', ...folders]],
     ['format', 'prettier', ['--check', '.']],
     ['API reference without warnings', 'typedoc', ['--emit', 'none']],
+    ['installed into an empty project', 'node', ['.ci/installed.mjs'], true],
+    ['API as in its report', 'node', ['.ci/api.mjs']],
+    [
+      'types for every resolver',
+      'attw',
+      ['--pack', '.', '--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm'],
+    ],
+    ['package', 'publint', ['--strict']],
+    ['nothing unused', 'knip', []],
   ]);
   provide();
   // Pure tests first, two files at a time; those that start processes or open sockets need the machine to themselves.

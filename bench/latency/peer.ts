@@ -80,6 +80,3 @@ export function createPeer(put: (message: Uint8Array, contender: Contender) => v
     },
   };
 }
-
-/** What such a process serves. */
-export type Peer = ReturnType<typeof createPeer>['served'];

@@ -39,15 +39,7 @@ import { nodeByIncarnation } from './state.js';
 import { isGone, probeDue } from './tether.js';
 
 export { domainTag } from './control.js';
-export type {
-  Destination,
-  Membership,
-  MembershipOptions,
-  MembershipOutput,
-  Outputs,
-  Phase,
-  Sender,
-} from './control.js';
+export type { Destination, Membership, MembershipOptions, MembershipOutput, Outputs, Sender } from './control.js';
 export { noteDeath } from './deaths.js';
 export { force } from './forcing.js';
 export { isQuorate, isSuspected, lackOf, missedBy } from './judging.js';
