@@ -108,6 +108,8 @@ function sendToken({ actor }: Member): void {
 /** At the end of a turn that began at `from`: who was fed takes it at once, unless nact has to see that it is busy, or time is up. */
 export function drainFed(host: Host, from: number): void {
   for (const member of host.fed.splice(0)) {
+    // the same turn may have ended it
+    if (member.phase === 'gone') continue;
     const isSeen = member.asynchronous || member.actor.shutdownPeriod !== undefined;
     if (isSeen || host.runtime.now() - from > sliceMillis) sendToken(member);
     else void drain(member);
