@@ -97,6 +97,7 @@ export type { GroupOrder, LeaveCause, Order } from '../lib/membership/state.js';
 export type { Traced, TraceRecord } from '../lib/trace/format.js';
 export { memory, memoryHub } from '../transport/memory.js';
 export { TransportError } from '../transport/errors.js';
+export { ExposedError } from '../transport/exposure.js';
 export type { MemoryHub, Packet, Rule, Verdict } from '../transport/memory.js';
 export { tcp } from '../transport/tcp.js';
 export type { TcpOptions } from '../transport/tcp.js';

@@ -13,6 +13,7 @@ import { gauge, isLater } from '../lib/inspect.js';
 import { createNode, defaults, nextTick, ready, step, turnAway, type Node } from '../lib/node.js';
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
+import { ExposedError } from '../transport/exposure.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { authorizeFor } from './authorizing.js';
 import { guard } from './context.js';
@@ -93,21 +94,11 @@ export async function openHost(host: Host): Promise<void> {
       ring.watch(told);
       told();
     }
-    const transport = await host.options.transport(host.options.domain, handlers(host), host.keys?.ring);
+    const transport = await openTransport(host, handlers(host));
     if (host.phase !== 'opening') {
       host.keys?.close();
       await transport.close();
       return;
-    }
-    // the core has said nothing yet; over TCP seeds may have been greeted
-    if (!transport.isLocal && !transport.isProtected && !host.options.insecure) {
-      await transport.close();
-      throw new InvalidOption(
-        `not opened without protection: ${transport.description} reaches beyond this machine, where anybody can read ` +
-          'messages and forge them. Give all nodes one key: groups({ key }), NACT_GROUPS_KEY or NACT_GROUPS_KEY_FILE, on the command ' +
-          'line --key-file; or use the loopback interface; or spell out that the network is trusted: groups({ insecure: true }), ' +
-          'on the command line --insecure',
-      );
     }
     if (!transport.isLocal && host.options.quorum === 'verified-deaths') {
       await transport.close();
@@ -125,6 +116,28 @@ export async function openHost(host: Host): Promise<void> {
     const failure = error instanceof Error ? error : new Error(String(error));
     host.log.error(`${host.life.id} cannot open domain '${host.options.domain}': ${failure.message}`);
     endHost(host, failure);
+  }
+}
+
+/** Opens the transport under the node's keys. Throws {@link InvalidOption} if it would carry messages in the clear beyond this machine. */
+async function openTransport({ options, keys }: Host, told: TransportHandlers): Promise<Transport> {
+  const { domain, insecure } = options;
+  try {
+    const transport = await options.transport(domain, told, keys?.ring, insecure);
+    if (transport.isLocal || transport.isProtected || insecure) return transport;
+    // a transport of the user's own that did not look
+    await transport.close();
+    throw new ExposedError(
+      `${transport.description} reaches beyond this machine, and nothing protects what it carries`,
+    );
+  } catch (error) {
+    if (!(error instanceof ExposedError)) throw error;
+    throw new InvalidOption(
+      `not opened without protection: ${error.message}: anybody there can read messages and forge them. Give all nodes one key: ` +
+        'groups({ key }), NACT_GROUPS_KEY or NACT_GROUPS_KEY_FILE, on the command line --key-file; or use the loopback interface; ' +
+        'or spell out that the network is trusted: groups({ insecure: true }), on the command line --insecure',
+      { cause: error },
+    );
   }
 }
 
@@ -194,7 +207,7 @@ async function move(host: Host, why: string): Promise<void> {
         else own.moved(again);
       },
     };
-    next = await host.options.transport(host.options.domain, heard, host.keys?.ring);
+    next = await openTransport(host, heard);
     host.next = next;
     host.log.warn(`${why}: ${host.life.id} waits to hear from the others at ${next.address}`);
     if (hasEnded(host)) giveUp(host);

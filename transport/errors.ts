@@ -5,7 +5,7 @@
 
 /** A transport could not be opened as asked. The message names the value at fault and what to do about it. */
 export class TransportError extends Error {
-  override readonly name = 'TransportError';
+  override readonly name: string = 'TransportError';
 }
 
 /** The system's short name of a failure (`EADDRINUSE`), or the error's own name. */

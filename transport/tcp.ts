@@ -12,6 +12,7 @@ import { inspect } from 'node:util';
 import { canonicalAddress, isLoopback, parseAddress, parseHostPort, type Endpoint } from './addresses.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
 import { listen } from './door.js';
+import { refuseExposure } from './exposure.js';
 import { resolve, startFinding, type DnsOptions } from './finding.js';
 import { messageBytesMax } from './framing.js';
 import { createMesh, datagramBacklogBytesMax } from './mesh.js';
@@ -68,23 +69,19 @@ const openMillisMax = 1000;
  * A mesh of TCP connections.
  *
  * The factory rejects with a {@link TransportError} if it cannot listen there, if an address is none, or if it cannot tell
- * which address to advertise. Seeds that are not there are no error: they are tried again and again, and logged once.
+ * which address to advertise, and with an `ExposedError`, before it listens, if it would carry in the clear what leaves this machine. Seeds that are not there are no error: they are tried again and again, and logged once.
  */
 export function tcp(options: TcpOptions = {}): TransportFactory {
-  return async (domain, handlers, keyring): Promise<Transport> => {
+  return async (domain, handlers, keyring, insecure = false): Promise<Transport> => {
     const checked = check(options);
-    const bind = await numeric('listen', checked.listen);
+    const wanted = await numeric('listen', checked.listen);
+    const reached = await advertised(checked.advertise, wanted);
+    const isLocal = isLoopback(wanted.host) && isLoopback(reached.host);
+    const what = `TCP mesh, listening on ${canonicalAddress(wanted)}, advertised as ${reached.host},`;
+    refuseExposure({ what, isLocal, keyring, insecure });
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 5000 });
-    const bound = await open(server, bind);
-    let own: Endpoint;
-    try {
-      own = await advertised(checked.advertise, bound);
-    } catch (error) {
-      server.close();
-      throw error;
-    }
-    const address = canonicalAddress(own);
-    const isLocal = isLoopback(bound.host) && isLoopback(own.host);
+    const bound = await open(server, wanted);
+    const address = canonicalAddress({ ...reached, port: reached.port === 0 ? bound.port : reached.port });
     const reporter = createReporter((error) => handlers.error(error));
     const mesh = createMesh({
       server,
@@ -258,32 +255,31 @@ async function open(server: Server, { host, port, family }: Endpoint): Promise<E
   return { host, port: bound !== null && typeof bound === 'object' ? bound.port : port, family };
 }
 
-/** The address that the others are told. */
-async function advertised(advertise: string | undefined, bound: Endpoint): Promise<Endpoint> {
+/** The address that the others are told, of a node that binds to `listens`. Port 0: the one that it gets there. */
+async function advertised(advertise: string | undefined, listens: Endpoint): Promise<Endpoint> {
   if (advertise !== undefined) {
     const isBare = isIP(advertise) !== 0 || !advertise.includes(':');
     const host = isIP(advertise) === 6 ? `[${advertise}]` : advertise;
-    const own = await numeric('advertise', isBare ? `${host}:${bound.port}` : advertise);
+    const own = await numeric('advertise', isBare ? `${host}:${listens.port}` : advertise);
     if (isAny(own.host))
       throw new TransportError(`tcp({ advertise: '${advertise}' }): nobody can connect to ${own.host}`);
-    return own.port === 0 ? { ...own, port: bound.port } : own;
+    return own.port === 0 ? { ...own, port: listens.port } : own;
   }
-  if (!isAny(bound.host)) return bound;
+  if (!isAny(listens.host)) return listens;
   const outer = Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
     // an address of one link means nothing without its interface
     .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
     .sort((a, b) => Number(a.family === 'IPv6') - Number(b.family === 'IPv6'))
-    .find(({ family }) => bound.family === 6 || family === 'IPv4');
+    .find(({ family }) => listens.family === 6 || family === 'IPv4');
   if (outer === undefined) {
     throw new TransportError(
-      `tcp({ listen: '${canonicalAddress(bound)}' }): this machine has no address that others could reach; ` +
+      `tcp({ listen: '${canonicalAddress(listens)}' }): this machine has no address that others could reach; ` +
         "say which one to tell them: tcp({ advertise: 'host:port' })",
     );
   }
-  return parseAddress(
-    canonicalAddress({ host: outer.address, port: bound.port, family: outer.family === 'IPv6' ? 6 : 4 }),
-  );
+  const family = outer.family === 'IPv6' ? 6 : 4;
+  return parseAddress(canonicalAddress({ host: outer.address, port: listens.port, family }), 0);
 }
 
 function isAny(host: string): boolean {

@@ -75,5 +75,13 @@ export interface Transport {
 /**
  * Opens a transport for a domain, under its keys if there are any: then everything that leaves the process has to be encrypted
  * and authenticated, and the transport says `isProtected`. Rejects with a clear error: port in use, no such interface.
+ *
+ * `insecure`: the network is trusted. Without it and without keys a transport that reaches beyond this machine has to reject before it
+ * opens a socket, with an `ExposedError`.
  */
-export type TransportFactory = (domain: string, handlers: TransportHandlers, keyring?: Keyring) => Promise<Transport>;
+export type TransportFactory = (
+  domain: string,
+  handlers: TransportHandlers,
+  keyring?: Keyring,
+  insecure?: boolean,
+) => Promise<Transport>;

@@ -24,6 +24,7 @@ import {
 import type { Endpoint, Interface } from './addresses.js';
 import { sendOver } from './datagrams-out.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
+import { refuseExposure } from './exposure.js';
 import { keepMembership } from './group-membership.js';
 import type { Keyring } from './keyring.js';
 import { optionsFault } from './options.js';
@@ -98,14 +99,15 @@ function checkNumber(name: string, value: number, min: number, max: number): voi
  * IP multicast on one interface; by default on loopback, between processes of one machine.
  *
  * The factory rejects with a {@link TransportError} if there is no such interface, the address or the port cannot
- * be used, or an option makes no sense.
+ * be used, or an option makes no sense, and with an `ExposedError`, before it has
+ * opened a socket, if it would carry in the clear what leaves this machine.
  *
  * `receiveBufferBytes` is what the smaller of the two sockets was granted. Linux charges at least 832 bytes per datagram
  * against twice that (measured, kernel 6.18): datagrams from 1 KB up fit to about nine tenths of it or more, but of 100 byte ones
  * only a quarter. So count a small datagram as 500 bytes.
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
-  return async (domain, handlers, keyring): Promise<Transport> => {
+  return async (domain, handlers, keyring, insecure = false): Promise<Transport> => {
     const wrong = optionsFault('udpMulticast()', options, known);
     if (wrong !== null) throw new TransportError(wrong);
     const { ttl = 1, unicastPort = 0, datagramBytesMax = datagramBytesDefault } = options;
@@ -132,6 +134,8 @@ export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactor
       port: options.port ?? derived.port,
       family: on.family,
     };
+    const where = `UDP multicast ${formatAddress(multicast.host, multicast.port)} on ${on.address} (${on.name})`;
+    refuseExposure({ what: where, isLocal: on.loopback, keyring, insecure });
     await checkRoute(multicast, on);
 
     const group = await openGroup(multicast, on);

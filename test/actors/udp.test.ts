@@ -1,9 +1,13 @@
 /** The same over sockets: two systems in a process, UDP multicast on the loopback interface. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { dispatch, type Ref } from 'nact';
 import {
   domain,
+  ExposedError,
   InvalidOption,
   memory,
   memoryHub,
@@ -11,9 +15,12 @@ import {
   read,
   ready,
   spawnReplicated,
+  tcp,
+  TransportError,
   udpMulticast,
   type GroupRef,
 } from '../../actors/index.js';
+import { domainMulticast } from '../../transport/addresses.js';
 import type { Transport, TransportFactory } from '../../transport/transport.js';
 import { refuseDatagrams } from '../transport/refusals.js';
 import { append, eventually, freshDomain, system, viewOf } from './systems.js';
@@ -103,6 +110,66 @@ const outer = Object.values(networkInterfaces())
   await ready(system(t, memoryHub(), 'b', { ...options, insecure: true }));
   await ready(system(t, memoryHub(), 'c', { ...options, key: 'ab'.repeat(32) }));
 });
+
+(outer ? test.serial : test.serial.skip)(
+  'who is refused for want of a key has opened no socket, and seeds hear nothing of it',
+  async (t) => {
+    const host = outer?.address as string;
+    // whoever opened a socket there would fail for that
+    const [taken, takenGroup] = [await portOf(t, host), domainMulticast(freshDomain())];
+    const group = createSocket('udp4');
+    t.teardown(() => group.close());
+    group.bind(takenGroup.port, takenGroup.address);
+    await once(group, 'listening');
+    let greeted = 0;
+    const seed = createServer((socket) => {
+      greeted += 1;
+      socket.destroy();
+    }).listen(0, host);
+    t.teardown(() => seed.close());
+    await once(seed, 'listening');
+    const { port } = seed.address() as AddressInfo;
+    const seeds = [`${host}:${port}`];
+    for (const transport of [
+      tcp({ listen: `${host}:${taken}`, seeds }),
+      tcp({ listen: `0.0.0.0:${taken}`, seeds }),
+      tcp({ listen: `127.0.0.1:${taken}`, advertise: host, seeds }),
+      udpMulticast({ interface: host, ...takenGroup }),
+      udpMulticast({ interface: host, unicastPort: taken }),
+    ]) {
+      const refused = await t.throwsAsync(ready(system(t, memoryHub(), 'a', { transport })), {
+        instanceOf: InvalidOption,
+      });
+      t.regex(refused?.message ?? '', /^not opened without protection.*reaches beyond this machine.*insecure: true/);
+      t.true(refused?.cause instanceof ExposedError);
+    }
+    // connections are accepted in the order in which they came
+    connect(port, host).on('error', () => undefined);
+    await once(seed, 'connection');
+    t.is(greeted, 1, 'by this test');
+    for (const transport of [
+      tcp({ listen: `${host}:${taken}`, seeds }),
+      udpMulticast({ interface: host, ...takenGroup }),
+    ])
+      await t.throwsAsync(ready(system(t, memoryHub(), 'a', { transport, insecure: true })), {
+        instanceOf: TransportError,
+        message: /EADDRINUSE/,
+      });
+  },
+);
+
+/** A port on all addresses of this machine that is taken until the test ends, by TCP and by UDP on this one. */
+async function portOf(t: ExecutionContext, host: string): Promise<number> {
+  const server = createServer().listen(0, '0.0.0.0');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  socket.bind(port, host);
+  await once(socket, 'listening');
+  return port;
+}
 
 test.serial("a node's name has the length that the protocol takes", async (t) => {
   await ready(system(t, memoryHub(), 'é'.repeat(64)));

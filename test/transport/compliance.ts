@@ -7,7 +7,7 @@
  */
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import type { TransportFactory } from '../../transport/transport.js';
+import type { TransportFactory, TransportHandlers } from '../../transport/transport.js';
 import { bytesOf, listen, pattern, same, textOf } from './listener.js';
 import type { Listener } from './listener.js';
 
@@ -279,7 +279,7 @@ function streamTests({ name, network }: Spec): void {
     const domain = freshDomain();
     const [b, c] = await nodes(t, open, 2, domain);
     const downs: string[] = [];
-    const a = await open(domain, {
+    const handlers: TransportHandlers = {
       datagram: () => {},
       stream: () => {},
       error: () => {},
@@ -290,7 +290,8 @@ function streamTests({ name, network }: Spec): void {
         if (downs.length < 3) a.stream(to, bytesOf('again'));
         else a.stream(c.address, bytesOf('gave up'));
       },
-    });
+    };
+    const a = await open(domain, handlers, undefined, true);
     t.teardown(() => a.close());
     await b.transport.close();
     a.stream(b.address, bytesOf('first'));

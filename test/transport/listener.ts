@@ -21,7 +21,7 @@ export interface Listener {
   until(condition: () => boolean): Promise<void>;
 }
 
-/** Opens a transport and listens. `tap` sees each stream message instead of having it kept. */
+/** Opens a transport, on a network that is trusted, and listens. `tap` sees each stream message instead of having it kept. */
 export async function listen(
   open: TransportFactory,
   domain: string,
@@ -66,7 +66,7 @@ export async function listen(
     },
     moved: () => {},
   };
-  const transport = await open(domain, handlers);
+  const transport = await open(domain, handlers, undefined, true);
   return {
     transport,
     address: transport.address,

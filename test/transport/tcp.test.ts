@@ -517,7 +517,8 @@ for (const [what, options, words] of [
   ['a refresh after an age', { refreshMillis: 1e12 }, /refreshMillis: 1000000000000.*to 3600000, an hour/],
 ] as const satisfies readonly (readonly [string, TcpOptions, RegExp])[]) {
   test(`tcp: ${what} is refused, with the remedy`, async (t) => {
-    await t.throwsAsync(tcp(options)(freshDomain(), nowhere), { instanceOf: TransportError, message: words });
+    const opened = tcp(options)(freshDomain(), nowhere, undefined, true);
+    await t.throwsAsync(opened, { instanceOf: TransportError, message: words });
   });
 }
 
