@@ -5,6 +5,7 @@
  * client's requests stay first in, first out: each tells which one its client has sent here before it. If that one was
  * refused for now, so are those behind it, and they come again in their order.
  */
+import { clientsMax } from '../lib/limits.js';
 import type { GroupItem } from '../lib/events.js';
 import { nameOf } from '../lib/ids.js';
 import { Queue } from '../lib/queue.js';
@@ -14,9 +15,6 @@ import { GroupFull, GroupWedged, MessageTooLarge, NotAMember } from './errors.js
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
 import { kindOf } from './internal.js';
 import { passOn } from './sending.js';
-
-/** Clients of which is remembered what was handled; one that is forgotten sends again what it has sent too early. */
-const clientsMax = 10_000;
 
 /** Nothing came yet. */
 export function createAdmission(): Admission {

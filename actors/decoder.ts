@@ -12,8 +12,9 @@
 import { isUtf8 } from 'node:buffer';
 import { createRequire } from 'node:module';
 import type * as Cbor from 'cbor-x';
+import { depthMax, itemsMax } from '../lib/limits.js';
 import { NotDecodable } from './errors.js';
-import { Tag, arrayTagsKnown, depthMax, itemsMax, recordTag, type RefCodec } from './wire-format.js';
+import { Tag, arrayTagsKnown, recordTag, type RefCodec } from './wire-format.js';
 
 const cbor = ownInstance();
 

@@ -10,6 +10,7 @@
  * to fetch the state anew leave behind somebody who has it. What a member has told that then does not go on is never
  * compared: it may have been delivered another order, and before this member has told its own nothing ends.
  */
+import { digestChecksMax, digestLengthMax } from '../lib/limits.js';
 import type { Delivery, MemberInfo, ViewInfo } from '../lib/events.js';
 import { decode } from './decoder.js';
 import { digestWith } from './digest.js';
@@ -24,10 +25,6 @@ import { noRefs } from './wire-format.js';
 
 /** A state above this has no digest without a function of the user's: it would hold up the node for too long, in bytes. */
 const stateBytesMax = 1024 * 1024;
-/** Comparisons that wait. Above it the oldest is given up: a member is far behind, or takes no part. */
-const checksMax = 32;
-/** Of a digest, in characters. */
-const digestLengthMax = 128;
 
 /** A member among all that a group ever had. */
 export function keyOf({ id, joined }: Pick<MemberInfo, 'id' | 'joined'>): string {
@@ -44,7 +41,7 @@ export function noteApplied(member: Member, { position, view }: Delivery): void 
   traceDigest(member, view, position, digest);
   if (view.members.length === 1) return;
   checks.set(position, { own: digest, told: new Map(view.members.map((one) => [keyOf(one), undefined])) });
-  if (checks.size > checksMax) giveUp(member);
+  if (checks.size > digestChecksMax) giveUp(member);
   try {
     sendInternal(member, kindDigest, encode([position, digest], noRefs), 'total', false);
   } catch (error) {

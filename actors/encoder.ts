@@ -8,9 +8,10 @@
  * Bytes are written into a scratch buffer and copied out. A getter may send a message itself: the inner value is written
  * behind what there is of the outer one.
  */
+import { depthMax, itemsMax } from '../lib/limits.js';
 import { copyOf } from './pool.js';
 import { unsendable } from './unsendable.js';
-import { Marker, Tag, arrayTags, depthMax, isWellFormed, itemsMax, recordTag, type RefCodec } from './wire-format.js';
+import { Marker, Tag, arrayTags, isWellFormed, recordTag, type RefCodec } from './wire-format.js';
 
 const scratchBytes = 64 * 1024;
 /** A scratch buffer that has grown above this is given back. */

@@ -4,7 +4,7 @@
 import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { Logger } from 'winston';
-import { multicastBytesMax, nameBytesMax, nodesMax, weightMax } from '../lib/limits.js';
+import { multicastBytesMax, nameBytesMax, nodesMax, queueBytesMax, weightMax } from '../lib/limits.js';
 import { defaults } from '../lib/options.js';
 import { encodeUtf8 } from '../lib/wire/utf8.js';
 import type { Traced } from '../lib/trace/format.js';
@@ -16,9 +16,6 @@ import { keySource, type KeySource } from './keys.js';
 import { consoleLogger } from './logging.js';
 import { metadataOption } from './metadata.js';
 import type { GroupsOptions } from './types.js';
-
-/** A queue of 65,536 messages of 16 MiB would be no bound. */
-const queueBytesMax = 64 * 1024 * 1024;
 
 /** Options with nothing left open but the window, which depends on the socket. */
 export interface ResolvedOptions {

@@ -15,7 +15,13 @@ import { Nobody, type ActorPath } from 'nact';
 import { assertNever } from '../lib/assert.js';
 import type { NodeId } from '../lib/ids.js';
 import { heldBytes } from '../lib/inspect.js';
-import { lettersHeldBytesMax } from '../lib/limits.js';
+import {
+  deadLetterTargetsMax,
+  departedMax,
+  lettersHeldBytesMax,
+  strangerCallsMax,
+  strangerMillis,
+} from '../lib/limits.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { MessageTooLarge, NotDecodable, NotEncodable, NotLocal, Unreachable } from './errors.js';
 import { remoteType, tell, type Host, type RemoteEvent } from './host.js';
@@ -62,14 +68,6 @@ type Call =
   | { readonly kind: 'dead'; readonly query: number; readonly why: string };
 
 const version = 1;
-/** A node that is named in a ref and that nobody has heard of may just have joined: so long it is waited for, in milliseconds, */
-const strangerMillis = 1000;
-/** with so many calls at most. */
-const strangerCallsMax = 1024;
-/** So many departed nodes are remembered: refs to earlier ones take a moment longer to be known for dead. */
-const departedMax = 1024;
-/** Dead letters are counted for so many targets. */
-const deadLetterTargetsMax = 1024;
 /** nact's own limit of a timeout. */
 const timeoutMax = 2 ** 31 - 1;
 /** Numbers that nact does not give its own temporary refs: those have 32 bits. */

@@ -5,7 +5,7 @@
  * reply cannot be sent, the message cannot be read.
  */
 import type { RequestId } from '../lib/events.js';
-import { replyBytesMax } from '../lib/limits.js';
+import { replyBytesMax, replyReasonLengthMax } from '../lib/limits.js';
 import { MessageTooLarge, NotEncodable } from './errors.js';
 import { tell, type Member } from './host.js';
 import { withFirst } from './pool.js';
@@ -13,9 +13,6 @@ import type { Codec } from './types.js';
 
 const valueMark = 0;
 const failureMark = 1;
-
-/** In characters: a reason is for people to read. */
-const whyLengthMax = 1000;
 
 /**
  * Replies to a request, as the member that it was delivered to: in a later life of the node it is too late.
@@ -35,7 +32,7 @@ export function sendReply(member: Member, me: string, request: RequestId, value:
 
 /** Says why there is no reply. */
 export function sendFailure(member: Member, me: string, request: RequestId, why: string): void {
-  send(member, me, request, withFirst(failureMark, Buffer.from(why.slice(0, whyLengthMax))));
+  send(member, me, request, withFirst(failureMark, Buffer.from(why.slice(0, replyReasonLengthMax))));
 }
 
 function encoded(member: Member, value: unknown): Uint8Array {

@@ -23,9 +23,6 @@ export const chunkBytes = 256 * 1024;
 /** What is written in one go, in bytes; a value that is larger is opened. */
 export const wholeBytesMax = 32 * 1024;
 
-/** Nesting above this is refused on both sides: it is a mistake, or made to overflow a stack. */
-export const depthMax = 100;
-
 /** Objects with more keys name them all: they are tables rather than records. */
 export const shapeKeysMax = 32;
 

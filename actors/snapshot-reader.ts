@@ -5,15 +5,13 @@
  * A chunk's strings are cut from its text, which costs a third of reading each by itself. So such a string keeps its
  * chunk's text in memory: all of them together never more than the text of the snapshot.
  */
+import { announcedBytesMax, depthMax } from '../lib/limits.js';
 import { NotDecodable } from './errors.js';
 import { copyOf } from './pool.js';
 import { compileMaker, type Maker } from './shape-code.js';
-import { compiledMax, compiledUses, depthMax, headBytes, Tag } from './snapshot-format.js';
+import { compiledMax, compiledUses, headBytes, Tag } from './snapshot-format.js';
 import { decodeValue } from './values.js';
 import type { RefCodec } from './wire-format.js';
-
-/** Longer bytes are collected as they come: an announcement alone takes no memory. */
-const announcedBytesMax = 64 * 1024 * 1024;
 
 /** What is open: values are put into it until it is closed. */
 interface Open {

@@ -4,13 +4,13 @@
  * Every value is written in one go, up to a limit; one that turns out to be larger is taken back, opened, and its entries
  * are written one by one. So nothing is measured before it is written, and nothing but the open containers is kept.
  */
+import { depthMax } from '../lib/limits.js';
 import { NotEncodable } from './errors.js';
 import { compileValues, type Values } from './shape-code.js';
 import {
   chunkBytes,
   compiledMax,
   compiledUses,
-  depthMax,
   headBytes,
   shapeKeysMax,
   shapesMax,

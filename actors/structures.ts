@@ -11,17 +11,12 @@
  * A joiner gets the table ahead of the state. A group that is founded anew has a new table; a message that was queued with
  * an old one must not be read with it. So a table is named by the view that it began with, and messages say which they mean.
  */
+import { structureCharactersMax, structureKeysMax, structuresCharactersMax, structuresMax } from '../lib/limits.js';
 import { createReader, decode, type Reader } from './decoder.js';
 import { encode, type FindStructure } from './encoder.js';
 import { NotDecodable } from './errors.js';
-import { isWellFormed, noRefs, structuresMax } from './wire-format.js';
+import { isWellFormed, noRefs } from './wire-format.js';
 
-/** Keys of a structure. */
-const keysMax = 64;
-/** Characters of a structure's keys. */
-const charactersMax = 1024;
-/** Characters in a whole table, so that it fits into one chunk of a snapshot. */
-const tableCharactersMax = 48 * 1024;
 /** So often were keys sent when they are first proposed; again whenever that has doubled, for a proposal can be lost. */
 const countMin = 8;
 /** Keys that are counted and not proposed yet; above it counting starts over. */
@@ -78,7 +73,7 @@ function nothing(): Omit<StructureTable, 'find'> {
     founding: false,
     reader: createReader([]),
     shapes: [],
-    recent: new Array<Shape | undefined>((keysMax + 1) * recentWays).fill(undefined),
+    recent: new Array<Shape | undefined>((structureKeysMax + 1) * recentWays).fill(undefined),
     characters: 0,
     candidates: 0,
     rest: 0,
@@ -93,7 +88,7 @@ export function clearTable(table: StructureTable): void {
 }
 
 function structureOf(table: StructureTable, keys: readonly string[]): number {
-  if (keys.length === 0 || keys.length > keysMax) return -1;
+  if (keys.length === 0 || keys.length > structureKeysMax) return -1;
   const shape = known(table, keys);
   if (!shape) note(table, keys);
   else if (shape.id >= 0) return shape.id;
@@ -165,8 +160,8 @@ function hasRoom(table: StructureTable, keys: readonly string[]): boolean {
   const characters = charactersOf(keys);
   return (
     table.reader.structures.length < structuresMax &&
-    characters <= charactersMax &&
-    table.characters + characters <= tableCharactersMax
+    characters <= structureCharactersMax &&
+    table.characters + characters <= structuresCharactersMax
   );
 }
 
@@ -197,7 +192,7 @@ function listOf(bytes: Uint8Array): unknown[] {
 function isStructure(keys: readonly unknown[]): keys is string[] {
   return (
     keys.length > 0 &&
-    keys.length <= keysMax &&
+    keys.length <= structureKeysMax &&
     new Set(keys).size === keys.length &&
     keys.every((key) => typeof key === 'string' && key !== '__proto__' && isWellFormed(key))
   );

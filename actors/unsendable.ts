@@ -1,8 +1,9 @@
 /**
  * Why a value cannot be sent: walks one that was refused once more, slowly, for the path to the culprit.
  */
+import { depthMax, itemsMax } from '../lib/limits.js';
 import { NotEncodable } from './errors.js';
-import { arrayTags, depthMax, isWellFormed, itemsMax, type RefCodec } from './wire-format.js';
+import { arrayTags, isWellFormed, type RefCodec } from './wire-format.js';
 
 const views: ReadonlySet<unknown> = new Set([
   Uint8Array.prototype,

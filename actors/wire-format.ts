@@ -43,13 +43,6 @@ export const Marker = {
 
 /** The first of cbor-x's tags for records. */
 export const recordTag = 0xe000;
-/** Structures in a table. */
-export const structuresMax = 1024;
-
-/** Nesting above this is refused on both sides: deeper is a mistake, or made to overflow a stack. */
-export const depthMax = 100;
-/** Items in one value above this are refused on both sides: bounds what a decoder allocates. */
-export const itemsMax = 4_000_000;
 
 const bigEndian = endianness() === 'BE';
 

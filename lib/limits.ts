@@ -1,8 +1,7 @@
 /**
- * Every bound and every repetition time of the core, with its reason: of the data plane first, then of the control plane. What a user
- * may set is in `NodeOptions`. Whatever would exceed a limit is dropped and counted, waits, comes again, or is refused with a reason.
- *
- * The bounds of sockets and connections are in `transport/`, those of actors in `actors/`; docs/limits.md lists them all.
+ * Every bound on what others can make grow, and every repetition time of the core, with its reason: of the data plane first, then of the
+ * control plane, of sockets and connections, and of applications. What a user may set is in `NodeOptions` and `GroupsOptions`. Whatever
+ * would exceed a limit is dropped and counted, waits, comes again, or is refused with a reason. docs/limits.md lists them for readers.
  */
 
 // Data plane
@@ -169,3 +168,91 @@ export const groupNameBytesMax = 256;
 export const reasonBytesMax = 512;
 /** Messages that went out without effect before they go by every other way as well. */
 export const datagramsInVain = 3;
+
+// Sockets and connections
+// ------------------------------------------------------------------------------------------------------------------
+
+/** A connection that has not said whose it is by then, in milliseconds, is closed: some round trips, with packets lost. */
+export const greetingMillisMax = 5000;
+/** Connections that have not yet said whose they are: the oldest makes room, so that idle ones keep nobody out. */
+export const strangersMax = 256;
+/**
+ * Connections that came in and have said whose they are: one of each node, and as many as come anew before the old ones have ended.
+ * Strangers do not count, so they keep no member out.
+ */
+export const guestsMax = nodesMax + strangersMax;
+/** A connection of a mesh over which nothing came for so long ends: far longer than the detector waits, so it only ever cleans up. */
+export const silentMillisMax = 5000;
+/** The largest message of a stream: larger ones are the core's to cut, so that none holds up those behind it for long. */
+export const streamMessageBytesMax = 1024 * 1024;
+/** Unwritten bytes of streams to one address: four of the largest application messages. A peer that is so far behind is cut off. */
+export const streamBacklogBytesMax = 64 * 1024 * 1024;
+/** Datagrams that wait for the system, or for one peer of a mesh, in bytes: eight of the largest windows. What is beyond is dropped. */
+export const datagramBacklogBytesMax = 8 * 1024 * 1024;
+/** The same while there is no connection to the peer yet: a window's worth, for one that may not be there. */
+export const connectingBytesMax = 1024 * 1024;
+/**
+ * Attempts to connect to seeds that are under way at once, in turns if there are more: connecting to thousands in one go would
+ * hold up the event loop and use up the open files. Nodes of the domain are not counted.
+ */
+export const seedDialsMax = 64;
+/** Addresses of seeds, from names, records and files: more than the largest domain; what is beyond is left out. */
+export const endpointsMax = 4096;
+/** Addresses whose forms are remembered; beyond it all are forgotten and learnt again. Domains are far smaller. */
+export const knownAddressesMax = 4096;
+/** Bytes in an encrypted record of a stream: what is read at once. Larger ones would be decrypted no faster. */
+export const recordBytesMax = 64 * 1024;
+/** Counters of a sender that are remembered under a key. A path that reorders datagrams by more loses them. */
+export const replayWindowBits = 1024;
+/** Incarnations that have proven themselves: one for each node of the largest domain, and as many again that have just gone. */
+export const provenMax = 2 * nodesMax;
+/** Incarnations that have not: a domain's start at once. Whoever replays what was recorded fills this table, not the other. */
+export const unprovenMax = 256;
+/** Challenges and answers within a second, however many others have to be: those of the largest domain that starts at once. */
+export const challengesPerSecondMax = 1024;
+/** Of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
+export const challengesToAllPerSecondMax = 16;
+/** How long failures of one kind are counted before they are logged again, in milliseconds: a line a second can still be read. */
+export const logWindowMillis = 1000;
+/** Kinds of log lines kept apart. They are named by the code and by the system's errors: a few dozen. What is beyond shares one. */
+export const logKindsMax = 64;
+
+// Applications
+// ------------------------------------------------------------------------------------------------------------------
+
+/** Nesting of messages and states above this is refused on both sides: deeper is a mistake, or made to overflow a stack. */
+export const depthMax = 100;
+/** Items in one value above this are refused on both sides: bounds what a decoder allocates. */
+export const itemsMax = 4_000_000;
+/** Structures in a group's table: a program has fewer kinds of objects. Those beyond go with their keys. */
+export const structuresMax = 1024;
+/** Keys of a structure: objects with more are tables rather than records. */
+export const structureKeysMax = 64;
+/** Characters of a structure's keys: longer ones are data. */
+export const structureCharactersMax = 1024;
+/** Characters in a whole table, so that it fits into one chunk of a snapshot. */
+export const structuresCharactersMax = 48 * 1024;
+/** Of a state, bytes in one piece above this are collected as they come: an announcement alone takes no memory. */
+export const announcedBytesMax = 64 * 1024 * 1024;
+/** Bytes of a group's queue, unless the user says otherwise: 65,536 messages of 16 MiB would be no bound. */
+export const queueBytesMax = 64 * 1024 * 1024;
+/** Clients of which is remembered what was handled; one that is forgotten sends again what it has sent too early. */
+export const clientsMax = 10_000;
+/** Characters of why there is no reply: a reason is for people to read. */
+export const replyReasonLengthMax = 1000;
+/** Multicasts that were left out, told at a time: what comes meanwhile goes together. */
+export const verdictsPerMessageMax = 64;
+/** Remembered of what was left out here, and of what others have: above it the oldest is given up, and the log says so. */
+export const verdictsRememberedMax = 4096;
+/** Comparisons of digests that wait. Above it the oldest is given up: a member is far behind, or takes no part. */
+export const digestChecksMax = 32;
+/** Of a digest, in characters. */
+export const digestLengthMax = 128;
+/** A node that is named in a ref and that nobody has heard of may just have joined: so long it is waited for, in milliseconds, */
+export const strangerMillis = 1000;
+/** with so many calls at most. */
+export const strangerCallsMax = 1024;
+/** So many departed nodes are remembered: refs to earlier ones take a moment longer to be known for dead. */
+export const departedMax = 1024;
+/** Dead letters are counted for so many targets. */
+export const deadLetterTargetsMax = 1024;

@@ -6,6 +6,7 @@
  * So one that is open at this end only (its machine lost power, a middlebox forgot it) does not stay.
  */
 import type { Socket } from 'node:net';
+import { silentMillisMax } from '../lib/limits.js';
 import { reasonOf } from './errors.js';
 import type { Handshake, Records } from './framing.js';
 import { MessageReader, writeMessages } from './framing.js';
@@ -24,8 +25,8 @@ export interface ConnectionEvents {
 /** How often a connection is looked at. */
 const tickMillis = 1000;
 
-/** So many ticks without a byte end it: far longer than the core's detector waits, so it only ever cleans up. */
-const silentTicksMax = 5;
+/** So many ticks without a byte end it. */
+const silentTicksMax = silentMillisMax / tickMillis;
 
 /** A connection. */
 export class Connection {
@@ -144,7 +145,7 @@ export class Connection {
     const { bytesRead, bytesWritten } = this.socket;
     this.#silentTicks = bytesRead === this.#bytesRead ? this.#silentTicks + 1 : 0;
     if (this.#silentTicks >= silentTicksMax) {
-      this.fail(`silent for ${(silentTicksMax * tickMillis) / 1000} s`);
+      this.fail(`silent for ${silentMillisMax / 1000} s`);
       return;
     }
     if (bytesWritten === this.#bytesWritten) this.say(Kind.alive, new Uint8Array(0));

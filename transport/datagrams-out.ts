@@ -5,13 +5,11 @@
  * What the system has no buffer for waits here, and in Node, up to a limit; the newest are dropped beyond it.
  */
 import type { Socket } from 'node:dgram';
+import { datagramBacklogBytesMax } from '../lib/limits.js';
 import type { Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
 import { afterAwake } from './patience.js';
 import type { Reporter } from './reporter.js';
-
-/** Bytes that may wait for the system: eight of the core's largest windows, as for one peer of the mesh. */
-const waitingBytesMax = 8 * 1024 * 1024;
 
 /** Without buffers the system is left alone for so long, in milliseconds; doubles each time that it still has none, */
 const restMillisMin = 1;
@@ -76,11 +74,11 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
   let isOver = false;
 
   function send(bytes: Uint8Array, to: Endpoint): void {
-    if (heldBytes + socket.getSendQueueSize() + bytes.length > waitingBytesMax) {
+    if (heldBytes + socket.getSendQueueSize() + bytes.length > datagramBacklogBytesMax) {
       counts.dropped += 1;
       reporter.report(
         'send-waiting',
-        `a datagram from ${options.address} is dropped: ${waitingBytesMax} bytes wait for the system to take them`,
+        `a datagram from ${options.address} is dropped: ${datagramBacklogBytesMax} bytes wait for the system to take them`,
       );
     } else if (resting !== undefined) {
       held.push({ bytes, to });

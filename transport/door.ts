@@ -1,23 +1,15 @@
 /**
  * Where connections come in: each says whose it is before anything else is taken from it. Idle, silent and foreign ones
- * keep nobody out.
+ * keep nobody out: strangers and those who have said whose they are do not count against each other.
  */
 import type { Server, Socket } from 'node:net';
+import { greetingMillisMax, guestsMax, strangersMax } from '../lib/limits.js';
 import { formatAddress } from './addresses.js';
 import { codeOf } from './errors.js';
 import type { Handshake, Records } from './framing.js';
 import { afterAwake } from './patience.js';
 import type { Patience } from './patience.js';
 import type { Reporter } from './reporter.js';
-
-/** A connection that has not said whose it is by then is closed. */
-const greetingMillisMax = 5000;
-
-/** Connections that have not yet said whose they are: the oldest makes room, so that idle ones keep nobody out. */
-const strangersMax = 256;
-
-/** Incoming connections in all: several times the size of any domain, well below the usual limit of open files. */
-const incomingMax = 768;
 
 /** What a door needs to know. */
 export interface DoorOptions {
@@ -63,6 +55,7 @@ export function openDoor(options: DoorOptions): Door {
   /** Insertion order is age. */
   const strangers = new Map<Socket, Patience>();
   const sockets = new Set<Socket>();
+  let guests = 0;
   let closing = false;
 
   function hangUp(socket: Socket, kind: string, why: string, farewell?: Uint8Array): void {
@@ -94,10 +87,6 @@ export function openDoor(options: DoorOptions): Door {
       socket.destroy();
       return;
     }
-    if (sockets.size >= incomingMax) {
-      hangUp(socket, 'incoming-max', `there are ${incomingMax} already`);
-      return;
-    }
     if (strangers.size >= strangersMax) makeRoom();
     sockets.add(socket);
     strangers.set(
@@ -119,7 +108,13 @@ export function openDoor(options: DoorOptions): Door {
         hangUp(socket, 'greeting-bad', reason, options.farewell);
         return;
       }
+      if (guests >= guestsMax) {
+        hangUp(socket, 'guests-max', `there are ${guestsMax} already`);
+        return;
+      }
       forget(socket);
+      guests += 1;
+      socket.once('close', () => (guests -= 1));
       options.greeted(socket, result.address, result.rest, result.records);
     };
     socket.on('data', readGreeting);

@@ -5,6 +5,7 @@
 import { lookup, Resolver } from 'node:dns/promises';
 import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { endpointsMax } from '../lib/limits.js';
 import { parseAddress, parseHostPort, type Endpoint } from './addresses.js';
 import { codeOf } from './errors.js';
 import type { Reporter } from './reporter.js';
@@ -48,9 +49,6 @@ const soonMillis = 500;
 
 /** How often a file is looked at. */
 const fileMillis = 500;
-
-/** More than the largest domain: what is beyond is left out. */
-const endpointsMax = 4096;
 
 /** So many of the longest names with their ports, twice over: a larger file is no list of addresses. */
 const fileBytesMax = 2 * endpointsMax * 264;

@@ -12,13 +12,8 @@
  * Both readers are values without a socket: bytes go in, messages or a reason to hang up come out. Nothing is allocated
  * for bytes that have only been announced beyond the limits here.
  */
+import { streamMessageBytesMax } from '../lib/limits.js';
 import type { RecordReader, RecordWriter } from './records.js';
-
-/** The largest message, in bytes: larger ones are the core's to cut, so that none holds up those behind it for long. */
-export const messageBytesMax = 1024 * 1024;
-
-/** Unwritten bytes to one address: four of the largest application messages. A peer that is so far behind is cut off. */
-export const backlogBytesMax = 64 * 1024 * 1024;
 
 /** Bytes before each message. */
 export const messageHeaderBytes = 4;
@@ -164,7 +159,8 @@ export class MessageReader {
       // a kind that is not known is taken for a part of the length: garbage more likely than a later version
       const kind = word >>> kindShift;
       const length = kind <= this.#kindMax ? word & lengthMask : word;
-      if (length > messageBytesMax) return `it announced a message of ${length} bytes; the limit is ${messageBytesMax}`;
+      if (length > streamMessageBytesMax)
+        return `it announced a message of ${length} bytes; the limit is ${streamMessageBytesMax}`;
       const end = at + length;
       if (end > chunk.length) {
         // its memory is touched, and so really taken, only as bytes arrive

@@ -4,8 +4,8 @@
  * Delivery is asynchronous and in the order of sending; each receiver gets bytes of its own. Faults are not a part of
  * the network: a rule beside it looks at each packet and gives a verdict.
  */
+import { streamBacklogBytesMax, streamMessageBytesMax } from '../lib/limits.js';
 import { TransportError } from './errors.js';
-import { backlogBytesMax, messageBytesMax } from './framing.js';
 import { createReporter } from './reporter.js';
 import type { Reporter } from './reporter.js';
 import type { Transport, TransportFactory, TransportHandlers } from './transport.js';
@@ -159,7 +159,7 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
       if (!own.closed && target !== undefined) sendDatagram(hub, 'unicast', own, target, bytes);
     },
     stream(to, bytes) {
-      checkSize(bytes, messageBytesMax, 'stream message');
+      checkSize(bytes, streamMessageBytesMax, 'stream message');
       if (!own.closed) writeStream(hub, own, to, bytes);
     },
     tether(to) {
@@ -255,7 +255,8 @@ function deliverStream(hub: MemoryHub, from: Endpoint, to: string, stream: Strea
 function obstacle(from: Endpoint, to: Endpoint | undefined, stream: StreamState, verdict: Verdict): string | null {
   if (verdict.kind === 'drop') return 'broken by a rule';
   if (to?.domain !== from.domain) return 'nobody listens there';
-  if (stream.backlog > backlogBytesMax) return `more than ${backlogBytesMax} bytes are waiting to be written to it`;
+  if (stream.backlog > streamBacklogBytesMax)
+    return `more than ${streamBacklogBytesMax} bytes are waiting to be written to it`;
   return null;
 }
 

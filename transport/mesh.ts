@@ -16,18 +16,18 @@
  *   that fails is told if stream messages waited for it, once.
  */
 import { connect, type Server, type Socket } from 'node:net';
+import {
+  connectingBytesMax,
+  datagramBacklogBytesMax,
+  seedDialsMax,
+  streamBacklogBytesMax,
+  streamMessageBytesMax,
+} from '../lib/limits.js';
 import type { Found } from '../lib/events.js';
 import { addressFault, canonicalAddress, domainTag, isLoopback, parseAddress, type Endpoint } from './addresses.js';
 import { Connection } from './connection.js';
 import { openDoor } from './door.js';
-import {
-  backlogBytesMax,
-  encodeGreeting,
-  GreetingReader,
-  meshMagic,
-  messageBytesMax,
-  type Records,
-} from './framing.js';
+import { encodeGreeting, GreetingReader, meshMagic, type Records } from './framing.js';
 import type { Keyring } from './keyring.js';
 import { Kind, Outflow, unitsOf } from './outflow.js';
 import { afterAwake, type Patience } from './patience.js';
@@ -47,22 +47,10 @@ const retryMillisMin = 100;
 const retryMillisMax = 1000;
 
 /**
- * Attempts to connect to seeds that are under way at once, in turns if there are more: connecting to thousands in one go would
- * hold up the event loop and use up the open files. Nodes of the domain are not counted.
- */
-const seedDialsMax = 64;
-
-/**
  * Where a node with another address answered, the next connection may reach yet another one, if that is an address of many
  * (a load balancer): it is tried again even though there is a connection, after a time that doubles up to this.
  */
 const aliasMillisMax = 5000;
-
-/** Datagrams that wait for one peer, in bytes: eight of the core's largest windows. What is beyond is dropped. */
-export const datagramBacklogBytesMax = 8 * 1024 * 1024;
-
-/** The same while there is no connection yet: a window's worth, for a peer that may not be there. */
-const connectingBytesMax = 1024 * 1024;
 
 /** An idle connection is probed by the system as well. */
 const keepAliveMillis = 5000;
@@ -603,8 +591,8 @@ export function createMesh(options: MeshOptions): Mesh {
   }
 
   function stream(to: string, bytes: Uint8Array): void {
-    if (bytes.length > messageBytesMax) {
-      throw new RangeError(`a stream message has ${bytes.length} bytes; the limit is ${messageBytesMax}`);
+    if (bytes.length > streamMessageBytesMax) {
+      throw new RangeError(`a stream message has ${bytes.length} bytes; the limit is ${streamMessageBytesMax}`);
     }
     if (closing) return;
     if (to === self) {
@@ -622,8 +610,8 @@ export function createMesh(options: MeshOptions): Mesh {
       return;
     }
     if (!reach(peer, true)) return;
-    if (peer.flow.streamBytes + bytes.length > backlogBytesMax) {
-      doom(peer, `more than ${backlogBytesMax} bytes are waiting to be written to it`);
+    if (peer.flow.streamBytes + bytes.length > streamBacklogBytesMax) {
+      doom(peer, `more than ${streamBacklogBytesMax} bytes are waiting to be written to it`);
       return;
     }
     peer.hasMessages = true;

@@ -7,6 +7,7 @@
  * Kind 1 says that what follows is under another key of the ring, whose id is its content: so a domain changes its key while its
  * connections last. The keys of the two directions are derived from the domain's key and all that was said when the connection began.
  */
+import { recordBytesMax } from '../lib/limits.js';
 import { decryptPieces, encrypt, tagBytes } from './encryption.js';
 import type { DomainKey, Keyring } from './keyring.js';
 
@@ -14,9 +15,6 @@ const Kind = { bytes: 0, rekey: 1 } as const;
 
 const headerBytes = 4;
 const headBytes = headerBytes + tagBytes;
-
-/** Bytes in a record: what is read at once. Larger ones would be decrypted no faster. */
-const recordBytesMax = 64 * 1024;
 
 /** What both directions of a connection go by. */
 export interface RecordsOptions {

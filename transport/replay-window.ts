@@ -2,10 +2,9 @@
  * Which counters of a sender have come: a bitmap of the last 1024 below the highest, as in RFC 6479. Each is taken once; those below
  * the window are refused, for nobody remembers whether they have come.
  */
+import { replayWindowBits } from '../lib/limits.js';
 
-/** Counters that are remembered. A path that reorders datagrams by more loses them. */
-const windowBits = 1024;
-const words = windowBits / 32;
+const words = replayWindowBits / 32;
 
 /** A window. */
 export class ReplayWindow {

@@ -3,12 +3,7 @@
  * drowning the log: the first of a kind at once, then at most one line a second with the count of what was held back.
  * Nothing is lost silently: every failure is in some line's count.
  */
-
-/** How long failures of one kind are counted before they are reported again: a line a second can still be read. */
-const windowMillis = 1000;
-
-/** Kinds kept apart. Kinds are named by the code and by system error codes: a few dozen. What is beyond shares one. */
-const kindsMax = 64;
+import { logKindsMax, logWindowMillis } from '../lib/limits.js';
 
 /** Takes failures, see {@link createReporter}. */
 export interface Reporter {
@@ -42,20 +37,20 @@ export function createReporter(error: (error: Error) => void): Reporter {
     }
     tell(window.held === 1 ? window.last : `${window.last} (${window.held} times in the last second)`);
     window.held = 0;
-    window.timer = setTimeout(windowEnds, windowMillis, kind).unref();
+    window.timer = setTimeout(windowEnds, logWindowMillis, kind).unref();
   };
 
   return {
     report(kind, message) {
       if (closed) return;
-      if (windows.size >= kindsMax && !windows.has(kind)) kind = 'other';
+      if (windows.size >= logKindsMax && !windows.has(kind)) kind = 'other';
       const window = windows.get(kind);
       if (window !== undefined) {
         window.held += 1;
         window.last = message;
         return;
       }
-      windows.set(kind, { held: 0, last: message, timer: setTimeout(windowEnds, windowMillis, kind).unref() });
+      windows.set(kind, { held: 0, last: message, timer: setTimeout(windowEnds, logWindowMillis, kind).unref() });
       setImmediate(tell, message);
     },
     close() {

@@ -21,6 +21,7 @@
  * It goes to the address in the authenticated header, wherever the frame came from, and is never larger than what caused it.
  */
 import { randomBytes } from 'node:crypto';
+import { challengesPerSecondMax, challengesToAllPerSecondMax, provenMax, unprovenMax } from '../lib/limits.js';
 import { addressBytes, domainTag, endpointAt, formatAddress, type Endpoint } from './addresses.js';
 import { decrypt, encrypt, tagBytes } from './encryption.js';
 import type { DomainKey, Keyring } from './keyring.js';
@@ -58,12 +59,6 @@ const challengeBytes = incarnationBytes + 2 * numberBytes;
 const none = Buffer.alloc(numberBytes);
 const everybody = Buffer.alloc(incarnationBytes);
 
-/** Incarnations that have proven themselves: one for each node of the largest domain, and as many again that have just gone. */
-const provenMax = 2048;
-
-/** Incarnations that have not: a domain's start at once. Whoever replays what was recorded fills this table, not the other. */
-const unprovenMax = 256;
-
 /** A challenge is repeated when something comes after so long, in milliseconds: some round trips of a busy network. */
 const challengeMillis = 20;
 
@@ -72,11 +67,6 @@ const lateMillisMax = 10_000;
 
 /** After so many in vain every other one goes to all: a path may carry no unicasts. */
 const challengesInVain = 3;
-
-/** Challenges and answers within a second, however many others have to be: those of the largest domain that starts at once. */
-const challengesPerSecondMax = 1024;
-/** Of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
-const toAllPerSecondMax = 16;
 
 /** For so long after it was opened an answer to the greeting of everybody counts, in milliseconds. */
 const greetingMillis = 1000;
@@ -378,7 +368,7 @@ export class SealedDatagrams {
     const second = Math.floor(this.#now() / 1000);
     if (second !== sent.second) Object.assign(sent, { second, challenges: 0, toAll: 0 });
     if (sent.challenges >= challengesPerSecondMax) return;
-    const toAll = wantsAll && sent.toAll < toAllPerSecondMax;
+    const toAll = wantsAll && sent.toAll < challengesToAllPerSecondMax;
     sent.challenges += 1;
     if (toAll) sent.toAll += 1;
     const mine = sender.state === 'proven' ? none : sender.number;

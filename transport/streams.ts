@@ -17,12 +17,13 @@
  */
 import { connect } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { streamBacklogBytesMax, streamMessageBytesMax } from '../lib/limits.js';
 import type { Found } from '../lib/events.js';
 import { addressFault, domainTag, parseAddress } from './addresses.js';
 import type { Endpoint } from './addresses.js';
 import { openDoor } from './door.js';
 import { codeOf, reasonOf } from './errors.js';
-import { backlogBytesMax, encodeGreeting, GreetingReader, messageBytesMax, messageHeaderBytes } from './framing.js';
+import { encodeGreeting, GreetingReader, messageHeaderBytes } from './framing.js';
 import { MessageReader, streamsMagic, writeMessages, type Records } from './framing.js';
 import { writeAll } from './connection.js';
 import type { Keyring } from './keyring.js';
@@ -287,8 +288,8 @@ export function createStreams(options: StreamsOptions): Streams {
   }
 
   function write(to: string, bytes: Uint8Array): void {
-    if (bytes.length > messageBytesMax) {
-      throw new RangeError(`a stream message has ${bytes.length} bytes; the limit is ${messageBytesMax}`);
+    if (bytes.length > streamMessageBytesMax) {
+      throw new RangeError(`a stream message has ${bytes.length} bytes; the limit is ${streamMessageBytesMax}`);
     }
     if (closing) return;
     const out = outgoing.get(to) ?? open(to);
@@ -296,9 +297,9 @@ export function createStreams(options: StreamsOptions): Streams {
       out.wrote = true;
       return;
     }
-    if (out.queuedBytes + out.socket.writableLength + bytes.length > backlogBytesMax) {
+    if (out.queuedBytes + out.socket.writableLength + bytes.length > streamBacklogBytesMax) {
       out.wrote = true;
-      doom(out, `more than ${backlogBytesMax} bytes are waiting to be written to it`);
+      doom(out, `more than ${streamBacklogBytesMax} bytes are waiting to be written to it`);
       return;
     }
     if (out.queue.length === 0) {

@@ -9,13 +9,13 @@ import { createServer, isIP } from 'node:net';
 import type { Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { inspect } from 'node:util';
+import { datagramBacklogBytesMax, streamMessageBytesMax } from '../lib/limits.js';
 import { canonicalAddress, isLoopback, parseAddress, parseHostPort, type Endpoint } from './addresses.js';
 import { codeOf, failedTo, TransportError } from './errors.js';
 import { listen } from './door.js';
 import { refuseExposure } from './exposure.js';
 import { resolve, startFinding, type DnsOptions } from './finding.js';
-import { messageBytesMax } from './framing.js';
-import { createMesh, datagramBacklogBytesMax } from './mesh.js';
+import { createMesh } from './mesh.js';
 import { afterAwake } from './patience.js';
 import { optionMillisMax, optionsFault } from './options.js';
 import { createReporter } from './reporter.js';
@@ -117,7 +117,7 @@ export function tcp(options: TcpOptions = {}): TransportFactory {
       receiveBufferBytes: datagramBacklogBytesMax,
       description:
         `${keyring === undefined ? '' : 'encrypted '}TCP mesh, listening on ${canonicalAddress(bound)}, advertised as ${address}, found by ${sourcesOf(checked)}, ` +
-        `datagrams up to ${datagramBytesMax} B, ${datagramBacklogBytesMax} B of them and messages of ${messageBytesMax} B for each peer`,
+        `datagrams up to ${datagramBytesMax} B, ${datagramBacklogBytesMax} B of them and messages of ${streamMessageBytesMax} B for each peer`,
       multicast(bytes) {
         checkSize(bytes);
         mesh.multicast(bytes);

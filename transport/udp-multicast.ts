@@ -13,6 +13,7 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { knownAddressesMax } from '../lib/limits.js';
 import {
   domainMulticast,
   formatAddress,
@@ -76,9 +77,6 @@ const datagramBytesMin = 508;
  * core says its first word, and the word not lost. A busy node may take longer; then the core says it again.
  */
 const introductionMillis = 20;
-
-/** Addresses whose forms are remembered; beyond it all are forgotten and learnt again. Domains are far smaller. */
-const knownAddressesMax = 4096;
 
 const known = [
   'interface',

@@ -1,5 +1,6 @@
 /** What is fuzzed: every parser of what comes from outside a process. */
 import { deepStrictEqual } from 'node:assert/strict';
+import { streamMessageBytesMax } from '../../lib/limits.js';
 import { NotDecodable } from '../../actors/errors.js';
 import { snapshotDecoder, stateEncoder } from '../../actors/snapshot.js';
 import { createTable, foundTable, openTable, type StructureTable } from '../../actors/structures.js';
@@ -15,14 +16,7 @@ import { formatReport } from '../../lib/trace/report.js';
 import { Malformed, Reader, Writer } from '../../lib/wire/bytes.js';
 import type { Codec } from '../../lib/wire/schema.js';
 import { addressFault, domainTag, parseAddress } from '../../transport/addresses.js';
-import {
-  encodeGreeting,
-  GreetingReader,
-  messageBytesMax,
-  MessageReader,
-  meshMagic,
-  writeMessages,
-} from '../../transport/framing.js';
+import { encodeGreeting, GreetingReader, MessageReader, meshMagic, writeMessages } from '../../transport/framing.js';
 import { kindMax } from '../../transport/outflow.js';
 import { RecordReader, RecordWriter } from '../../transport/records.js';
 import { SealedDatagrams } from '../../transport/sealed-datagrams.js';
@@ -104,7 +98,7 @@ function readStream(bytes: Uint8Array, size: number, isMesh: boolean): unknown {
       chunk = result.rest;
     }
     const reason = reader.push(chunk, (message, kind) => {
-      if (message.length > messageBytesMax) throw new Error(`a message of ${message.length} bytes`);
+      if (message.length > streamMessageBytesMax) throw new Error(`a message of ${message.length} bytes`);
       said.messages.push([kind, message.slice()]);
     });
     if (reason !== null) said.refused = reason;

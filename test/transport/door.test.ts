@@ -1,14 +1,11 @@
 /** Connections that say nothing, or too little, or are too many keep nobody out for long, and fill no log. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { guestsMax, nodesMax, strangersMax } from '../../lib/limits.js';
 import { domainTag } from '../../transport/addresses.js';
 import { type Door, listen, openDoor } from '../../transport/door.js';
 import { encodeGreeting, GreetingReader } from '../../transport/framing.js';
 import { createReporter } from '../../transport/reporter.js';
-
-/** As in transport/door.ts. */
-const strangersMax = 256;
-const incomingMax = 768;
 
 const tag = domainTag('d');
 const patience = 20_000;
@@ -99,24 +96,39 @@ test.serial('who greets a byte at a time, or stops in the middle of it, is hung 
   t.is(door.sockets.size, 0);
 });
 
-test.serial('no more come in than there is room for, and others when some are gone', async (t) => {
-  const { door, greeted, lines, visit } = await house(t);
-  const guests: Visitor[] = [];
-  for (let i = 0; i < incomingMax; i++) {
-    const guest = await visit();
-    guest.socket.write(encodeGreeting(tag, `127.0.0.1:${4000 + i}`));
-    guests.push(guest);
-    if (i % 100 === 99) await until(() => greeted.length > i, 'they are in');
-  }
-  await until(() => greeted.length === incomingMax, 'all are in');
-  const late: Visitor[] = [];
-  for (let i = 0; i < 50; i++) late.push(await visit());
-  await until(() => late.every(({ isOver }) => isOver), 'the others are hung up on');
-  t.is(door.sockets.size, incomingMax);
-  t.true(lines.length <= 2 && /there are 768 already/.test(lines[0] ?? ''), lines.join('\n'));
-  guests[0]?.socket.destroy();
-  await until(() => door.sockets.size < incomingMax, 'one is gone');
-  const { socket } = await visit();
-  socket.write(encodeGreeting(tag, '127.0.0.1:9999'));
-  await until(() => greeted.at(-1) === '127.0.0.1:9999', 'another is let in');
-});
+test.serial(
+  'as many come in as a domain has nodes, whoever else says nothing, and others when some are gone',
+  async (t) => {
+    const { door, greeted, lines, visit } = await house(t);
+    const guests: Visitor[] = [];
+    t.true(guestsMax >= nodesMax);
+    for (let i = 0; i < guestsMax; i++) {
+      const guest = await visit();
+      guest.socket.write(encodeGreeting(tag, `127.0.0.1:${4000 + i}`));
+      guests.push(guest);
+      if (i % 100 === 99) await until(() => greeted.length > i, 'they are in');
+    }
+    await until(() => greeted.length === guestsMax, 'all are in');
+    const isIn = ({ isOver }: Visitor) => !isOver;
+    t.true(guests.every(isIn));
+    for (let i = 0; i < strangersMax; i++) await visit();
+    await until(() => door.sockets.size === guestsMax + strangersMax, 'strangers have room of their own');
+    const late: Visitor[] = [];
+    for (let i = 0; i < 50; i++) {
+      const guest = await visit();
+      guest.socket.write(encodeGreeting(tag, `127.0.0.1:${4000 + i}`));
+      late.push(guest);
+    }
+    await until(() => late.every(({ isOver }) => isOver), 'the others are hung up on');
+    t.is(greeted.length, guestsMax);
+    t.true(guests.every(isIn));
+    const told = lines.filter((line) => line.includes(`there are ${guestsMax} already`)).length;
+    t.true(told > 0 && told <= 2, lines.join('\n'));
+    const before = door.sockets.size;
+    guests[0]?.socket.destroy();
+    await until(() => door.sockets.size < before, 'one is gone');
+    const { socket } = await visit();
+    socket.write(encodeGreeting(tag, '127.0.0.1:9999'));
+    await until(() => greeted.at(-1) === '127.0.0.1:9999', 'another is let in');
+  },
+);

@@ -3,7 +3,8 @@
  */
 import test from 'ava';
 import fc from 'fast-check';
-import { messageBytesMax, MessageReader, writeMessages } from '../../transport/framing.js';
+import { streamMessageBytesMax } from '../../lib/limits.js';
+import { MessageReader, writeMessages } from '../../transport/framing.js';
 import { pattern, same } from './listener.js';
 
 function encode(messages: readonly Uint8Array[]): Buffer {
@@ -45,10 +46,10 @@ test('messages come out as they went in, wherever the stream is cut', (t) => {
 });
 
 test('a message of the limit passes, one byte more ends the stream, whatever follows', (t) => {
-  const largest = pattern(messageBytesMax, 1);
+  const largest = pattern(streamMessageBytesMax, 1);
   t.true(same(decode(encode([largest]), [3, 70_000]).messages[0], largest));
   const over = Buffer.alloc(4 + 100);
-  over.writeUInt32BE(messageBytesMax + 1);
+  over.writeUInt32BE(streamMessageBytesMax + 1);
   for (const cuts of [[], [1], [4]]) t.regex(decode(over, cuts).reason ?? '', /1048577 bytes; the limit is 1048576/);
 });
 
