@@ -16,7 +16,7 @@ import { answerReads } from './group-actor.js';
 import { beginLeave, beginLeaveDomain } from './leave.js';
 import { deliveriesOf, eventsOf, statusOf, viewsOf } from './observables.js';
 import { markSent, OwnReceipt, queuedBytes } from './receipts.js';
-import { metadataFrom } from './metadata.js';
+import { claimsFrom } from './claims.js';
 import { outsideOf } from './references.js';
 import { multicastFromOutside } from './requesting.js';
 import { send, sendMarker } from './sending.js';
@@ -229,7 +229,7 @@ function domainView(state: DomainState): DomainView {
     number: state.number,
     nodes: state.nodes.map(({ name, id, address, metadata }) => ({
       ...{ name, id, address },
-      metadata: metadataFrom(metadata) ?? {},
+      metadata: claimsFrom(metadata)?.metadata ?? {},
     })),
   };
 }

@@ -1,20 +1,23 @@
 /**
  * The user's word on who may come in: nodes, members of groups, requests of who is no member. What it is asked about are claims: whoever
- * has the domain's key may say that it is anybody.
+ * has the domain's key may say that it is anybody. Only the groups that a node has said it enters bind it, for all have heard it say so.
  */
 import type { Authorize } from '../lib/membership/authorizing.js';
+import { claimsFrom } from './claims.js';
 import type { Host } from './host.js';
-import { metadataFrom } from './metadata.js';
 import type { AuthorizeRequest } from './types.js';
 
 /** What the core asks. */
 export function authorizeFor(host: Host): Authorize {
   return (claim) => {
     const { id, name, address } = claim;
-    const metadata = metadataFrom(claim.metadata);
-    if (metadata === null) return 'its metadata are not an object of texts';
-    const node = { name, id, address, metadata };
-    return decide(host, claim.kind === 'join' ? { kind: 'join', node } : { kind: 'group', node, group: claim.group });
+    const claims = claimsFrom(claim.metadata);
+    if (claims === null) return 'what it says of itself is not an object of texts, nor one with a list of groups';
+    const node = { name, id, address, ...claims };
+    if (claim.kind === 'join') return decide(host, { kind: 'join', node });
+    const { group } = claim;
+    if (claims.groups?.includes(group) === false) return `it said that it enters only ${claims.groups.join(', ')}`;
+    return decide(host, { kind: 'group', node, group });
   };
 }
 
@@ -24,8 +27,8 @@ export function objectionTo(host: Host, group: string, client: string): string |
   const found = host.life.domain?.nodes.find(({ id }) => id === client);
   if (found === undefined) return 'its node is not in the domain';
   const { name, id, address } = found;
-  const node = { name, id, address, metadata: metadataFrom(found.metadata) ?? {} };
-  return decide(host, { kind: 'request', node, group });
+  const claims = claimsFrom(found.metadata) ?? { metadata: {}, groups: undefined };
+  return decide(host, { kind: 'request', node: { name, id, address, ...claims }, group });
 }
 
 function decide(host: Host, request: AuthorizeRequest): string | null {

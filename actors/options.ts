@@ -11,10 +11,10 @@ import type { Traced } from '../lib/trace/format.js';
 import { optionMillisMax, optionsFault } from '../transport/options.js';
 import type { TransportFactory } from '../transport/transport.js';
 import { udpMulticast } from '../transport/udp-multicast.js';
+import { claimsOption } from './claims.js';
 import { InvalidOption } from './errors.js';
 import { keySource, type KeySource } from './keys.js';
 import { consoleLogger } from './logging.js';
-import { metadataOption } from './metadata.js';
 import type { GroupsOptions } from './types.js';
 
 /** Options with nothing left open but the window, which depends on the socket. */
@@ -25,6 +25,8 @@ export interface ResolvedOptions {
   readonly keys: KeySource | undefined;
   readonly insecure: boolean;
   readonly authorize: GroupsOptions['authorize'];
+  readonly groups: GroupsOptions['groups'];
+  /** What it says of itself, see claims.ts. */
   readonly metadata: string;
   readonly minimumNodes: number;
   readonly weight: number;
@@ -61,6 +63,7 @@ const known = [
   'insecure',
   'authorize',
   'metadata',
+  'groups',
   'minimumNodes',
   'weights',
   'minimumWeight',
@@ -100,7 +103,8 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     keys: keySource(options.key, process.env),
     insecure: flag('insecure', options.insecure ?? false),
     authorize: authorizeOption(options.authorize),
-    metadata: metadataOption(options.metadata),
+    groups: options.groups,
+    metadata: claimsOption(options.metadata, options.groups),
     minimumNodes: count('minimumNodes', options.minimumNodes ?? defaults.minimumNodes, 1, nodesMax),
     weight: weightOption(options.weights, name),
     minimumWeight: halves('minimumWeight', options.minimumWeight ?? defaults.minimumWeight),

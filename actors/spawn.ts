@@ -27,7 +27,8 @@ const groupOrders: readonly GroupOrder[] = ['fifo', 'causal', 'total'];
  * Spawns a member whose state is replicated: total order unless `props.order` says otherwise, state transfer on join.
  * The actor's name is the group's; a node has one member of a group.
  *
- * Throws {@link DuplicateMember}, {@link NotInDomain} if the system was not started with `groups`, and nact's own errors.
+ * Throws {@link DuplicateMember}, {@link NotInDomain} if the system was not started with `groups`, {@link InvalidOption} for a group that
+ * the node has said it does not enter, and nact's own errors.
  */
 export function spawnReplicated<State, Msg, Answer = unknown>(
   parent: Ref<never>,
@@ -78,6 +79,9 @@ function spawnGroup(
   }
   if (typeof group !== 'string' || group === '')
     throw new InvalidOption("a member of a group needs a name: the group's");
+  const claimed = host.options.groups;
+  if (claimed?.includes(group) === false)
+    throw new InvalidOption(`groups({ groups }) says that this node enters only ${claimed.join(', ')}: add '${group}'`);
   if (host.phase === 'leaving' || host.phase === 'left' || host.phase === 'refused') {
     throw new NotAMember(group, 'the system has left its domain');
   }

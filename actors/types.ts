@@ -487,6 +487,8 @@ export interface ClaimingNode {
   readonly address: string;
   /** Its option `metadata`. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Its option `groups`: it enters no others. Undefined: it has not said which. */
+  readonly groups: readonly string[] | undefined;
 }
 
 /** What a node wants: into the domain, into a group, or that a group of which it is no member does something. */
@@ -516,12 +518,18 @@ export interface GroupsOptions {
   /**
    * Who may come in: true, or why not. Asked at other nodes about this one, and here about others; give all nodes the same one. Of
    * requests it is asked before the group's `accept`. Has to answer at once, and to the same always the same; if it throws, that is a
-   * no, and is logged. Who has the domain's key can claim any name and any metadata: this keeps mistakes out, and what you can
-   * check (a token in `metadata`, say). Default: whoever has the key.
+   * no, and is logged. Who has the domain's key can claim any name, any metadata and any groups: this keeps mistakes out, and what
+   * you can check (a token in `metadata`, say). Default: whoever has the key.
    */
   readonly authorize?: (request: AuthorizeRequest) => boolean | string;
-  /** What this node says of itself to `authorize`, at most 512 bytes as JSON. All nodes see it. */
+  /** What this node says of itself to `authorize`, at most 512 bytes as JSON together with `groups`. All nodes see it. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * The groups of which this node has members, for `authorize`, which is told of them when the node joins the domain. It binds: a member of
+   * another group is refused, here (by {@link InvalidOption}) and by the others. Requests to other groups are not concerned. Default: nothing
+   * is said, and any group can be entered.
+   */
+  readonly groups?: readonly string[];
   /** No group forms before this many nodes are in; default 1. */
   readonly minimumNodes?: number;
   /**

@@ -22,7 +22,7 @@ import type {
   ViewSeen,
 } from './format.js';
 import type { Host, Watcher } from '../host.js';
-import { metadataFrom } from '../metadata.js';
+import { claimsFrom } from '../claims.js';
 import { causeOf } from '../views.js';
 import { isSampled, type Sampling } from './sampling.js';
 
@@ -287,7 +287,7 @@ function nodesOf({ host, domain }: Looker): NodeSeen[] {
     return {
       ...{ id, name, address, weight, suspected, silence: silence === null ? null : Math.round(silence) },
       lag: Math.round(isSelf ? host.lag : lag),
-      metadata: metadataFrom(metadata) ?? {},
+      metadata: claimsFrom(metadata)?.metadata ?? {},
     };
   });
 }

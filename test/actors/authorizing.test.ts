@@ -16,6 +16,8 @@ import {
   status,
   type AuthorizeRequest,
 } from '../../actors/index.js';
+import { claimsFrom, claimsOption } from '../../actors/claims.js';
+import { hostOf } from '../../actors/host.js';
 import { first, rememberingLogger, system, viewOf } from './systems.js';
 
 const sum = (state: number, n: number) => state + n;
@@ -72,6 +74,41 @@ test('nodes, members of groups and requests are let in by what they claim, or re
   t.deepEqual(new Set(asked.map(({ kind }) => kind)), new Set(['join', 'group', 'request']));
 });
 
+test('what a node says of its groups is known at its join, and holds it to them', async (t) => {
+  const hub = memoryHub();
+  const asked: AuthorizeRequest[] = [];
+  const authorize = (request: AuthorizeRequest): boolean | string => {
+    asked.push(request);
+    return request.kind !== 'join' || request.node.groups?.includes('g') === true || 'only members of g';
+  };
+  const node = (name: string, groups?: readonly string[]) =>
+    system(t, hub, name, { authorize, ...(groups === undefined ? {} : { groups }) });
+  const a = node('a');
+  await ready(a);
+  await viewOf(spawnReplicated(a, sum, 'h', { initialState: 0 }), 1);
+  const b = node('b', ['g']);
+  await ready(b);
+  await t.throwsAsync(ready(node('c', ['h'])), { instanceOf: DomainRefused, message: /only members of g/ });
+  await t.throwsAsync(ready(node('d')), { instanceOf: DomainRefused, message: /only members of g/ });
+  const claimed = (name: string) => asked.find(({ node }) => node.name === name)?.node.groups;
+  t.deepEqual(['b', 'c', 'd'].map(claimed), [['g'], ['h'], undefined]);
+
+  await viewOf(spawnReplicated(b, sum, 'g', { initialState: 0 }), 1);
+  t.throws(() => spawnReplicated(b, sum, 'h', { initialState: 0 }), {
+    instanceOf: InvalidOption,
+    message: /enters only g: add 'h'/,
+  });
+  // one that does not hold itself to it is held by the others
+  Object.assign(hostOf(b).options, { groups: undefined });
+  const wanting = spawnReplicated(b, sum, 'h', { initialState: 0 });
+  await first(status(wanting), (value) => value === 'left');
+  t.throws(() => multicast(wanting, 1), { instanceOf: GroupRefused, message: /said that it enters only g/ });
+  const group = asked.filter(({ kind, node: { name } }) => kind === 'group' && name === 'b');
+  t.true(group.length > 0 && group.every((each) => 'group' in each && each.group === 'g'), 'the user is not asked');
+  // what it asks of other groups is no entry
+  await multicast(groupRef<number>(b, 'h'), 5).stable;
+});
+
 test('options that cannot be what was meant are refused', (t) => {
   const hub = memoryHub();
   for (const [options, words] of [
@@ -79,7 +116,19 @@ test('options that cannot be what was meant are refused', (t) => {
     [{ metadata: 'x' }, /metadata must be an object of texts, not 'x'/],
     [{ metadata: { a: 1 } }, /metadata must be an object of texts, not \{ a: 1 \}/],
     [{ metadata: { a: 'x'.repeat(600) } }, /at most 512 bytes as JSON, not 608/],
+    [{ groups: 'g' }, /groups must be a list of group names, not 'g'/],
+    [{ groups: ['g', 1] }, /groups must be a list of group names, not \[ 'g', 1 \]/],
+    [{ groups: ['x'.repeat(600)] }, /metadata and groups together must have at most 512 bytes as JSON, not 609/],
   ] as const) {
     t.throws(() => system(t, hub, 'x', options as never), { instanceOf: InvalidOption, message: words });
   }
+});
+
+test('claims that no node makes are none', (t) => {
+  t.deepEqual(claimsFrom(''), { metadata: {}, groups: undefined });
+  t.deepEqual(claimsFrom(claimsOption({ a: 'b' }, undefined)), { metadata: { a: 'b' }, groups: undefined });
+  t.deepEqual(claimsFrom(claimsOption(undefined, [])), { metadata: {}, groups: [] });
+  t.deepEqual(claimsFrom(claimsOption({ a: 'b' }, ['g', 'h'])), { metadata: { a: 'b' }, groups: ['g', 'h'] });
+  for (const text of ['{', '5', 'null', '[]', '{"a":1}', '[{},[1]]', '[{},[""]]', '[{},["g"],1]', '[{"a":1},["g"]]'])
+    t.is(claimsFrom(text), null, text);
 });

@@ -24,6 +24,27 @@ export interface Mutant {
 /** Deaths are confirmed in few seeds only. */
 const byExplorer = 'the explorer finds it: `npm run explore -- --mutants`';
 
+const admission: readonly Mutant[] = [
+  {
+    name: 'the proposer does not ask whether a joiner may come in',
+    rule: 'D18',
+    why: 'Who is refused elsewhere would come in wherever nobody else is asked.',
+    file: 'membership/discovery.js',
+    find: `    const denial = m.options.authorize(`,
+    replace: `    const denial = proposer.id === m.id && hit() ? null : m.options.authorize(`,
+    foundBy: 'membership/authorizing',
+  },
+  {
+    name: 'nobody asks whether a node may be in a group',
+    rule: 'D18',
+    why: 'A member of the domain would be in any group that it names.',
+    file: 'membership/requesting.js',
+    find: `    const denial = m.options.authorize(`,
+    replace: `    const denial = hit() ? null : m.options.authorize(`,
+    foundBy: 'membership/authorizing',
+  },
+];
+
 const flush: readonly Mutant[] = [
   {
     name: 'an earlier target is installed after a report',
@@ -856,6 +877,7 @@ const ways: readonly Mutant[] = [
 
 export const mutants: readonly Mutant[] = [
   ...agreement,
+  ...admission,
   ...detection,
   ...ways,
   ...identities,

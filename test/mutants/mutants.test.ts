@@ -22,7 +22,7 @@ test('each mutant breaks a rule of docs/protocol.md, and no two have one name', 
 test('there is a mutant for each rule that a counterexample stands behind', (t) => {
   const broken = new Set(mutants.map(({ rule }) => rule));
   const rules = [
-    ...['D1', 'D2', 'D4', 'D5', 'D6', 'D7', 'D8', 'D10', 'D11', 'D17', 'S3', 'O4', 'O5', 'O6', 'O7', 'T2'],
+    ...['D1', 'D2', 'D4', 'D5', 'D6', 'D7', 'D8', 'D10', 'D11', 'D17', 'D18', 'S3', 'O4', 'O5', 'O6', 'O7', 'T2'],
     ...['E1', 'E2', 'E3', 'E4', 'E5', 'E6', 'E7', 'E8', 'E9', 'E10', 'E11'],
     ...['W1', 'W2', 'W3', 'W4', 'W5'],
     ...['F1', 'F2', 'F4', 'F5', 'F6', 'F7', 'F8', 'F10', 'F13'],
