@@ -31,7 +31,7 @@ import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
 import { continueSnapshot, endSnapshot, startSnapshots } from './transfer.js';
 import type { Member as ViewMember } from './types.js';
-import { clearVerdicts, forgetVerdictsOfGone, noteLeftOut, takeVerdicts, tellVerdicts } from './verdicts.js';
+import { clearVerdicts, endVerdictsOf, noteFifoApplied, noteLeftOut, takeVerdicts, tellVerdicts } from './verdicts.js';
 import { viewOf } from './views.js';
 
 /** A batch yields after so long: the transport has to acknowledge and to say that it lives. */
@@ -299,6 +299,7 @@ function whenDelivered(
 function delivered(member: Member, item: Delivery, message: unknown, from: ViewMember, state: unknown): void {
   member.state = state;
   account(member, item);
+  if (item.order === 'fifo') noteFifoApplied(member, item);
   const { subject, view } = member.stream;
   if (!subject.observed || !view) return;
   subject.next({ kind: 'delivery', message, from, position: item.position, order: item.order, view });
@@ -336,7 +337,9 @@ function apply(member: Member, item: Exclude<Taken, { kind: 'delivery' | 'direct
       if (member.discarding) return undefined;
       if (member.structures) openTable(member.structures, item.view.id);
       forgetGone(member, item.view);
-      if (!member.discarding) forgetVerdictsOfGone(member, item.view);
+      // a plain member sees what there is from its first view on
+      if (member.settings.kind === 'plain' && !member.viewInfo) clearVerdicts(member.verdicts, item.view.id);
+      if (!member.discarding) endVerdictsOf(member, item.view);
       if (member.discarding) return undefined;
       if (member.hasState && item.snapshots.length > 0) {
         const copied = startSnapshots(member, item.snapshots);

@@ -198,8 +198,17 @@ export interface Check {
   readonly told: Map<string, string | undefined>;
 }
 
-/** What a replica did with a multicast that another left out; `not there`: it got a state that contains what became of it. */
+/** What a member did with a multicast that another left out; `not there`: it came later, with what had become of it. */
 export type Verdict = 'left out' | 'applied' | 'not there';
+
+/** A verdict as it is told. */
+export interface SaidVerdict {
+  /** That of the multicast. */
+  readonly view: number;
+  readonly verdict: Verdict;
+  /** Whether the multicast was FIFO: others may not have it when they are told. */
+  readonly isFifo: boolean;
+}
 
 /** Multicasts that somebody left out: see verdicts.ts. By id. */
 export interface Verdicts {
@@ -208,11 +217,15 @@ export interface Verdicts {
   /** Here, and why. */
   readonly leftOut: Map<string, 'unreadable' | 'thrown'>;
   /** What this member has to say, and did not yet. */
-  readonly toTell: Map<string, { readonly view: number; readonly verdict: Verdict }>;
+  readonly toTell: Map<string, SaidVerdict>;
   /** It is saying something: what comes meanwhile goes with the next. */
   isTelling: boolean;
   /** By member, what it said; undefined: nothing yet. */
   readonly checks: Map<string, Map<string, Verdict | undefined>>;
+  /** The latest FIFO multicast of each sender that this member is done with, by rank in the view. */
+  fifoDone: number[];
+  /** FIFO multicasts of which this member was told before it had them, with their view. */
+  readonly awaited: Map<string, number>;
 }
 
 /** How a replica is compared with the others: see divergence.ts. */

@@ -7,10 +7,12 @@ import {
   multicast,
   read,
   ready,
+  spawnMember,
   spawnReplicated,
   status,
   type Codec,
   type GroupEvent,
+  type GroupOrder,
   type GroupRef,
   type MemoryHub,
   type ReplicatedProps,
@@ -53,11 +55,18 @@ function codecOf(name: string, fault: Fault): Codec {
 
 const resume: NonNullable<Props['onCrash']> = (_message, _error, ctx) => ctx.resume;
 
+interface Settings {
+  readonly unreadable?: Fault;
+  readonly throws?: Fault;
+  readonly kind?: 'replicated' | 'plain';
+  readonly order?: GroupOrder;
+}
+
 async function replica(
   t: ExecutionContext,
   hub: MemoryHub,
   name: string,
-  { unreadable = () => false, throws = () => false }: { readonly unreadable?: Fault; readonly throws?: Fault },
+  { unreadable = () => false, throws = () => false, kind = 'replicated', order = 'total' }: Settings,
 ): Promise<Replica> {
   const { logger, lines } = rememberingLogger();
   const node = system(t, hub, name, { logger });
@@ -66,8 +75,8 @@ async function replica(
     if (throws(name, message)) throw new Error(`not ${message}`);
     return append(state, message);
   };
-  const props: Props = { initialState: [], codec: codecOf(name, unreadable), onCrash: resume };
-  const ref = spawnReplicated(node, f, 'g', props);
+  const props: Props = { initialState: [], codec: codecOf(name, unreadable), onCrash: resume, order };
+  const ref = kind === 'plain' ? spawnMember(node, f, 'g', props) : spawnReplicated(node, f, 'g', props);
   const alarms: GroupEvent<number>[] = [];
   events<number>(ref).subscribe((event) => {
     if (event.kind === 'diverged') alarms.push(event);
@@ -80,11 +89,11 @@ async function replica(
 async function all(
   t: ExecutionContext,
   names: readonly string[],
-  faults: { readonly unreadable?: Fault; readonly throws?: Fault },
+  settings: Settings,
+  hub = memoryHub(),
 ): Promise<readonly Replica[]> {
-  const hub = memoryHub();
   const replicas: Replica[] = [];
-  for (const name of names) replicas.push(await replica(t, hub, name, faults));
+  for (const name of names) replicas.push(await replica(t, hub, name, settings));
   await Promise.all(replicas.map(({ ref }) => viewOf(ref, names.length)));
   return replicas;
 }
@@ -108,8 +117,8 @@ function upTo(count: number, without: readonly number[] = []): number[] {
 
 /** Whether nothing waits to be told or compared. */
 function isSettled({ ref }: Replica): boolean {
-  const { checks, toTell, isTelling } = memberOf(ref).verdicts;
-  return checks.size === 0 && toTell.size === 0 && !isTelling;
+  const { checks, toTell, awaited, isTelling } = memberOf(ref).verdicts;
+  return checks.size + toTell.size + awaited.size === 0 && !isTelling;
 }
 
 test.serial('what all refuse is left out by all, its sender too, and nobody stops', async (t) => {
@@ -136,14 +145,83 @@ for (const sender of ['a', 'b']) {
       dispatch((sender === 'a' ? a : b).ref, 7);
       await eventually(() => b.statuses.at(-1) === 'left', 'b stops');
       await viewOf(a.ref, 2);
-      t.true(b.lines.some((line) => /error this replica of 'g' cannot read multicast .*: it stops/.test(line)));
-      t.true(a.lines.some((line) => /warn other replicas of 'g' differ in multicast .*: b#/.test(line)));
+      t.true(b.lines.some((line) => /error this member of 'g' cannot read multicast .*: it stops/.test(line)));
+      t.true(a.lines.some((line) => /warn other members of 'g' differ in multicast .*: b#/.test(line)));
       await send(c.ref, 8, 20);
       await becomeEqual(t, [a, c], [7, ...upTo(20).slice(7)]);
       t.true([a, c].every(isSettled));
     },
   );
 }
+
+for (const kind of ['replicated', 'plain'] as const) {
+  for (const order of ['fifo', 'causal', 'total'] as const) {
+    test.serial(`the same in a ${kind} group in ${order} order, whoever sends`, async (t) => {
+      const unreadable = (name: string, message: number) => message === 5 || (name === 'b' && message === 7);
+      const replicas = await all(t, ['a', 'b', 'c'], { kind, order, unreadable });
+      const [a, b, c] = replicas as [Replica, Replica, Replica];
+      for (const { ref } of replicas) dispatch(ref, 5);
+      await send(a.ref, 1, 4);
+      await eventually(() => replicas.every(isSettled), 'what all refuse is compared');
+      t.true(replicas.every(({ statuses }) => statuses.at(-1) === 'active'));
+      dispatch(c.ref, 7);
+      await eventually(() => b.statuses.at(-1) === 'left', 'b stops');
+      t.true(b.lines.some((line) => /error this member of 'g' cannot read multicast .*: it stops/.test(line)));
+      await viewOf(a.ref, 2);
+      await send(a.ref, 8, 20);
+      await becomeEqual(t, [a, c], [1, 2, 3, 4, 7, ...upTo(20).slice(7)]);
+      t.true([a, c].every(isSettled));
+    });
+  }
+}
+
+for (const name of ['b', 'everybody'] as const) {
+  test.serial(
+    `a FIFO multicast that comes later than what is told of it is compared: refused by ${name}`,
+    async (t) => {
+      let isSlow = false;
+      // a orders what b tells of it
+      const hub = memoryHub(({ from, to }) =>
+        isSlow && from === 'memory:3' && to === 'memory:1' ? { kind: 'delay', millis: 150 } : { kind: 'pass' },
+      );
+      const unreadable: Fault = (who, message) => message === 7 && (name === 'everybody' || who === name);
+      const replicas = await all(t, ['a', 'b', 'c'], { order: 'fifo', unreadable }, hub);
+      const [a, b, c] = replicas as [Replica, Replica, Replica];
+      isSlow = true;
+      dispatch(c.ref, 7);
+      // a is told before it has it; it asks another for it soon
+      while (memberOf(a.ref).verdicts.awaited.size === 0) await new Promise(setImmediate);
+      isSlow = false;
+      if (name === 'b') {
+        await eventually(() => b.statuses.at(-1) === 'left', 'b stops');
+        await viewOf(a.ref, 2);
+      }
+      const rest = name === 'b' ? [a, c] : replicas;
+      await eventually(() => rest.every(isSettled), 'it is compared');
+      await eventually(() => rest.every(({ statuses }) => statuses.at(-1) === 'active'), 'they go on');
+      t.true(rest.every(({ alarms }) => alarms.length === 0));
+      await send(c.ref, 8, 9);
+      await becomeEqual(t, rest, name === 'b' ? [7, 8, 9] : [8, 9]);
+    },
+  );
+}
+
+test.serial('a plain member that alone can read something stops, and one that alone throws does not', async (t) => {
+  const unreadable: Fault = (name, message) => name !== 'c' && message === 7;
+  const throws: Fault = (name, message) => name === 'c' && message === 6;
+  const replicas = await all(t, ['a', 'b', 'c'], { kind: 'plain', order: 'fifo', unreadable, throws });
+  const [a, b, c] = replicas as [Replica, Replica, Replica];
+  await send(a.ref, 5, 6);
+  await eventually(() => replicas.every(isSettled), 'nothing is left out');
+  t.is(c.statuses.at(-1), 'active');
+  dispatch(a.ref, 7);
+  await eventually(() => c.statuses.at(-1) === 'left', 'c stops');
+  t.true(
+    c.lines.some((line) => /this member of 'g' has read multicast .*, which the others cannot: it stops/.test(line)),
+  );
+  await viewOf(a.ref, 2);
+  await eventually(() => [a, b].every(({ statuses }) => statuses.at(-1) === 'active'), 'the others go on');
+});
 
 test.serial('of two the oldest counts: the other fetches the state in which it was left out', async (t) => {
   const replicas = await all(t, ['a', 'b'], { unreadable: (name, message) => name === 'a' && message === 7 });
@@ -218,11 +296,11 @@ test('of what was sent before it came a joiner says so, and waits for nobody: wh
     const payload = internal(kindVerdict, encode(said, noRefs));
     takeVerdicts(member, { payload, from: view.members[1], view } as unknown as Delivery);
   };
-  say([['a#1:7', 4, 'left out']]);
-  say([['a#1:7', 4, 'left out']]);
-  t.deepEqual([...verdicts.toTell], [['a#1:7', { view: 4, verdict: 'not there' }]]);
+  say([['a#1:7', 4, 'left out', false]]);
+  say([['a#1:7', 4, 'left out', false]]);
+  t.deepEqual([...verdicts.toTell], [['a#1:7', { view: 4, verdict: 'not there', isFifo: false }]]);
   t.is(verdicts.checks.size, 0);
-  say([['a#1:8', 5, 'left out']]);
+  say([['a#1:8', 5, 'left out', false]]);
   t.is(verdicts.toTell.get('a#1:8')?.verdict, 'applied');
   t.is(verdicts.checks.size, 1);
 });
