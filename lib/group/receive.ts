@@ -10,7 +10,7 @@ import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
 import { Malformed, Reader, owned } from '../wire/bytes.js';
 import { type Chunk, checkRecords, slice } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
-import { inVainFlag, notePaused, raise } from './rows.js';
+import { inVainFlag, mustBeSent, notePaused, raise } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { takeIn } from './stream.js';
 
@@ -36,7 +36,7 @@ export function receiveData(host: Host, group: Group, source: NodeId, view: View
   for (let i = 0; i < entries; i++) {
     const column = r.varint();
     if (column >= state.size) throw new Malformed(`rank ${column} in a view of ${state.size}`);
-    r.varint();
+    mustBeSent(state, column, r.varint());
   }
   const count = r.u8() | (r.u8() << 8);
   if (rank >= state.size || first < 1 || first + count > seqnoMax) {
@@ -112,7 +112,7 @@ export function receiveRow(host: Host, group: Group, source: NodeId, view: ViewI
   if (observer === undefined || observer === state.rank) return;
   const flags = r.u8();
   const rowAt = r.at;
-  for (let rank = 0; rank < state.size; rank++) r.varint();
+  for (let rank = 0; rank < state.size; rank++) mustBeSent(state, rank, r.varint());
   const lagging = r.varint();
   if (lagging > state.size) throw new Malformed(`${lagging} lag in a view of ${state.size}`);
   let isAsked = false;

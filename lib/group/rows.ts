@@ -6,7 +6,7 @@ import { must } from '../assert.js';
 import { heldBytesMax, repeatDelay } from '../limits.js';
 import { Malformed } from '../wire/bytes.js';
 import type { Group, Host, ViewState } from './state.js';
-import { release } from './stream.js';
+import { type Stream, release } from './stream.js';
 import { openWindow } from './window.js';
 
 /** Set in a frame's or a row's flags while its sender's actor is behind. */
@@ -33,10 +33,19 @@ export function notePaused(state: ViewState, observer: Rank, flags: number): voi
   state.paused[observer] = flags & pausedFlag;
 }
 
-/** `observer` has received `sender`'s stream up to `seqno`: shows gaps, frees what is stable, lets uniform ones go. */
+/** Nobody has received of this member's stream what it never sent: {@link Malformed} of who says so, before anything else it says counts. */
+export function mustBeSent(state: ViewState, sender: Rank, seqno: Seqno): void {
+  if (sender === state.rank && seqno > (state.streams[sender] as Stream).received) {
+    throw new Malformed(`seqno ${seqno} of mine was never sent`);
+  }
+}
+
+/**
+ * `observer` has received `sender`'s stream up to `seqno`, which {@link mustBeSent}: shows gaps, frees what is stable, lets uniform ones
+ * go.
+ */
 export function raise(host: Host, group: Group, state: ViewState, observer: Rank, sender: Rank, seqno: Seqno): void {
   const stream = must(state.streams[sender], 'stream');
-  if (sender === state.rank && seqno > stream.received) throw new Malformed(`seqno ${seqno} of mine was never sent`);
   if (seqno > stream.known && !stream.frozen) stream.known = seqno;
   if (!state.stability.raise(observer, sender, seqno)) return;
   state.repeatDelay = repeatDelay;

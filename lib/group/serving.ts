@@ -171,13 +171,15 @@ export function takeReply(host: Host, group: Group, { client, number }: RequestI
   const served = group.served.get(client);
   const known = served?.requests.get(number);
   if (known !== undefined && known !== 'open') return;
-  if (served && known === 'open') {
-    const isKept = group.repliesBytes + reply.length <= repliesBytesMax;
-    served.requests.set(number, isKept ? reply : 'unknown');
-    if (isKept) group.repliesBytes += reply.length;
-  }
+  if (served && known === 'open') keepReply(group, served, number, reply);
   host.trace({ e: 'answered', g: group.name, r: `${client}:${number}` });
   host.letter(client, { kind: 'reply', number, silent: null }, reply);
+}
+
+function keepReply(group: Group, served: Served, number: number, reply: Uint8Array): void {
+  const isKept = group.repliesBytes + reply.length <= repliesBytesMax;
+  served.requests.set(number, isKept ? reply : 'unknown');
+  if (isKept) group.repliesBytes += reply.length;
 }
 
 /** A view is installed: of clients that its state of the domain lacks nothing is remembered. */
@@ -231,8 +233,8 @@ export function takeServed(group: Group, pieces: readonly ServedPiece[]): void {
     const served = servedOf(group, client);
     served.floor = floor;
     for (const { number, reply } of requests) {
-      served.requests.set(number, reply ?? 'unknown');
-      group.repliesBytes += reply?.length ?? 0;
+      if (reply !== null) keepReply(group, served, number, reply);
+      else served.requests.set(number, 'unknown');
     }
   }
 }

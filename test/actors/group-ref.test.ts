@@ -31,6 +31,7 @@ import {
   type MemoryHub,
   type ReplicatedProps,
 } from '../../actors/index.js';
+import { memberOf } from '../../actors/host.js';
 import { Marker } from '../../actors/wire-format.js';
 import { append, cuttable, eventually, freshDomain, rememberingLogger, system, viewOf } from './systems.js';
 import { udpMulticast } from '../../transport/udp-multicast.js';
@@ -281,6 +282,30 @@ test.serial('a contact that has no room lets requests wait, in their order', asy
   const client = groupRef<number, Numbers, number>(system(t, hub, 'x'), 'g');
   await Promise.all(numbers(200).map((i) => multicast(client, i).stable));
   await agree(t, [a], numbers(200));
+});
+
+test.serial('requests that wait for accept are bounded in bytes: those above come again, in their order', async (t) => {
+  const hub = memoryHub();
+  let letIn = (): void => undefined;
+  const open = new Promise<void>((resolve) => (letIn = resolve));
+  const queueBytesMax = 10_000;
+  const f = (state: readonly number[], { length }: Uint8Array) => [...state, length];
+  const a = spawnReplicated(system(t, hub, 'a', { limits: { queueBytesMax } }), f, 'g', {
+    initialState: [],
+    accept: () => open.then(() => true),
+  });
+  await viewOf(a, 1);
+  const client = groupRef<Uint8Array>(system(t, hub, 'x'), 'g');
+  const sizes = numbers(12).map((i) => 3000 + i);
+  const all = sizes.map((size) => multicast(client, new Uint8Array(size)).stable);
+  const { admission } = memberOf(a);
+  await eventually(() => admission.busy && admission.waitingBytes > queueBytesMax / 2, 'some wait');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  t.true(admission.waitingBytes <= queueBytesMax, `${admission.waitingBytes} bytes`);
+  t.is(admission.waiting.length, 3);
+  letIn();
+  await Promise.all(all);
+  t.deepEqual(await read(a, (state) => state), sizes);
 });
 
 test.serial(

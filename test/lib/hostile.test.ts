@@ -7,7 +7,7 @@ import { createArena } from '../../lib/arena.js';
 import type { Deliveries } from '../../lib/events.js';
 import type { LinkMessage } from '../../lib/group/messages.js';
 import { linkContext, linkMessage } from '../../lib/group/messages.js';
-import { serve } from '../../lib/group/serving.js';
+import { forgetServed, serve, takeReply, takeServed } from '../../lib/group/serving.js';
 import { createStream, takeIn } from '../../lib/group/stream.js';
 import { nodeId } from '../../lib/ids.js';
 import { gauge } from '../../lib/inspect.js';
@@ -18,12 +18,14 @@ import {
   fragmentsBytesMax,
   frameOverheadBytes,
   futureBytesMax,
+  heldBytesMax,
   letterOverheadBytes,
   lettersEarlyBytesMax,
   nakAnswerBytesMax,
   pieceBytesMax,
   pieceOverheadBytes,
   piecesBytesMax,
+  repliesBytesMax,
   requestsMax,
   resendWindow,
   sectionInPiecesBytesMax,
@@ -31,7 +33,7 @@ import {
 import { defaults } from '../../lib/options.js';
 import { Writer } from '../../lib/wire/bytes.js';
 import { Section as Kind, sectionHeaderBytes } from '../../lib/wire/packet.js';
-import { RecordKind, moreFlag } from '../../lib/wire/record.js';
+import { RecordKind, moreFlag, requestFlag } from '../../lib/wire/record.js';
 import {
   type Member,
   type Network,
@@ -42,6 +44,7 @@ import {
   grouped,
   inject,
   isQuiet,
+  join,
   multicast,
   run,
   runUntil,
@@ -113,9 +116,11 @@ test('fragments of a multicast that never ends are bounded; when it ends it is n
     for (let i = 0; i * bytes <= fragmentsBytesMax; i++) say(net, victim, a, 0, 1, fragment);
     t.is(stream?.received, place(victim, 0).received);
     t.is(stream?.partial?.bytes.length, 0, 'what is too large is not kept');
-    say(net, victim, a, 0, 1, [RecordKind.total, 1, 65]);
+    // as a request, too: the one has no head, nor has the other
+    say(net, victim, a, 0, 1, [RecordKind.total | requestFlag, 1, 65]);
     t.is(stream?.partial, null);
-    say(net, victim, a, 0, 1, [RecordKind.total, 1, 66]);
+    say(net, victim, a, 0, 1, [RecordKind.total | requestFlag, 1, 66]);
+    t.is(victim.node.dropped.malformed, 0);
   }
   runUntil(net, () => isQuiet(net), 'a view without a');
   for (const { name } of [b, c]) multicast(net, name, `of ${name}`);
@@ -271,6 +276,71 @@ test('a client that never says what it waits for is remembered for so many reque
   }
   t.is(group.served.get(client)?.requests.size, requestsMax);
   t.is(group.served.get(client)?.floor, 5001);
+});
+
+test('replies are kept for clients up to a limit, those that a joiner is given too; later ones are only sent', (t) => {
+  const net = grouped(['a', 'b']);
+  const { node } = at(net, 'a');
+  const group = node.groups.get('g');
+  if (!group?.current) throw new Error('no group');
+  const client = nodeId('client', 7);
+  const { info } = group.current;
+  // the same memory each time
+  const reply = new Uint8Array(mebibyte);
+  const fitting = repliesBytesMax / mebibyte;
+  const known = (number: number) => group.served.get(client)?.requests.get(number);
+  for (let number = 1; number <= fitting + 10; number++) {
+    const request = { client, number, lowest: number <= fitting + 5 ? 1 : 3, wantsReply: false, isVoid: false };
+    serve(node.host, group, { request, fromRank: 1, view: info } as unknown as Deliveries);
+    takeReply(node.host, group, { client, number }, reply);
+    t.true(group.repliesBytes <= repliesBytesMax);
+  }
+  t.is(known(fitting), reply);
+  t.is(known(fitting + 1), 'unknown');
+  t.is(known(2), undefined, 'the client waits for it no more');
+  t.is(known(fitting + 6), reply, 'so there is room for others');
+  t.is(known(fitting + 8), 'unknown');
+  forgetServed(group);
+  const requests = Array.from({ length: fitting + 10 }, (_, number) => ({ number, reply }));
+  takeServed(group, [{ client, floor: 0, requests }]);
+  t.is(group.repliesBytes, repliesBytesMax);
+  t.is(known(fitting), 'unknown');
+});
+
+test('a joiner that waits for its state holds so much of what is delivered meanwhile; then its senders wait', (t) => {
+  const net = grouped(['a', 'b']);
+  const [a] = [at(net, 'a')];
+  start(net, 'j');
+  // no state comes
+  net.rule = ({ to, by, holds }) => (to === 'at-j' && (by === 'stream' || holds.includes('link')) ? 'drop' : 'pass');
+  join(net, 'j');
+  const found = () => at(net, 'j').node.groups.get('g')?.replica;
+  runUntil(net, () => found()?.kind === 'transferring', 'the joiner waits for its state');
+  const replica = () => {
+    const known = found();
+    if (known?.kind !== 'transferring') throw new Error('it has its state');
+    return known;
+  };
+  multicast(net, 'a', new Uint8Array(3000));
+  multicast(net, 'b', new Uint8Array(5000));
+  runUntil(net, () => replica().heldBytes === 8000, 'the joiner holds both');
+  const accepted = () => actorOf(a).accepted;
+  const isPaused = () => a.node.groups.get('g')?.current?.paused[2] === 1;
+  t.false(isPaused());
+  // a limit's worth would take seconds to send here
+  replica().heldBytes += heldBytesMax;
+  multicast(net, 'a', 'one more');
+  runUntil(net, isPaused, 'the senders hear of it');
+  const before = accepted();
+  for (let i = 0; i < 5; i++) multicast(net, 'a', 'later');
+  run(net, 300);
+  t.is(accepted(), before);
+  t.is(replica().held.filter(({ kind }) => kind === 'deliveries').length, 3);
+  replica().heldBytes -= heldBytesMax;
+  net.rule = () => 'pass';
+  runUntil(net, () => isQuiet(net), 'the state has come, and what was held');
+  t.is(texts(actorOf(at(net, 'j'))).length, 8);
+  t.deepEqual(actorOf(at(net, 'j')).state, actorOf(a).state);
 });
 
 test('requests for what is missing have so much of it sent again, however many they are', (t) => {

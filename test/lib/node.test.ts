@@ -167,20 +167,24 @@ test('sections with counts, ranks and lengths that cannot be are malformed, each
 test('what is malformed at its end has no effect at its beginning', (t) => {
   const net = grouped(names);
   trafficGoesOn(net, 'before');
-  const [victim, peer] = [at(net, 'a'), at(net, 'b')];
+  const [victim, peer] = [at(net, 'c'), at(net, 'b')];
   const { id, view } = groupOf(victim);
   const { current } = victim.node.groups.get('g') ?? {};
   const rows = () => names.map((_, rank) => current?.stability.received(1, rank));
   const before = rows();
   const more = 1000;
   const flags = Uint8Array.of(1);
+  const data = (...rest: (number | Uint8Array)[]) => ({
+    kind: Kind.data,
+    body: body(id, view, 0, 1, 100, 1, flags, ...rest),
+  });
+  const row = (...rest: number[]) => ({ kind: Kind.row, body: body(id, view, flags, ...rest) });
   for (const section of [
-    // b has received a thousand of c's, and is behind; then a record that is none, or a byte too many
-    {
-      kind: Kind.data,
-      body: body(id, view, 0, 1, 100, 1, flags, Uint8Array.of(1), 2, more, Uint8Array.of(1, 0, 7, 0)),
-    },
-    { kind: Kind.row, body: body(id, view, flags, 0, 0, more, 1, 0, 9) },
+    // b has received a thousand of a's, and is behind; then a record that is none, a byte too many, or what c never sent
+    data(Uint8Array.of(1), 0, more, Uint8Array.of(1, 0, 7, 0)),
+    row(more, 0, 0, 1, 0, 9),
+    data(Uint8Array.of(2), 0, more, 2, more, Uint8Array.of(0, 0)),
+    row(more, 0, more, 0),
   ]) {
     const counted = victim.node.dropped.malformed;
     inject(net, victim, packet(headerOf(peer), [section]), peer.address);
