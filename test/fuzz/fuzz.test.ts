@@ -3,12 +3,14 @@ import test from 'ava';
 import { createRandom } from '../../transport/simulation/random.js';
 import { readCorpus } from './corpus.js';
 import { type Coverage, openCoverage } from './coverage.js';
-import { type Target, fuzz, tryInput } from './fuzz.js';
+import { type Target, fuzz, tryDamages, tryInput } from './fuzz.js';
 import { isWord } from './planted.js';
 import { targets } from './targets.js';
 
 /** So many inputs are made for each target, whatever the machine's speed. */
 const runsMax = 400;
+/** Of everything that damage makes of good inputs. */
+const damagesMax = 500;
 
 /** Once: what V8 has stopped to look at it does not look at again. */
 const coverage = openCoverage(['lib/', 'actors/', 'transport/', 'test/fuzz/planted.js']);
@@ -22,6 +24,9 @@ for (const target of targets) {
       const failure = tryInput(target, input);
       if (failure) t.fail(`${Buffer.from(input).toString('base64')}: ${String(failure.error)}`);
     }
+    const damaged = tryDamages(target, damagesMax);
+    t.is(damaged.failure, null, String(damaged.failure?.error));
+    t.true(damaged.runs > damagesMax / 2, `${damaged.runs} damaged inputs`);
     const { failure, code, runs } = fuzz(
       target,
       corpus.slice(0, 8),

@@ -3,6 +3,7 @@
  *
  * To ask V8 what ran takes longer than most inputs do, so inputs are run in batches, and a batch that brought something by halves.
  */
+import { cutOff, flip } from '../lib/packets.js';
 import { type Random, integer, pick } from '../../transport/simulation/random.js';
 import { type Coverage, type Covered, isNews, note, sizeOf } from './coverage.js';
 import { type Words, mutate } from './mutate.js';
@@ -41,6 +42,34 @@ const batchSize = 48;
 const runMillisMax = 500;
 /** Of those that are kept, the last are the likeliest to lead further. */
 const lastShare = 0.5;
+
+/** All that a few lost or wrong bits make of an input: cut off after each byte, and with each bit flipped. */
+export function* damagesOf(input: Uint8Array): Generator<Uint8Array> {
+  yield* cutOff(input);
+  for (let bit = 0; bit < 8 * input.length; bit++) yield flip(input, bit);
+}
+
+/** Gives a parser what {@link damagesOf} makes of its good inputs, all or about so many, spread evenly; how much, and what broke. */
+export function tryDamages(
+  target: Target,
+  most = Infinity,
+): { readonly runs: number; readonly failure: Failure | null } {
+  const seeds = target.seeds();
+  const all = seeds.reduce((sum, { length }) => sum + 9 * length, 0);
+  // odd, so that it is another bit in each byte
+  const stride = Math.max(1, Math.floor(all / most)) | 1;
+  let [runs, number] = [0, 0];
+  for (const seed of seeds) {
+    for (const input of damagesOf(seed)) {
+      number += 1;
+      if (number % stride !== 0) continue;
+      const failure = tryInput(target, input);
+      if (failure) return { runs, failure };
+      runs += 1;
+    }
+  }
+  return { runs, failure: null };
+}
 
 /** Runs one input; what is wrong, if anything. */
 export function tryInput(target: Target, input: Uint8Array): Failure | null {

@@ -59,7 +59,8 @@ export function open(bytes: Uint8Array): { header: PacketHeader; sections: Secti
 
 /** A copy with one bit changed. */
 export function flip(bytes: Uint8Array, bit: number): Uint8Array {
-  const copy = bytes.slice();
+  // of a Buffer `slice` would be a view
+  const copy = new Uint8Array(bytes);
   copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7));
   return copy;
 }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { meshMagic } from '../../transport/framing.js';
 import { domainKey, Keyring } from '../../transport/keyring.js';
 import { AcceptingHandshake, ConnectingHandshake } from '../../transport/sealed-greeting.js';
+import { cutOff, flip } from '../lib/packets.js';
 
 const tag = randomBytes(8);
 const old = randomBytes(32);
@@ -49,6 +50,35 @@ for (const [what, keys] of [
         );
         t.is(Buffer.concat(heard).toString(), 'hello');
       }
+    }
+  });
+}
+
+/** The three parts of a handshake, as far as the one that is damaged first. */
+const parts = ['the greeting', 'its answer', 'the first record'] as const;
+
+for (const [index, part] of parts.entries()) {
+  test(`${part} with any bit flipped, or cut off anywhere, begins no connection and is not answered`, (t) => {
+    const damage = (bytes: Uint8Array, number: number): Uint8Array | undefined =>
+      number < bytes.length ? cutOff(bytes)[number] : flip(bytes, number - bytes.length);
+    for (let number = 0, length = Infinity; number < 9 * length; number++) {
+      const { connecting, accepting } = ends();
+      let receiver: AcceptingHandshake | ConnectingHandshake = accepting;
+      let bytes: Uint8Array = connecting.greeting;
+      if (index > 0) {
+        const answered = accepting.push(bytes);
+        bytes = answered.kind === 'more' && answered.answer ? answered.answer : new Uint8Array(0);
+        receiver = connecting;
+      }
+      if (index > 1) {
+        const opened = connecting.push(bytes);
+        bytes = opened.kind === 'hello' && opened.answer ? opened.answer : new Uint8Array(0);
+        receiver = accepting;
+      }
+      length = bytes.length;
+      const result = receiver.push(damage(bytes, number) as Uint8Array);
+      t.not(result.kind, 'hello', `damage ${number}`);
+      if (result.kind !== 'bad') t.is(result.answer, undefined);
     }
   });
 }

@@ -15,6 +15,7 @@ import {
   wireVersion,
   writeHeader,
 } from '../../../lib/wire/packet.js';
+import { cutOff, flip } from '../packets.js';
 
 const headers: fc.Arbitrary<PacketHeader> = fc.record(
   {
@@ -81,12 +82,8 @@ test('a packet cut off anywhere, flipped anywhere or made up is a packet or Malf
     fc.property(headers, sections, fc.uint8Array({ maxLength: 60 }), (header, parts, noise) => {
       const bytes = write(header, parts);
       const tries: Uint8Array[] = [noise, Uint8Array.of(0x4e, 0x47, wireVersion, ...noise)];
-      for (let at = 0; at < bytes.length; at++) {
-        tries.push(bytes.subarray(0, at));
-        const flipped = bytes.slice();
-        flipped[at] = (flipped[at] as number) ^ (1 << (at & 7));
-        tries.push(flipped);
-      }
+      tries.push(...cutOff(bytes));
+      for (let bit = 0; bit < 8 * bytes.length; bit++) tries.push(flip(bytes, bit));
       for (const each of tries) {
         try {
           read(each);
