@@ -10,6 +10,7 @@ import { assignmentOf, serve } from './remote.js';
 export interface FloodNodeAssignment {
   readonly domain: string;
   readonly name: string;
+  readonly key: string | null;
 }
 
 interface State {
@@ -28,7 +29,7 @@ const fillerBytes = 80;
 /** Own messages that are not delivered here. */
 const outstandingMax = 4096;
 
-const { domain: name, name: self } = assignmentOf<FloodNodeAssignment>();
+const { domain: name, name: self, key } = assignmentOf<FloodNodeAssignment>();
 const meter = startMeter();
 const problems: string[] = [];
 let viewsSeen = 0;
@@ -48,6 +49,7 @@ const system = start(
   groups({
     domain: name,
     name: self,
+    ...(key === null ? {} : { key }),
     logger: createLogger({ level: 'warn', transports: [new transports.Stream({ stream: told })] }),
   }),
 );

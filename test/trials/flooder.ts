@@ -1,5 +1,8 @@
-/** A process that sends random datagrams to a domain's multicast address, so many a second, while it is told to. */
-import { randomBytes } from 'node:crypto';
+/**
+ * A process that floods a domain's multicast address with what is none of its traffic, so many datagrams a second, while it is told to:
+ * noise, and what gets further than noise, made of the domain's own datagrams, which it has recorded.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { assignmentOf, serve } from './remote.js';
 
@@ -7,6 +10,8 @@ import { assignmentOf, serve } from './remote.js';
 export interface FloodAssignment {
   readonly address: string;
   readonly port: number;
+  /** Whether the domain has a key. */
+  readonly hasKey: boolean;
 }
 
 /** Any size that goes without fragments, none among them. */
@@ -15,27 +20,76 @@ const datagramBytesMax = 1400;
 const noiseBytes = 16 * 1024 * 1024;
 const tickMillis = 2;
 
-const { address, port } = assignmentOf<FloodAssignment>();
+/** What is thrown, in turn: two in five are noise. */
+const kinds = ['noise', 'posing', 'noise', 'replayed', 'cut'] as const;
+
+/** Of a datagram in the clear what says that it is one of the domain: magic, version, hash of the name. */
+const plainHeadBytes = 7;
+/** The same under a key: all that precedes the tag, with the length at 6 and the counter at 32 (see transport/sealed-datagrams.ts). */
+const sealedHeadBytes = 62;
+const lengthAt = 6;
+const counterAt = 32;
+/** No counter of a trial is as high: what poses is in front of the window, so that its tag has to be looked at. */
+const counterMin = 2 ** 40;
+
+const recordedMin = 20;
+const recordedMax = 500;
+const recordMillisMax = 3000;
+
+const { address, port, hasKey } = assignmentOf<FloodAssignment>();
 const noise = randomBytes(noiseBytes);
 const socket = createSocket('udp4');
 await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
 socket.setMulticastInterface('127.0.0.1');
 const { port: ownPort } = socket.address();
-let sent = 0;
-let refused = 0;
+let recorded: Buffer[] = [];
+let [sent, refused] = [0, 0];
 
-/** `elsewhere`: to a port at which nobody listens. */
-function throwOne(elsewhere: boolean): void {
+function noiseOf(length: number): Buffer {
   const at = Math.floor(Math.random() * (noiseBytes - datagramBytesMax));
-  const length = Math.floor(Math.random() * (datagramBytesMax + 1));
-  socket.send(noise.subarray(at, at + length), elsewhere ? ownPort : port, address, (error) => {
-    if (error) refused += 1;
-    else sent += 1;
-  });
+  return noise.subarray(at, at + length);
+}
+
+/** What is one of the domain's by its first bytes, and by nothing else. */
+function posing(from: Buffer): Buffer {
+  const head = from.subarray(0, hasKey ? sealedHeadBytes : plainHeadBytes);
+  const all = Buffer.concat([head, noiseOf(1 + Math.floor(Math.random() * (datagramBytesMax - head.length)))]);
+  if (hasKey) {
+    all.writeUInt16BE(all.length, lengthAt);
+    all.writeUIntBE(counterMin + randomInt(counterMin), counterAt, 6);
+  }
+  return all;
+}
+
+function make(kind: (typeof kinds)[number]): Buffer {
+  if (kind === 'noise') return noiseOf(Math.floor(Math.random() * (datagramBytesMax + 1)));
+  const from = recorded[Math.floor(Math.random() * recorded.length)] as Buffer;
+  if (kind === 'posing') return posing(from);
+  if (kind === 'replayed' && from.length <= datagramBytesMax) return from;
+  return from.subarray(0, 1 + Math.floor(Math.random() * (Math.min(from.length, datagramBytesMax) - 1)));
 }
 
 const served = {
-  /** Throws `count` datagrams at this rate, to the domain or where nobody is; resolves with how many the system took, and how long that was. */
+  /** Listens until it has enough of the domain's datagrams; of those that may be sent again at least some. */
+  async record(_: null): Promise<void> {
+    const ear = createSocket({ type: 'udp4', reuseAddr: true });
+    const heard: Buffer[] = [];
+    ear.on('message', (bytes, from) => {
+      if (from.port !== ownPort && heard.length < recordedMax) heard.push(bytes);
+    });
+    await new Promise<void>((resolve) => ear.bind(port, address, resolve));
+    ear.addMembership(address, '127.0.0.1');
+    const isEnough = () => heard.filter(({ length }) => length <= datagramBytesMax).length >= recordedMin;
+    const until = performance.now() + recordMillisMax;
+    while (!isEnough() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise<void>((resolve) => ear.close(resolve));
+    if (!isEnough()) throw new Error(`${heard.length} datagrams of the domain came by, too few of them small`);
+    recorded = heard;
+  },
+  /**
+   * Throws `count` datagrams at this rate, to the domain or, `elsewhere`, to a port at which nobody listens. Resolves with how many the
+   * system took, how many of these were copies of the domain's own, and how long that was.
+   */
   async flood({
     count,
     perSecond,
@@ -44,23 +98,29 @@ const served = {
     readonly count: number;
     readonly perSecond: number;
     readonly elsewhere: boolean;
-  }): Promise<{ readonly sent: number; readonly refused: number; readonly millis: number }> {
+  }): Promise<{ readonly sent: number; readonly replayed: number; readonly millis: number }> {
     [sent, refused] = [0, 0];
+    let [thrown, replayed] = [0, 0];
     const begun = performance.now();
-    let thrown = 0;
+    const throwOne = (): void => {
+      const kind = kinds[thrown % kinds.length] as (typeof kinds)[number];
+      socket.send(make(kind), elsewhere ? ownPort : port, address, (error) => {
+        if (error) refused += 1;
+        else sent += 1;
+        if (!error && kind === 'replayed') replayed += 1;
+      });
+      thrown += 1;
+    };
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
         const due = Math.min(count, Math.floor(((performance.now() - begun) / 1000) * perSecond));
-        while (thrown < due) {
-          throwOne(elsewhere);
-          thrown += 1;
-        }
+        while (thrown < due) throwOne();
         if (sent + refused < count) return;
         clearInterval(timer);
         resolve();
       }, tickMillis);
     });
-    return { sent, refused, millis: performance.now() - begun };
+    return { sent, replayed, millis: performance.now() - begun };
   },
 };
 
