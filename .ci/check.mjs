@@ -147,6 +147,7 @@ if (await check('build', 'tsc', ['-b'])) {
     ],
     ['package', 'publint', ['--strict']],
     ['nothing unused', 'knip', []],
+    ['no install scripts and no known vulnerabilities', 'node', ['.ci/dependencies.mjs'], true],
   ]);
   provide();
   // Pure tests first, two files at a time; those that start processes or open sockets need the machine to themselves.

@@ -32,8 +32,9 @@ const counterAt = 32;
 /** No counter of a trial is as high: what poses is in front of the window, so that its tag has to be looked at. */
 const counterMin = 2 ** 40;
 
+/** Datagrams that are recorded of each sort: small ones, to be sent again, and large ones, to be cut off. */
 const recordedMin = 20;
-const recordedMax = 500;
+const recordedMax = 250;
 const recordMillisMax = 3000;
 
 const { address, port, hasKey } = assignmentOf<FloodAssignment>();
@@ -42,7 +43,8 @@ const socket = createSocket('udp4');
 await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
 socket.setMulticastInterface('127.0.0.1');
 const { port: ownPort } = socket.address();
-let recorded: Buffer[] = [];
+/** The small ones, and all. */
+let [small, recorded]: [Buffer[], Buffer[]] = [[], []];
 let [sent, refused] = [0, 0];
 
 function noiseOf(length: number): Buffer {
@@ -63,28 +65,32 @@ function posing(from: Buffer): Buffer {
 
 function make(kind: (typeof kinds)[number]): Buffer {
   if (kind === 'noise') return noiseOf(Math.floor(Math.random() * (datagramBytesMax + 1)));
-  const from = recorded[Math.floor(Math.random() * recorded.length)] as Buffer;
+  const some = kind === 'replayed' ? small : recorded;
+  const from = some[Math.floor(Math.random() * some.length)] as Buffer;
+  if (kind === 'replayed') return from;
   if (kind === 'posing') return posing(from);
-  if (kind === 'replayed' && from.length <= datagramBytesMax) return from;
   return from.subarray(0, 1 + Math.floor(Math.random() * (Math.min(from.length, datagramBytesMax) - 1)));
 }
 
 const served = {
-  /** Listens until it has enough of the domain's datagrams; of those that may be sent again at least some. */
+  /** Listens until it has enough of the domain's datagrams. */
   async record(_: null): Promise<void> {
     const ear = createSocket({ type: 'udp4', reuseAddr: true });
-    const heard: Buffer[] = [];
+    const heard: { readonly small: Buffer[]; readonly large: Buffer[] } = { small: [], large: [] };
     ear.on('message', (bytes, from) => {
-      if (from.port !== ownPort && heard.length < recordedMax) heard.push(bytes);
+      const sort = bytes.length <= datagramBytesMax ? heard.small : heard.large;
+      if (from.port !== ownPort && sort.length < recordedMax) sort.push(bytes);
     });
     await new Promise<void>((resolve) => ear.bind(port, address, resolve));
     ear.addMembership(address, '127.0.0.1');
-    const isEnough = () => heard.filter(({ length }) => length <= datagramBytesMax).length >= recordedMin;
+    const isEnough = () => heard.small.length >= recordedMin;
     const until = performance.now() + recordMillisMax;
     while (!isEnough() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise<void>((resolve) => ear.close(resolve));
-    if (!isEnough()) throw new Error(`${heard.length} datagrams of the domain came by, too few of them small`);
-    recorded = heard;
+    if (!isEnough())
+      throw new Error(`${heard.small.length} small datagrams of the domain came by, ${heard.large.length} large`);
+    small = heard.small;
+    recorded = [...heard.small, ...heard.large];
   },
   /**
    * Throws `count` datagrams at this rate, to the domain or, `elsewhere`, to a port at which nobody listens. Resolves with how many the
