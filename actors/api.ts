@@ -199,6 +199,10 @@ export interface Domain {
    *
    * What it has sent: `packetsOut` and their `bytesOut`; of them `packetsWithoutDataOut`, which hold nothing of a message or a
    * state, and of these `acksOut`, which acknowledge; `payloadBytesOut` are the bytes of encoded messages and states in all.
+   *
+   * With the option `rekey`: `groupKeyEpoch`, the number of the domain's view with which the use of the present group key began;
+   * `groupKeysTaken`; and of packets with messages or states `payloadsHeld` until there was a key, `payloadsRefused` because they were under
+   * no key of this node's, and `payloadsDropped` above a limit.
    */
   statistics(): Readonly<Record<string, number>>;
 }
@@ -256,6 +260,7 @@ function statisticsOf(host: Host): Record<string, number> {
   return {
     ...(core ? statistics(core) : {}),
     ...host.transport?.statistics(),
+    ...host.life.rekeying?.statistics(),
     mailbox,
     dropped,
     queries,
@@ -274,6 +279,8 @@ export function explain(ref: GroupRef<never>): Explanation {
   const mailbox = member.mailbox.length;
   const waiting: string[] = [];
   if (host.phase === 'opening') waiting.push('the transport is not open yet');
+  const obstacle = host.life.rekeying?.obstacle ?? null;
+  if (obstacle !== null) waiting.push(obstacle);
   if (stream.status !== 'active') waiting.push(`${stream.status}: ${stream.why}`);
   if (!member.hasState) waiting.push('the state is not here yet');
   for (const { what, who } of host.life.core ? explainCore(host.life.core, member.group) : []) {

@@ -12,6 +12,7 @@ import type { Forced } from '../lib/membership/control.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
 import type { Node } from '../lib/node.js';
 import type { Queue } from '../lib/queue.js';
+import type { Rekeying } from '../transport/rekeying.js';
 import type { Transport } from '../transport/transport.js';
 import { NotAMember, NotInDomain, NotLocal } from './errors.js';
 import type { Feed } from './feed.js';
@@ -62,6 +63,8 @@ export interface Life {
   readonly trace: TraceWriter | undefined;
   /** Absent until the transport is open. */
   core: Node | undefined;
+  /** How what users say is encrypted, with the option `rekey`; opened and closed with the core. */
+  rekeying: Rekeying | undefined;
   /** The domain's state; absent until this life is in it. */
   domain: DomainState | undefined;
   /** Nodes that this life has seen go, so that refs to them are known for dead at once. */

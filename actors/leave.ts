@@ -179,6 +179,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   endRemote(host, why);
   endRequests(host.life.requests, why);
   host.life.core = undefined;
+  host.life.rekeying?.close();
   host.inbox = [];
   host.life.trace?.close();
   endForcing(host, new CannotForce(why));

@@ -24,6 +24,7 @@ export interface ResolvedOptions {
   readonly transport: TransportFactory;
   readonly keys: KeySource | undefined;
   readonly insecure: boolean;
+  readonly rekey: boolean;
   readonly authorize: GroupsOptions['authorize'];
   readonly groups: GroupsOptions['groups'];
   /** What it says of itself, see claims.ts. */
@@ -61,6 +62,7 @@ const known = [
   'transport',
   'key',
   'insecure',
+  'rekey',
   'authorize',
   'metadata',
   'groups',
@@ -102,6 +104,7 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
     transport: transportOption(options.transport),
     keys: keySource(options.key, process.env),
     insecure: flag('insecure', options.insecure ?? false),
+    rekey: flag('rekey', options.rekey ?? false),
     authorize: authorizeOption(options.authorize),
     groups: options.groups,
     metadata: claimsOption(options.metadata, options.groups),
@@ -131,6 +134,12 @@ export function resolveOptions(options: GroupsOptions): ResolvedOptions {
   if (resolved.timeout < 2 * resolved.heartbeat) {
     throw new InvalidOption(
       `detector.timeout (${resolved.timeout} ms) must be at least twice detector.heartbeat (${resolved.heartbeat} ms)`,
+    );
+  }
+  if (resolved.rekey && resolved.keys === undefined) {
+    throw new InvalidOption(
+      'rekey: true takes a key, which admits nodes to those that share a group key: give all nodes one, by groups({ key }), ' +
+        'NACT_GROUPS_KEY or NACT_GROUPS_KEY_FILE, or on the command line by --key-file',
     );
   }
   if (resolved.quorum === 'verified-deaths' && !noticesStalls(resolved.heartbeat, resolved.timeout)) {

@@ -14,6 +14,8 @@ import { createNode, defaults, nextTick, ready, step, turnAway, type Node } from
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState } from '../lib/membership/state.js';
 import { ExposedError } from '../transport/exposure.js';
+import { KeyPair } from '../transport/key-agreement.js';
+import { Rekeying, rekeyingBytes } from '../transport/rekeying.js';
 import type { Transport, TransportHandlers } from '../transport/transport.js';
 import { authorizeFor } from './authorizing.js';
 import { guard } from './context.js';
@@ -65,6 +67,7 @@ export function newLife({ options, runtime }: Pick<Host, 'options' | 'runtime'>,
     requests: createRequests(),
     trace,
     core: undefined,
+    rekeying: undefined,
     domain: undefined,
     departed: new Set(),
     strangers: new Map(),
@@ -107,6 +110,12 @@ export async function openHost(host: Host): Promise<void> {
           "beyond it: say quorum: 'majority', or nothing",
       );
     }
+    if (host.options.rekey && !transport.isProtected && !transport.isLocal) {
+      await transport.close();
+      throw new InvalidOption(
+        `rekey: true takes a transport under the domain's key, and ${transport.description} is under none: use udpMulticast() or tcp()`,
+      );
+    }
     host.transport = transport;
     host.phase = 'running';
     host.log.info(`${host.life.id} opens domain '${host.options.domain}': ${transport.description}`);
@@ -146,31 +155,38 @@ function handlers(host: Host): TransportHandlers {
     datagram(bytes, from) {
       noteAllocated(bytes.length);
       noteEncrypted(host, bytes);
-      const { core } = host.life;
+      const { core, rekeying } = host.life;
       if (core && turnAway(core, bytes)) return;
-      host.watcher?.packet(bytes);
-      host.inbox.push({ kind: 'datagram', bytes, from });
-      host.datagramsTaken += 1;
-      wake(host);
+      if (rekeying) rekeying.receive('datagram', bytes, from);
+      else take(host, 'datagram', bytes, from);
     },
     stream(bytes, from) {
       noteAllocated(bytes.length);
       noteEncrypted(host, bytes);
-      host.inbox.push({ kind: 'stream', bytes, from });
-      host.datagramsTaken += 1;
-      wake(host);
+      const { rekeying } = host.life;
+      if (rekeying) rekeying.receive('stream', bytes, from);
+      else take(host, 'stream', bytes, from);
     },
-    streamDown(to, why, wasUp) {
-      host.log.debug(`stream to ${to} is down: ${why}`, { node: host.life.id });
-      host.inbox.push({ kind: 'stream-down', to, wasUp });
-      wake(host);
-    },
+    streamDown: (to, why, wasUp) => streamDown(host, to, why, wasUp),
     error(error) {
       host.log.warn(`transport: ${error.message}`, { node: host.life.id });
     },
     tooLarge: () => tell(host, { kind: 'datagram-too-large' }),
     moved: (why) => void move(host, why),
   };
+}
+
+function take(host: Host, kind: 'datagram' | 'stream', bytes: Uint8Array, from: string): void {
+  if (kind === 'datagram') host.watcher?.packet(bytes);
+  host.inbox.push({ kind, bytes, from });
+  host.datagramsTaken += 1;
+  wake(host);
+}
+
+function streamDown(host: Host, to: string, why: string, wasUp: boolean): void {
+  host.log.debug(`stream to ${to} is down: ${why}`, { node: host.life.id });
+  host.inbox.push({ kind: 'stream-down', to, wasUp });
+  wake(host);
 }
 
 /**
@@ -241,6 +257,7 @@ function quorumOf({ options, runtime }: Host, transport: Transport): 'majority' 
 function startCore(host: Host): void {
   const { options, life, transport, runtime } = host;
   if (!transport) return;
+  const rekeying = (life.rekeying = options.rekey ? rekeyOver(host, transport) : undefined);
   host.wall = runtime.wall() - runtime.now();
   const share = Math.floor(transport.receiveBufferBytes * windowShare);
   life.core = createNode(
@@ -257,6 +274,7 @@ function startCore(host: Host): void {
       weight: options.weight,
       process: runtime.process,
       metadata: options.metadata,
+      publicKey: rekeying?.keyPair.publicKey ?? '',
       authorize: authorizeFor(host),
       quorum: quorumOf(host, transport),
       minimumWeight: options.minimumWeight,
@@ -264,7 +282,7 @@ function startCore(host: Host): void {
       timeout: options.timeout,
       timeoutMax: options.timeoutMax,
       discovery: options.discovery,
-      datagramBytesMax: transport.datagramBytesMax,
+      datagramBytesMax: transport.datagramBytesMax - (rekeying ? rekeyingBytes : 0),
       windowBytes: options.windowBytes ?? Math.min(windowBytesMax, Math.max(windowBytesMin, share)),
       slabBytes: defaults.slabBytes,
       allocate,
@@ -275,6 +293,26 @@ function startCore(host: Host): void {
     runtime.now(),
   );
   host.timerDue = Infinity;
+}
+
+/** What users say goes under group keys from here on. */
+function rekeyOver(host: Host, transport: Transport): Rekeying {
+  const { life } = host;
+  return new Rekeying({
+    domain: host.options.domain,
+    self: life.id,
+    keyPair: new KeyPair(),
+    transport,
+    clock: host.runtime,
+    take(kind, bytes, from) {
+      noteAllocated(2 * bytes.length);
+      take(host, kind, bytes, from);
+    },
+    streamDown: (to, why) => {
+      if (host.life === life) streamDown(host, to, why, false);
+    },
+    warn: (message) => host.log.warn(message, { node: life.id }),
+  });
 }
 
 /** Under a key each message is in memory a second time, as it goes over the network. */
@@ -378,21 +416,23 @@ function perform(host: Host, effects: readonly Effect[]): void {
   }
   const { transport } = host;
   if (!transport) return;
+  const { rekeying } = host.life;
+  const carrier = rekeying ?? transport;
   let state: DomainState | undefined;
   for (const effect of effects) {
     switch (effect.kind) {
       case 'multicast':
         noteEncrypted(host, effect.bytes);
         host.watcher?.packet(effect.bytes);
-        transport.multicast(effect.bytes);
+        carrier.multicast(effect.bytes);
         break;
       case 'unicast':
         noteEncrypted(host, effect.bytes);
-        transport.unicast(effect.to, effect.bytes);
+        carrier.unicast(effect.to, effect.bytes);
         break;
       case 'stream':
         noteEncrypted(host, effect.bytes);
-        transport.stream(effect.to, effect.bytes);
+        carrier.stream(effect.to, effect.bytes);
         break;
       case 'tether':
         transport.tether(effect.to);
@@ -414,6 +454,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
         break;
       case 'domain':
         state = effect.state;
+        rekeying?.follow(state);
         transport.setNodes(state.nodes.map(({ address }) => address));
         host.domain.next(state);
         break;
@@ -485,6 +526,7 @@ function refuse(host: Host, group: string, why: string): void {
 async function conclude(host: Host, status: 'left' | 'excluded', error: Error | undefined): Promise<void> {
   host.phase = 'leaving';
   host.life.core = undefined;
+  host.life.rekeying?.close();
   endRemote(host, 'this node is not in its domain any more');
   endRequests(host.life.requests, 'this node is not in its domain any more');
   host.runtime.cancel(host.timer);
@@ -518,6 +560,7 @@ function restart(host: Host, why: string, forced?: Forced): void {
   }
   const old = host.life;
   old.core = undefined;
+  old.rekeying?.close();
   for (const member of [...host.members.values()]) {
     if (member.phase === 'leaving') continue;
     member.phase = 'member';

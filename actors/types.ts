@@ -516,6 +516,14 @@ export interface GroupsOptions {
    */
   readonly insecure?: boolean;
   /**
+   * Whether messages and states are encrypted under a group key besides, which is drawn anew whenever a node leaves the domain or
+   * is excluded: it cannot read on, though it still has the domain's key. The same at all nodes, and takes a `key`. Costs a second
+   * encryption, and a view change waits until the new key is there. Default false. See docs/security.md.
+   *
+   * @example groups({ domain: 'shop', key: { file: '/etc/shop/keys' }, rekey: true, authorize })
+   */
+  readonly rekey?: boolean;
+  /**
    * Who may come in: true, or why not. Asked at other nodes about this one, and here about others; give all nodes the same one. Of
    * requests it is asked before the group's `accept`. Has to answer at once, and to the same always the same; if it throws, that is a
    * no, and is logged. Who has the domain's key can claim any name, any metadata and any groups: this keeps mistakes out, and what

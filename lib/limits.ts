@@ -160,6 +160,8 @@ export const addressBytesMax = 256;
 export const processBytesMax = 256;
 /** Bytes of what a node says of itself. */
 export const metadataBytesMax = 512;
+/** Bytes of a node's public key: 32 of X25519 in base64url are 43. */
+export const publicKeyBytesMax = 43;
 /** A node's weight. */
 export const weightMax = 1_000_000;
 /** Bytes of a group's name and of a codec's. */
@@ -212,6 +214,15 @@ export const unprovenMax = 256;
 export const challengesPerSecondMax = 1024;
 /** Of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
 export const challengesToAllPerSecondMax = 16;
+/**
+ * Bytes that came under a group key that is not there yet: as much as all may have under way. The oldest are dropped, and asked for again.
+ * Each packet counts {@link frameOverheadBytes} more.
+ */
+export const waitingForKeyBytesMax = 4 * 1024 * 1024;
+/** A former group key is taken for so long, in milliseconds: longer than anything is under way. */
+export const formerKeyMillis = 10_000;
+/** Former group keys: of so many changes within that time the first are forgotten early. */
+export const formerKeysMax = 16;
 /** How long failures of one kind are counted before they are logged again, in milliseconds: a line a second can still be read. */
 export const logWindowMillis = 1000;
 /** Kinds of log lines kept apart. They are named by the code and by the system's errors: a few dozen. What is beyond shares one. */

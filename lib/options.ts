@@ -30,6 +30,8 @@ export interface NodeOptions {
   readonly process: string;
   /** What it says of itself, for the others' `authorize`. */
   readonly metadata: string;
+  /** By which it agrees on secrets with the others; '' if it does not. All nodes of a domain do, or none. */
+  readonly publicKey: string;
   /** Who may come in. */
   readonly authorize: Authorize;
   /** How the domain decides; the same at all nodes. */
@@ -71,6 +73,7 @@ export const defaults = {
   weight: 1,
   process: '',
   metadata: '',
+  publicKey: '',
   authorize: letIn,
   quorum: 'majority',
   minimumWeight: 0,

@@ -53,8 +53,11 @@ export interface Outbox {
   multicastSent: boolean;
 }
 
-/** Below this a packet is never split: no section but a data frame is larger than a fraction of it. */
-const streamPacketBytesMax = 1024 * 1024;
+/**
+ * Below this a packet is never split: no section but a data frame is larger than a fraction of it. What a stream message may have leaves
+ * room for what seals it.
+ */
+const streamPacketBytesMax = 1024 * 1024 - 1024;
 
 /** Kinds that take messages along for a second time, or in pieces. */
 const dataKinds = (1 << Section.data) | (1 << Section.link) | (1 << Section.piece);

@@ -32,7 +32,7 @@ export interface TestDomainOptions<Actors> {
   /** What else the nodes are given. */
   readonly groups?: Omit<
     GroupsOptions,
-    'domain' | 'name' | 'transport' | 'key' | 'insecure' | 'quorum' | 'logger' | 'trace'
+    'domain' | 'name' | 'transport' | 'key' | 'insecure' | 'rekey' | 'quorum' | 'logger' | 'trace'
   >;
 }
 

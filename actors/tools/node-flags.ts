@@ -10,6 +10,7 @@ export interface NodeFlags extends TransportFlags {
   readonly name?: string;
   readonly keyFile?: string;
   readonly insecure?: boolean;
+  readonly rekey?: boolean;
   readonly quorum?: 'majority' | 'verified-deaths';
   readonly minimumWeight: number;
 }
@@ -27,6 +28,7 @@ export function addNodeFlags(command: Command): Command {
       '--key-file <FILE>',
       'the keys of the domain, one a line, the first is used (default: NACT_GROUPS_KEY_FILE)',
     )
+    .option('--rekey', 'draw a new group key whenever a node goes, so that it cannot read on; the same at all nodes')
     .option('--insecure', 'trust the network: needed for any interface but loopback if there is no key')
     .option('--interface <IP>', 'udp: network interface, by address or name (default: loopback)')
     .addOption(new Option('--multicast <ADDR:PORT>', "udp: default: from the domain's name").argParser(endpoint))
@@ -61,6 +63,7 @@ export function nodeOptions(flags: NodeFlags): GroupsOptions {
     transport: transportOf(flags),
     ...(flags.keyFile === undefined ? {} : { key: { file: flags.keyFile } }),
     insecure: flags.insecure ?? false,
+    rekey: flags.rekey ?? false,
     ...(flags.quorum === undefined ? {} : { quorum: flags.quorum }),
     minimumWeight: flags.minimumWeight,
   };

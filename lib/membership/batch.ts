@@ -11,6 +11,7 @@ import { changesPerDecreeMax, decreeBytesMax, joinsCountedFor, joinsPerSecondMax
 import { changeBytes } from './messages.js';
 import { isHeardByAll } from './probation.js';
 import { isQuorum, keepsQuorum, keepsWeight } from './quorum.js';
+import { hasPublicKeys } from './state.js';
 import type { Change, Decree, DomainState } from './state.js';
 
 /** The next decree, or null if nothing is waiting that can be done now. */
@@ -125,8 +126,8 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
   return [...m.offers.values()]
     .filter((offer) => mayJoin(m, state, offer, now))
     .slice(0, room)
-    .map(({ name, incarnation, address, weight, process, metadata }) => {
-      return { kind: 'join', name, incarnation, address, weight, process, metadata };
+    .map(({ name, incarnation, address, weight, process, metadata, publicKey }) => {
+      return { kind: 'join', name, incarnation, address, weight, process, metadata, publicKey };
     });
 }
 
@@ -139,6 +140,8 @@ function roomForJoins(m: Membership, now: Millis): number {
 }
 
 function mayJoin(m: Membership, state: DomainState, offer: Offer, now: Millis): boolean {
+  // who was refused for its keys by one proposer may be known to the next
+  if (hasPublicKeys(state) !== (offer.publicKey !== '')) return false;
   return isNew(m, state, offer) && isHeardByAll(m, state, offer, now);
 }
 

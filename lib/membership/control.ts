@@ -42,6 +42,7 @@ export interface MembershipOptions {
   /** See {@link NodeInfo}. */
   readonly process: string;
   readonly metadata: string;
+  readonly publicKey: string;
   readonly authorize: Authorize;
   /** How the domain decides. Nodes that differ in these do not get into one domain. */
   readonly quorum: Rules['quorum'];
@@ -191,6 +192,7 @@ export interface Offer {
   readonly weight: number;
   readonly process: string;
   readonly metadata: string;
+  readonly publicKey: string;
   readonly seen: DecreeNumber;
   /** Whom of the domain it hears. */
   hears: ReadonlySet<Incarnation>;

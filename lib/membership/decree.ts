@@ -64,7 +64,7 @@ export function applyChange(draft: Draft, change: Change): boolean {
 
 /** A name, an address and an incarnation belong to one node at a time: its replies could not be told apart otherwise. */
 function admit(draft: Draft, change: Change & { kind: 'join' }): boolean {
-  const { name, incarnation, address, weight, process, metadata } = change;
+  const { name, incarnation, address, weight, process, metadata, publicKey } = change;
   if (draft.nodes.length >= nodesMax || draft.joins >= joinsPerDecreeMax) return false;
   const taken = (node: NodeInfo) => node.name === name || node.address === address || node.incarnation === incarnation;
   if (draft.nodes.some(taken)) return false;
@@ -76,6 +76,7 @@ function admit(draft: Draft, change: Change & { kind: 'join' }): boolean {
     weight,
     process,
     metadata,
+    publicKey,
     joined: draft.number,
   });
   draft.joins += 1;

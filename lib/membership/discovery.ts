@@ -17,7 +17,7 @@ import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
 import { datagramsInVain, nodesMax, sightingsMax } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
-import { nodeByIncarnation, nodeOf } from './state.js';
+import { hasPublicKeys, nodeByIncarnation, nodeOf } from './state.js';
 import type { DomainState, Rules } from './state.js';
 import { membersHeard } from './probation.js';
 import { draw } from './random.js';
@@ -65,8 +65,8 @@ function elderCandidateUntil(m: Membership, phase: Phase & { kind: 'seeking' }):
 }
 
 function foundDomain(m: Membership, now: Millis, out: Outputs): void {
-  const { name, incarnation, address, weight, process, metadata } = m.options;
-  const founder = { id: m.id, name, incarnation, address, weight, process, metadata, joined: 1 };
+  const { name, incarnation, address, weight, process, metadata, publicKey } = m.options;
+  const founder = { id: m.id, name, incarnation, address, weight, process, metadata, publicKey, joined: 1 };
   const id = m.id as string as DomainId;
   const state: DomainState = { id, number: 1, rules: rulesOf(m), nodes: [founder], groups: new Map() };
   enter(m, state, [], now, out);
@@ -102,13 +102,13 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     return;
   }
   if (now >= phase.offerAt) {
-    const { name, incarnation, address, weight, process, metadata } = m.options;
+    const { name, incarnation, address, weight, process, metadata, publicKey } = m.options;
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
     if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
     const { domain, seen } = phase;
     const hears = membersHeard(m, domain, now);
-    const who = { incarnation, name, address, weight, process, metadata };
+    const who = { incarnation, name, address, weight, process, metadata, publicKey };
     const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out, phase.offers > datagramsInVain);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
@@ -229,8 +229,8 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
     known.lastAt = now;
     known.hears = hears;
   } else if (m.offers.size < nodesMax) {
-    const { incarnation, name, address, weight, process, metadata, seen } = message;
-    const who = { incarnation, name, address, weight, process, metadata };
+    const { incarnation, name, address, weight, process, metadata, publicKey, seen } = message;
+    const who = { incarnation, name, address, weight, process, metadata, publicKey };
     m.offers.set(incarnation, { ...who, seen, hears, firstAt: now, lastAt: now });
   }
   if (proposer.id !== m.id) {
@@ -251,7 +251,7 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
 function whyNot(
   m: Membership,
   state: DomainState,
-  { name, address, rules }: ControlMessageOf<'offer'>,
+  { name, address, rules, publicKey }: ControlMessageOf<'offer'>,
   firstAt: Millis,
 ): string | null {
   if (state.nodes.length >= nodesMax) return `the domain has its maximum of ${nodesMax} nodes`;
@@ -264,6 +264,11 @@ function whyNot(
       `the domain's detector has a heartbeat of ${state.rules.heartbeat} ms and a timeout of ${state.rules.timeout} ms: ` +
       `with the quorum 'verified-deaths' all nodes have to have the same`
     );
+  }
+  if (hasPublicKeys(state) !== (publicKey !== '')) {
+    return hasPublicKeys(state)
+      ? 'the domain draws a new group key whenever a node goes, and this node takes no part in that: give it the option rekey: true'
+      : 'the domain draws no group keys, as this node would: leave out its option rekey, or give it to all nodes';
   }
   // whoever had its address is an earlier life of it
   const holder = state.nodes.find((node) => node.name === name && node.address !== address);

@@ -21,6 +21,7 @@ import {
   nodesMax,
   metadataBytesMax,
   processBytesMax,
+  publicKeyBytesMax,
   reasonBytesMax,
   weightMax,
 } from '../limits.js';
@@ -56,6 +57,7 @@ const settings: Codec<GroupSettings> = struct({
 const weight = uint(weightMax);
 const process = text(processBytesMax);
 const metadata = text(metadataBytesMax);
+const publicKey = text(publicKeyBytesMax);
 /** Weights are whole, so a minimum between two of them is all the difference that halves can make. */
 const halves: Codec<number> = {
   write: (w, value) => uint(2 * weightMax * nodesMax).write(w, 2 * value),
@@ -69,7 +71,7 @@ const rules: Codec<Rules> = struct({
 });
 
 const change: Codec<Change> = union({
-  join: struct({ name, incarnation, address, weight, process, metadata }),
+  join: struct({ name, incarnation, address, weight, process, metadata, publicKey }),
   leave: struct({ node: id }),
   exclude: struct({ node: id, cause: oneOf('failed', 'excluded'), dead: bool }),
   'group-join': struct({ group: groupName, node: id, settings }),
@@ -79,7 +81,7 @@ const change: Codec<Change> = union({
 
 const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });
 
-const node = struct({ name, incarnation, address, weight, process, metadata, joined: number });
+const node = struct({ name, incarnation, address, weight, process, metadata, publicKey, joined: number });
 /** A member is spelled as its node's rank by age: groups are many, and names are long. */
 const group = struct({
   id: uint<GroupId>(),
@@ -167,6 +169,7 @@ const inward = {
     weight,
     process,
     metadata,
+    publicKey,
     rules,
     seen: number,
     hears: list(incarnation, nodesMax),

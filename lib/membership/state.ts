@@ -18,6 +18,8 @@ export interface NodeInfo {
   readonly process: string;
   /** What it says of itself, for `authorize`. */
   readonly metadata: string;
+  /** By which it agrees on secrets with the others, base64url; '' if it does not: see `transport/key-agreement.ts`. */
+  readonly publicKey: string;
   /** The decree that let it in. */
   readonly joined: DecreeNumber;
 }
@@ -92,6 +94,7 @@ export type Change =
       readonly weight: number;
       readonly process: string;
       readonly metadata: string;
+      readonly publicKey: string;
     }
   | { readonly kind: 'leave'; readonly node: NodeId }
   /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */
@@ -136,4 +139,9 @@ export function sameSettings(a: GroupSettings, b: GroupSettings): boolean {
 /** The node as a member of the group, if it is one. */
 export function membershipIn(group: GroupState | undefined, id: NodeId): GroupMember | undefined {
   return group?.members.find((member) => member.node === id);
+}
+
+/** Whether the nodes of this state agree on secrets: all do, or none. */
+export function hasPublicKeys({ nodes }: DomainState): boolean {
+  return nodes[0]?.publicKey !== '';
 }

@@ -20,6 +20,9 @@ export const Section = {
   link: 6,
   linkAck: 7,
   piece: 8,
+  /** What users say, encrypted; and how nodes come to the key for that. Neither gets to the core: see `transport/rekeying.ts`. */
+  sealed: 9,
+  groupKey: 10,
 } as const;
 
 /** Wire protocol version; a packet of another one is dropped. */

@@ -15,6 +15,9 @@ import { type Reader, Malformed, Writer, owned } from './bytes.js';
 /** Bytes of a piece before those of its section, at most. */
 export const pieceHeaderBytesMax = 8 + 1 + 4 + 4;
 
+/** Where the kind of its section is in a piece. */
+export const pieceKindAt = 8;
+
 /** Cuts a section's body into the bodies of pieces, each of at most `bytesMax` bytes. */
 export function* cutIntoPieces(kind: number, body: Uint8Array, bytesMax: number): Generator<Uint8Array> {
   const { a, b } = digestOf(body);

@@ -15,6 +15,7 @@ const join = (name: string, address = name): Change => ({
   weight: 1,
   process: '',
   metadata: '',
+  publicKey: '',
 });
 const leave = (name: string): Change => ({ kind: 'leave', node: idOf(name) });
 const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed', dead: false });
@@ -42,6 +43,7 @@ function domainOf(...names: string[]): DomainState {
     weight: 1,
     process: '',
     metadata: '',
+    publicKey: '',
     joined: 1,
   };
   const founded: DomainState = {
@@ -83,6 +85,7 @@ test('a name is free again in the decree that removes who had it', (t) => {
     weight: 1,
     process: '',
     metadata: '',
+    publicKey: '',
   });
   t.is(state.nodes[1]?.id, 'b#200' as NodeId);
 });

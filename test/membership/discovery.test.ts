@@ -1,6 +1,8 @@
 /** Nodes find each other: they found one domain, join it, come back to it, and two domains that meet become one. */
 import test from 'ava';
-import { multicastSent } from '../../lib/membership/membership.js';
+import { gather } from '../../lib/membership/batch.js';
+import { multicastSent, receive } from '../../lib/membership/membership.js';
+import type { DomainState } from '../../lib/membership/state.js';
 import type { Process } from './world.js';
 import { World, calm, letters } from './world.js';
 
@@ -231,4 +233,39 @@ test('an older state does not exclude a joiner', (t) => {
   w.rule = () => 'pass';
   w.until('four', () => w.settled(), 3000);
   t.deepEqual(kinds(c), ['installed', 'joined']);
+});
+
+test('a node that differs in having a public key is refused, and not proposed by who knows it from before it was the proposer', (t) => {
+  for (const [own, joiners] of [
+    ['k', ''],
+    ['', 'k'],
+  ] as const) {
+    const settings = { publicKey: own as string };
+    const w = new World(5, settings);
+    w.startAll(['a', 'b', 'c']);
+    w.until('three', () => w.settled(), 2000);
+    settings.publicKey = joiners;
+    const d = w.start('d');
+    w.until('refused', () => !d.alive, 2000);
+    const refusal = d.outputs.at(-1);
+    t.true(refusal?.kind === 'refused' && refusal.why.includes('rekey'), String(refusal?.kind));
+
+    const { membership: m } = w.get('b');
+    const state = m.state as DomainState;
+    for (const publicKey of [joiners, own]) {
+      const who = { incarnation: 999, name: 'e', address: 'at-e', weight: 1, process: '', metadata: '', publicKey };
+      const offer = {
+        kind: 'offer',
+        domain: state.id,
+        ...who,
+        rules: state.rules,
+        seen: state.number,
+        hears: [],
+      } as const;
+      m.offers.clear();
+      receive(m, { incarnation: 999, address: 'at-e' }, offer, w.now, []);
+      const decree = gather(m, state, w.now + 20);
+      t.is(decree?.changes.length ?? 0, publicKey === own ? 1 : 0);
+    }
+  }
 });

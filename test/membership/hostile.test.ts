@@ -54,6 +54,7 @@ test('of a flood of offers so many join within a second, and others in the next'
       weight: 1,
       process: '',
       metadata: '',
+      publicKey: '',
     };
     tell(w, a, incarnation, { kind: 'offer', domain, ...who, rules, seen, hears: [] });
   }

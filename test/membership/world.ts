@@ -142,6 +142,7 @@ export class World {
       weight: 1,
       process: '',
       metadata: '',
+      publicKey: '',
       authorize: (claim: Claim) => this.authorize(claim),
       quorum: 'majority' as const,
       minimumWeight: 0,

@@ -1,0 +1,72 @@
+/**
+ * How two nodes come to a secret that nobody else has, whoever else has the domain's key: X25519 (RFC 7748). Each node draws a pair of
+ * keys for one life; the public half is part of what the domain agrees on when it lets the node in. What follows from their common
+ * secret (RFC 5869, HKDF with SHA-256) seals the group keys that one gives the other.
+ */
+import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
+import { decrypt, encrypt, tagBytes } from './encryption.js';
+import { domainKey, keyBytes, type DomainKey } from './keyring.js';
+
+/** Bytes of a group key that is given to one node. */
+export const givenBytes = tagBytes + keyBytes;
+
+const none = new Uint8Array(0);
+
+/** One life's pair of keys. The secret half never leaves it. */
+export class KeyPair {
+  /** 32 bytes in base64url. */
+  readonly publicKey: string;
+  readonly #own: KeyObject;
+  /** By the other's public key; null if that is none. */
+  readonly #shared = new Map<string, DomainKey | null>();
+
+  constructor() {
+    const { publicKey, privateKey } = generateKeyPairSync('x25519');
+    this.publicKey = publicKey.export({ format: 'jwk' }).x as string;
+    this.#own = privateKey;
+  }
+
+  /** Seals a group key for the other one in this context, which must not be used for two keys. Null if that has no proper public key. */
+  give(to: string, context: string, key: Uint8Array): Uint8Array | null {
+    const shared = this.#sharedWith(to);
+    if (shared === null) return null;
+    const given = new Uint8Array(givenBytes);
+    given.set(encrypt(keyFor(shared, context), 0, key, none, given, 0), tagBytes);
+    return given;
+  }
+
+  /** Opens what {@link give} has sealed; null if it is not from who has this public key, or not for this context. */
+  take(from: string, context: string, given: Uint8Array): Uint8Array | null {
+    const shared = this.#sharedWith(from);
+    if (shared === null || given.length !== givenBytes) return null;
+    return decrypt(keyFor(shared, context), 0, given.subarray(tagBytes), none, given.subarray(0, tagBytes));
+  }
+
+  /** Forgets what it shares with all but these. */
+  keepOnly(publicKeys: ReadonlySet<string>): void {
+    for (const each of this.#shared.keys()) if (!publicKeys.has(each)) this.#shared.delete(each);
+  }
+
+  #sharedWith(publicKey: string): DomainKey | null {
+    const known = this.#shared.get(publicKey);
+    if (known !== undefined) return known;
+    const shared = this.#agree(publicKey);
+    this.#shared.set(publicKey, shared);
+    return shared;
+  }
+
+  #agree(x: string): DomainKey | null {
+    try {
+      const other = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', x } });
+      const secret = diffieHellman({ privateKey: this.#own, publicKey: other });
+      return domainKey(new Uint8Array(hkdfSync('sha256', secret, none, 'nact-groups key agreement', keyBytes)));
+    } catch {
+      // it comes from outside: no point of the curve, or one of a small order
+      return null;
+    }
+  }
+}
+
+function keyFor(shared: DomainKey, context: string): Uint8Array {
+  return shared.derive('group key', Buffer.from(context));
+}
