@@ -112,14 +112,22 @@ async function ava(files, concurrency) {
   for (const title of wrong) count(false, title);
 }
 
-/** Tests between hosts need two Debian packages; where they cannot be had, those tests say so. */
+/** What tests between hosts and those of the page need, and the Debian packages that have it. */
+const provided = { ip: 'iproute2', nft: 'nftables', chromium: 'chromium' };
+
+/** Installs these packages; where they cannot be had, the tests that need them say so. */
 function provide() {
   // not npm's path: a package has a command nft
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const missing = ['ip', 'nft'].filter((command) => spawnSync(command, ['-V'], { env }).error !== undefined);
-  if (missing.length === 0 || process.platform !== 'linux' || process.getuid() !== 0) return;
+  const missing = Object.keys(provided).filter((command) => spawnSync('which', [command], { env }).status !== 0);
+  if (missing.length === 0 || process.platform !== 'linux') return;
+  if (process.getuid() !== 0) {
+    console.log(`not installed, and this is not root: ${missing.join(', ')}`);
+    return;
+  }
   console.log(`installing what provides ${missing.join(' and ')}`);
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'iproute2', 'nftables']]) {
+  const packages = missing.map((command) => provided[command]);
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
     const { error, status, stderr } = spawnSync('apt-get', ['-q', ...args], {
       encoding: 'utf8',
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

@@ -1,5 +1,6 @@
 /** The command `rates`: delivered multicasts a second, next to raw UDP multicast in the same run. */
 import { writeFileSync } from 'node:fs';
+import { openProgress } from '../actors/tools/progress.js';
 import { datagramBytesMax } from './datagrams.js';
 import { effortHelp, effortSpec, readEffort } from './effort.js';
 import { lookAtMachine } from './machine.js';
@@ -132,7 +133,14 @@ export async function run(args: readonly string[]): Promise<number> {
   checkFolder('profile', plan.profiles);
   const machine = lookAtMachine();
   console.log(headOf(machine, plan.effort));
-  const rows = rowsOf(await runRounds(plan, (line) => console.error(line)));
+  const progress = openProgress(plan.measurements.length * plan.effort.rounds);
+  let measured = 0;
+  const results = await runRounds(plan, (line) => {
+    progress.say(line);
+    progress.to(++measured);
+  });
+  progress.close();
+  const rows = rowsOf(results);
   console.log(`\n${tableOf(rows)}`);
   if (svg !== undefined) writeFileSync(svg, plotOf(seriesOf(rows), headOf(machine, plan.effort).split('\n')));
   if (json !== undefined) {

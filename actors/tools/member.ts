@@ -31,6 +31,7 @@ import {
 } from './member-state.js';
 import { parseAsk, runAsk, type AskResult } from './member-ask.js';
 import { nodeOptions, type NodeFlags } from './node-flags.js';
+import { showTransfer } from './progress.js';
 import { parseSend, runSend, type SendResult } from './member-send.js';
 
 /** Options of the command. */
@@ -120,7 +121,13 @@ function spawnMember(session: Session): void {
       return session.slow === 0 ? next : new Promise((resolve) => setTimeout(resolve, session.slow, next));
     },
     options.group,
-    { initialState: emptyState(), order: 'fifo', snapshot: copyState },
+    {
+      initialState: emptyState(),
+      order: 'fifo',
+      snapshot: copyState,
+      // programs read what is printed, and are not shown how it goes
+      ...(options.json ? {} : { onTransfer: (progress) => showTransfer(progress, domain(session.system).self) }),
+    },
   );
   views(session.ref).subscribe((view) =>
     print({

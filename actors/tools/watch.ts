@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { start } from 'nact';
+import winston from 'winston';
 import { groups, leaveDomain, ready } from '../index.js';
 import { hostOf } from '../host.js';
 import type { Rates, Snapshot } from '../inspector/format.js';
@@ -37,16 +38,22 @@ export async function runWatch(traces: readonly string[], options: WatchCommand)
     return showTraces(traces, options);
   }
   if (domain === undefined) throw new Error('--domain is missing: which domain is to be watched?');
-  const system = start(groups({ ...nodeOptions({ ...options, domain }), weights: 0 }));
+  const isScreen = !web && process.stdout.isTTY && options.json !== true;
+  // what is logged would be written over the tables; they show it as well
+  const quiet = isScreen ? { logger: winston.createLogger({ silent: true }) } : {};
+  const system = start(groups({ ...nodeOptions({ ...options, domain }), weights: 0, ...quiet }));
   const ended = untilSignal();
-  const close = web ? await showPage(system, options) : showTerminal(system, options, ended.end);
+  const open = () => showTerminal(system, isScreen ? screenOutput(ended.end) : lineOutput(options.json ?? false));
+  const close = web ? await showPage(system, options) : open();
+  let failure = '';
   ready(system).catch((error: unknown) => {
     if (ended.isOver()) return;
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    failure = `error: ${error instanceof Error ? error.message : String(error)}\n`;
     ended.end(1);
   });
   const code = await ended.promise;
   close();
+  process.stderr.write(failure);
   const timer = setTimeout(() => process.exit(1), leaveMillisMax);
   await leaveDomain(system);
   clearTimeout(timer);
@@ -104,16 +111,10 @@ async function showPage(system: ReturnType<typeof start>, { port, host, json }: 
   return look.close;
 }
 
-/** Tables on a terminal, lines otherwise. */
-function showTerminal(
-  system: ReturnType<typeof start>,
-  options: WatchCommand,
-  end: (code: number) => void,
-): () => void {
+/** Shows it until the result is called. */
+function showTerminal(system: ReturnType<typeof start>, show: Output): () => void {
   const watching = new Watching();
   watching.add(hostOf(system));
-  const isScreen = process.stdout.isTTY && options.json !== true;
-  const show = isScreen ? screenOutput(end) : lineOutput(options.json ?? false);
   const spectator: Spectator = {
     node: null,
     group: null,
@@ -166,7 +167,7 @@ function timeOfDay(): string {
   return new Date().toLocaleTimeString('en-GB');
 }
 
-/** On the terminal's second screen, so that the first is as it was afterwards. */
+/** Tables, on the terminal's second screen, so that the first is as it was afterwards. */
 function screenOutput(end: (code: number) => void): Output {
   const { stdout, stdin } = process;
   const paint = paintFor(stdout);

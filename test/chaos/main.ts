@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { openProgress } from '../../actors/tools/progress.js';
 import { openStage, root } from '../trials/stage.js';
 import { corosyncVersion, killCorosync } from './corosync.js';
 import { whyNoHosts } from './hosts.js';
@@ -66,23 +67,23 @@ async function playCorosync(times: number, why: string | null): Promise<string |
   }
 }
 
-async function playOne(scenario: Scenario, length: Length): Promise<Row | null> {
+async function playOne(scenario: Scenario, length: Length, tell: (line: string) => void): Promise<Row | null> {
   const stage = openStage(`chaos-${scenario.name}`);
   let row: Row | null = null;
   try {
     row = await play(stage, scenario, length);
     const { silence, view, violations, memory, growth, deliveries, load } = row;
-    console.log(
+    tell(
       `${violations.length === 0 ? '✔' : '✘'} ${scenario.name}: ${row.times} times, silence ${inWords(silence)} ms, ` +
         `${view ? `new view ${inWords(view)} ms, ` : ''}${deliveries} deliveries, ` +
         `${inMB(memory)}${growth > 0 ? `, ${inMB(growth)} more at the end` : ''} (load ${load.toFixed(1)})`,
     );
-    for (const violation of violations) console.log(`    ${violation}`);
+    for (const violation of violations) tell(`    ${violation}`);
   } catch (error) {
-    console.log(`✘ ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+    tell(`✘ ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const isWell = row?.violations.length === 0;
-  if (!isWell) console.log(`    traces and logs: ${stage.folder}`);
+  if (!isWell) tell(`    traces and logs: ${stage.folder}`);
   stage.clear(!isWell);
   return row;
 }
@@ -128,17 +129,21 @@ async function main(): Promise<number> {
       : { isLong: true, millis: (minutes * 60_000 * played * share) / shares, timesMax };
   const rows: Row[] = [];
   let failed = 0;
-  for (const scenario of chosen) {
+  const progress = openProgress(chosen.length);
+  const tell = (line: string): void => progress.say(line, process.stdout);
+  for (const [i, scenario] of chosen.entries()) {
+    progress.to(i, scenario.name);
     const whyNot = (scenario.onHosts ? why : null) ?? scenario.whyNot?.() ?? null;
     if (whyNot !== null) {
-      console.log(`- ${scenario.name}: not played: ${whyNot}`);
+      tell(`- ${scenario.name}: not played: ${whyNot}`);
       failed += 1;
       continue;
     }
-    const row = await playOne(scenario, lengthOf(scenario));
+    const row = await playOne(scenario, lengthOf(scenario), tell);
     if (row) rows.push(row);
     if (row?.violations.length !== 0) failed += 1;
   }
+  progress.close();
   const peer = options.only ? null : await playCorosync(Math.min(timesMax, options.short ? 1 : 5), why);
   const table = [tableOf(rows), ...(peer === null ? [] : [peer])].join('\n');
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, Linux.`;

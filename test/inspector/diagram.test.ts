@@ -41,7 +41,7 @@ function historyOf(...records: Seen[]): History {
 }
 
 const all = ['a#1', 'b#2', 'c#3'];
-const frame = { group: 'g', from: 0, to: 1000, length: 500, breadth: 300 };
+const frame = { group: 'g', from: 0, to: 1000, origin: null, length: 500, breadth: 300 };
 
 test('a multicast goes from its sender to each who has delivered it, and to each of whom it is known that it has received it', (t) => {
   const history = historyOf(
@@ -148,14 +148,19 @@ test('a state goes from its donor to the joiner; a violation stands where it was
   );
 });
 
-test('too many multicasts: the last are drawn, the others counted; ticks are few and end with now', (t) => {
+test('too many multicasts: the last are drawn, the others counted; ticks are few, counted back from now or on from where a trace begins', (t) => {
   const history = historyOf(view(0, 'a#1', 1, all), ...Array.from({ length: 500 }, (_, i) => send(i, `a#1:${i}`)));
   const { arrows, hidden, ticks } = layOut(history, frame, new Map());
   t.is(arrows.length + hidden, 500);
   t.is(hidden, 100);
   t.is(arrows.at(-1)?.multicast.id, 'a#1:499');
-  t.is(ticks[0]?.label, '0');
+  t.is(ticks[0]?.label, 'now');
   t.true(ticks.length >= 2 && ticks.length <= 12);
+  const counted = layOut(history, { ...frame, from: 350, origin: 100 }, new Map()).ticks;
+  t.deepEqual(
+    counted.map(({ label }) => label),
+    ['400 ns', '600 ns', '800 ns'],
+  );
 });
 
 test('the matrix is warm where somebody is behind', (t) => {

@@ -5,6 +5,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { openProgress, type Progress } from '../../actors/tools/progress.js';
 import type { Traced } from '../../lib/trace/format.js';
 import { libraryChecker, libraryCore } from './library.js';
 import { type RunResult, type Violation, run } from './run.js';
@@ -112,11 +113,11 @@ async function playAll(options: Options, onPlayed: (played: Played) => boolean):
   await Promise.all(Array.from({ length: Math.min(options.workers, options.seeds) }, lane));
 }
 
-function showProgress(done: number, all: number, violations: number, from: number): void {
+function showProgress(progress: Progress, done: number, all: number, violations: number, from: number): void {
   const seconds = (performance.now() - from) / 1000;
-  const text = `${done} of ${all} seeds, ${violations} with violations, ${(done / seconds).toFixed(1)} a second`;
-  if (process.stderr.isTTY) process.stderr.write(`\r${text}  `);
-  else if (done % 100 === 0 || done === all) console.error(text);
+  const note = `${violations} with violations, ${(done / seconds).toFixed(1)} a second`;
+  progress.to(done, note);
+  if (!process.stderr.isTTY && (done % 100 === 0 || done === all)) progress.say(`${done} of ${all} seeds, ${note}`);
 }
 
 function replayOf(seed: number): string {
@@ -129,21 +130,22 @@ async function playMany(options: Options): Promise<boolean> {
   let failed = 0;
   let millis = 0;
   let hits = 0;
+  const progress = options.json ? null : openProgress(options.seeds);
   await playAll(options, (played) => {
     const { result } = played;
     results.push(result);
     millis += played.millis;
     hits += played.hits;
-    if (!options.json) showProgress(results.length, options.seeds, failed, from);
+    if (progress) showProgress(progress, results.length, options.seeds, failed, from);
     if (result.violations.length === 0) return true;
     failed += 1;
-    if (!options.json && failed <= 10) {
-      console.log(`\nseed ${result.seed} violates:`);
-      for (const text of describe(result.violations)) console.log(text);
-      console.log(`replay: ${replayOf(result.seed)}`);
+    if (progress && failed <= 10) {
+      const lines = [`\nseed ${result.seed} violates:`, ...describe(result.violations)];
+      progress.say([...lines, `replay: ${replayOf(result.seed)}`].join('\n'), process.stdout);
     }
     return !options.stop;
   });
+  progress?.close();
   results.sort((a, b) => a.seed - b.seed);
   const { lines, complaints } = summarize(results);
   const broken = results.filter((result) => result.violations.length > 0);

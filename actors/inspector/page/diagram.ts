@@ -10,11 +10,12 @@ import { type Arrows, type Diagram, type Found, layOut, type Lane, type Point } 
 const coloursMax = 8;
 /** Narrower than this, time goes down. */
 const narrow = 640;
-/** Pixels between two lanes, and around them: before the names end and time begins, and so on. */
-const laneGap = 46;
+/** Pixels between two lanes at least and at most, of those that few have together; */
+const laneGap = { least: 46, most: 96, together: 250 } as const;
+/** and around them: before the names end and time begins, and so on. */
 const margins = {
   across: { start: 124, end: 18, before: 34, after: 26 },
-  down: { start: 44, end: 12, before: 58, after: 14 },
+  down: { start: 66, end: 12, before: 58, after: 14 },
 } as const;
 /** How long time is when it goes down. */
 const downLength = 560;
@@ -25,6 +26,8 @@ export interface Picture {
   readonly group: string;
   readonly from: number;
   readonly to: number;
+  /** From where times are counted; null: back from now. */
+  readonly origin: number | null;
   readonly chosen: Multicast | null;
   readonly found: readonly Found[];
 }
@@ -63,10 +66,10 @@ export class DiagramView {
     const width = Math.max(280, this.#element.clientWidth);
     const lanes = countLanes(picture);
     const canvas = canvasFor(width, lanes);
-    const { history, group, from, to, found, chosen } = picture;
+    const { history, group, from, to, origin, found, chosen } = picture;
     const diagram = layOut(
       history,
-      { group, from, to, length: canvas.length, breadth: canvas.breadth },
+      { group, from, to, origin, length: canvas.length, breadth: canvas.breadth },
       this.#colours,
       found,
     );
@@ -129,15 +132,16 @@ export class DiagramView {
 }
 
 /** How many lanes a picture of this group has at most: it must not jump when one begins or ends. */
-function countLanes({ history, group, from, to }: Picture): number {
-  return layOut(history, { group, from, to, length: 1, breadth: 1 }, new Map()).lanes.length;
+function countLanes({ history, group, from, to, origin }: Picture): number {
+  return layOut(history, { group, from, to, origin, length: 1, breadth: 1 }, new Map()).lanes.length;
 }
 
 function canvasFor(width: number, lanes: number): Canvas {
   const isDown = width < narrow;
   const { start, end, before, after } = isDown ? margins.down : margins.across;
   const length = isDown ? downLength : width - start - end;
-  const breadth = isDown ? width - start - end : Math.max(2, lanes) * laneGap;
+  const gap = Math.max(laneGap.least, Math.min(laneGap.most, laneGap.together / Math.max(1, lanes)));
+  const breadth = isDown ? width - start - end : Math.max(2, lanes) * gap;
   const height = isDown ? before + length + after : before + breadth + after;
   const place = ({ u, v }: Point) => (isDown ? { x: start + v, y: before + u } : { x: start + u, y: before + v });
   return { isDown, width, height, length, breadth, place };

@@ -11,6 +11,8 @@ export interface Frame {
   /** In nanoseconds. */
   readonly from: number;
   readonly to: number;
+  /** From where times are counted; null: back from the end, which is now. */
+  readonly origin: number | null;
   /** Room along time and across the processes, in pixels. */
   readonly length: number;
   readonly breadth: number;
@@ -94,6 +96,8 @@ export interface Found {
 const multicastsMax = 400;
 /** Lanes beyond this would be thinner than their names. */
 const lanesMax = 64;
+/** Ticks of the axis of time, however much of it there is. */
+const ticksMax = 50;
 
 /** Lays it out. `colours`: the index of each process, extended as processes are met. */
 export function layOut(
@@ -278,9 +282,15 @@ function ticksOf(frame: Frame, scale: (t: number) => number): { u: number; label
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
   const ticks: { u: number; label: string }[] = [];
-  // counted back from the end, which is now or the end of the trace
-  for (let back = 0; frame.to - back >= frame.from && ticks.length < 50; back += step) {
-    ticks.push({ u: scale(frame.to - back), label: back === 0 ? '0' : `−${spellTime(back)}` });
+  if (frame.origin === null) {
+    for (let back = 0; frame.to - back >= frame.from && ticks.length < ticksMax; back += step) {
+      ticks.push({ u: scale(frame.to - back), label: back === 0 ? 'now' : `−${spellTime(back)}` });
+    }
+    return ticks;
+  }
+  const first = Math.ceil((frame.from - frame.origin) / step);
+  for (let i = first; frame.origin + i * step <= frame.to && ticks.length < ticksMax; i++) {
+    ticks.push({ u: scale(frame.origin + i * step), label: i === 0 ? '0' : spellTime(i * step) });
   }
   return ticks;
 }

@@ -19,8 +19,10 @@ const spanMin = 1e5;
 const spanMax = keptNanos;
 /** What is shown at first. */
 const spanLive = 8e9;
-/** Of a trace at first no more multicasts than can be told apart. */
+/** Of a trace at first no more multicasts than can be told apart, */
 const multicastsAtFirst = 60;
+/** and of a violation those next to it. */
+const multicastsAround = 6;
 
 interface Page {
   history: History;
@@ -161,7 +163,8 @@ function draw(): void {
   const { history, group, opened, chosen, span } = page;
   const to = page.to ?? now();
   if (!Number.isFinite(to)) return;
-  const picture = { history, group, from: to - span, to, chosen, found: opened?.found ?? [] };
+  const origin = opened === null ? null : opened.history.from;
+  const picture = { history, group, from: to - span, to, origin, chosen, found: opened?.found ?? [] };
   const { arrows, lanes, hidden } = diagram.show(picture);
   const what = [
     `${spellTime(span)}, ${lanes.length} processes, ${arrows.length} multicasts`,
@@ -232,19 +235,38 @@ function showTraces(traces: readonly TraceText[]): void {
   draw();
 }
 
-/** Of a long trace as much as can be told apart, up to the first violation if there is one. */
+/** All of a short trace; of a long one as much as can be told apart, around the first violation if there is one. */
 function showBeginning({ history, found }: Opened): void {
-  const times = [...history.multicasts.values()]
-    .filter(({ group }) => group === page.group)
-    .flatMap(({ sent }) => (sent === Infinity ? [] : [sent]))
-    .sort((a, b) => a - b);
+  const times = sendTimes(history);
   const whole = Math.max(1, history.to - history.from);
   const [first = history.from] = times;
   const last = times[Math.min(times.length, multicastsAtFirst) - 1] ?? history.to;
-  page.span = times.length <= multicastsAtFirst ? whole * 1.08 : Math.max(1, (last - first) * 1.2);
-  const at = found[0]?.t;
-  page.to =
-    times.length <= multicastsAtFirst ? history.to + whole * 0.04 : (at ?? first + page.span * 0.9) + page.span * 0.1;
+  if (times.length <= multicastsAtFirst) {
+    page.span = whole * 1.08;
+    page.to = history.to + whole * 0.04;
+  } else if (found[0] !== undefined) showAround(found[0].t);
+  else {
+    page.span = Math.max(1, (last - first) * 1.1);
+    page.to = last + page.span * 0.05;
+  }
+}
+
+/** When multicasts of the group were sent, in order. */
+function sendTimes(history: History): number[] {
+  return [...history.multicasts.values()]
+    .filter(({ group, sent }) => group === page.group && sent !== Infinity)
+    .map(({ sent }) => sent)
+    .sort((a, b) => a - b);
+}
+
+/** Shows a moment and the multicasts next to it. */
+function showAround(t: number): void {
+  const times = sendTimes(page.history);
+  const at = times.findLastIndex((time) => time <= t);
+  const from = Math.min(t, times[Math.max(0, at - multicastsAround)] ?? t);
+  const to = Math.max(t, times[Math.min(times.length - 1, at + multicastsAround)] ?? t);
+  page.span = Math.max(spanMin, (to - from) * 1.3);
+  page.to = to + page.span * 0.12;
 }
 
 function showFindings({ report, found }: Opened): void {
@@ -256,15 +278,16 @@ function showFindings({ report, found }: Opened): void {
   setText(note, report.ok ? 'No property is violated.' : `${kept}${more > 0 ? `, and ${more} more of the same` : ''}.`);
   const rows = violations.map(({ property, sentence, events }, number) => {
     const where = found.find((each) => each.number === number);
-    const group = events.map(groupOf).find((each) => each !== null && each !== '$domain');
+    const [group] = events.flatMap((event) => groupOf(event) ?? []);
     const text = `${property}: ${sentence}`;
     if (!where) return el('li', {}, text);
     const button = el('button', { type: 'button', 'data-key': number }, text);
     button.addEventListener('click', () => {
-      if (group !== undefined && group !== null) setGroup(group);
-      page.to = where.t + page.span / 2;
-      draw();
-      byId('diagram').scrollIntoView({ block: 'nearest' });
+      if (group !== undefined) setGroup(group);
+      showAround(where.t);
+      const [id] = events.flatMap((event) => ('id' in event && event.id !== null ? [event.id] : []));
+      choose(page.history.multicasts.get(`${group ?? ''}\n${id ?? ''}`) ?? null);
+      byId('diagram-title').scrollIntoView({ block: 'nearest' });
     });
     return el('li', {}, button);
   });

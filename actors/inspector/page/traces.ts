@@ -5,7 +5,7 @@
 import { check, type Report } from '../../../lib/trace/check.js';
 import { formatParseError, parseTraces } from '../../../lib/trace/parse.js';
 import type { Traced } from '../../../lib/trace/format.js';
-import { createHistory, type History, take } from './history.js';
+import { createHistory, domainGroup, type History, take } from './history.js';
 import type { Found } from './layout.js';
 
 /** A trace with more bytes than this is for the command line: a browser would stand still. */
@@ -64,7 +64,7 @@ function countBackward({ multicasts }: History): number {
   return count;
 }
 
-/** The group in which an event happened; null if it is of none. */
+/** The group in which an event happened; null if it is of none, or of the domain itself. */
 export function groupOf(event: Traced): string | null {
-  return 'g' in event && typeof event.g === 'string' ? event.g : null;
+  return 'g' in event && event.g !== undefined && event.g !== domainGroup ? event.g : null;
 }
