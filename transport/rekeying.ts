@@ -73,7 +73,6 @@ export const groupKeyMessage = union({
 });
 
 interface Given {
-  readonly from: Incarnation;
   readonly at: number;
   readonly epoch: Epoch;
   readonly given: Uint8Array;
@@ -268,7 +267,7 @@ export class Rekeying {
       const said = groupKeyMessage.read(r);
       r.mustEnd();
       if (said.kind === 'give') {
-        this.#offered = { ...said, from: header.source };
+        this.#offered = said;
         this.#takeOffered();
       } else if (state !== null && source !== undefined && this.#isOldest(state)) this.#give(state, source, said.again);
     }
@@ -280,12 +279,12 @@ export class Rekeying {
     if (state === null || offered === null) return;
     const { self, keyPair } = this.#options;
     const oldest = oldestOf(state);
-    const { from, at, epoch, given } = offered;
-    // it is for a state that this node does not know yet
-    if (epoch > state.number || oldest.incarnation !== from) return;
+    const { at, epoch, given } = offered;
+    // it is for a state that this node does not know yet, and so maybe of who is gone by then
+    if (epoch > state.number) return;
     this.#offered = null;
     // who has not heard yet of the state that let this node in may not know who is gone
-    if (at < this.#entered || epoch < this.#needed || epoch <= this.#keys.epoch) return;
+    if (at < this.#entered || epoch <= this.#keys.epoch) return;
     const key = keyPair.take(oldest.publicKey, contextOf(state, epoch, at, oldest.id, self), given);
     if (key === null) {
       this.#counts.payloadsRefused += 1;
