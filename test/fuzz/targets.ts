@@ -9,19 +9,26 @@ import { parseSend } from '../../actors/tools/member-send.js';
 import { decodeWith, encodeValue, encodeWith } from '../../actors/values.js';
 import { noRefs } from '../../actors/wire-format.js';
 import { flushMessage, linkContext, linkMessage } from '../../lib/group/messages.js';
+import { nodeId, type DomainId } from '../../lib/ids.js';
 import { controlMessage } from '../../lib/membership/messages.js';
+import type { DomainState, NodeInfo } from '../../lib/membership/state.js';
 import { check } from '../../lib/trace/check.js';
 import { parseTrace } from '../../lib/trace/parse.js';
 import { formatReport } from '../../lib/trace/report.js';
 import { Malformed, Reader, Writer } from '../../lib/wire/bytes.js';
+import { Section, tagOf } from '../../lib/wire/packet.js';
+import { takeApart } from '../../lib/wire/parts.js';
 import type { Codec } from '../../lib/wire/schema.js';
 import { addressFault, domainTag, parseAddress } from '../../transport/addresses.js';
 import { encodeGreeting, GreetingReader, MessageReader, meshMagic, writeMessages } from '../../transport/framing.js';
+import { KeyPair } from '../../transport/key-agreement.js';
 import { kindMax } from '../../transport/outflow.js';
 import { RecordReader, RecordWriter } from '../../transport/records.js';
+import { Rekeying } from '../../transport/rekeying.js';
 import { SealedDatagrams } from '../../transport/sealed-datagrams.js';
 import { AcceptingHandshake, ConnectingHandshake } from '../../transport/sealed-greeting.js';
 import { goodTrace } from '../trace/good.js';
+import { packet } from '../lib/packets.js';
 import { ringOf } from '../transport/keyed.js';
 import type { Target } from './fuzz.js';
 import { type Moment, moments, recorded, takeInAt } from './moments.js';
@@ -208,6 +215,65 @@ const sealed: Target = {
   },
 };
 
+/** Two nodes that share a group key; what the younger takes of users, beside that of `frames`, is an error. */
+function openRekeyed() {
+  const frames: Uint8Array[] = [];
+  const pairs = [new KeyPair(), new KeyPair()] as const;
+  const nodes = ['a', 'b'].map((name, i): NodeInfo => {
+    const publicKey = pairs[i]?.publicKey ?? '';
+    const rest = { weight: 1, process: '', metadata: '', publicKey, joined: i + 1 };
+    return { id: nodeId(name, i + 1), name, incarnation: i + 1, address: name, ...rest };
+  });
+  const rules = { quorum: 'majority', minimumWeight: 0, heartbeat: 0, timeout: 0 } as const;
+  const state: DomainState = { id: 'a#1' as DomainId, number: 2, rules, nodes, groups: new Map() };
+  const said = new Set<string>();
+  const keep = (bytes: Uint8Array): void => void frames.push(bytes.slice());
+  const end = (i: 0 | 1, take: (bytes: Uint8Array) => void) =>
+    new Rekeying({
+      domain: 'fuzz',
+      self: nodeId(i === 0 ? 'a' : 'b', i + 1),
+      keyPair: pairs[i],
+      transport: { multicast: keep, unicast: (_, bytes) => keep(bytes), stream: (_, bytes) => keep(bytes) },
+      // nobody asks for a key here
+      clock: { now: () => 0, after: () => ({}), cancel: () => {} },
+      take: (_, bytes) => take(bytes),
+      streamDown: () => {},
+      warn: () => {},
+    });
+  const payloadsOf = (bytes: Uint8Array) => takeApart(bytes).parts.filter(({ purpose }) => purpose === 'payload');
+  const a = end(0, () => {});
+  a.follow(state);
+  const b = end(1, (bytes) => {
+    for (const payload of payloadsOf(bytes)) if (!said.has(String(payload.bytes))) throw new Error('a forged payload');
+  });
+  b.follow(state);
+  const header = { domain: tagOf('fuzz'), source: 1, destination: 0, founding: 7, number: 2 };
+  for (const frame of [...frames]) b.receive('datagram', frame, 'a');
+  for (const kinds of [[Section.data], [Section.row, Section.link, Section.control]]) {
+    const sections = kinds.map((kind) => ({ kind, body: Uint8Array.of(1, 2, 3) }));
+    const clear = packet(header, sections);
+    for (const payload of payloadsOf(clear)) said.add(String(payload.bytes));
+    a.multicast(clear);
+    frames.push(clear);
+  }
+  return { b, frames };
+}
+
+let rekeyedEnd: ReturnType<typeof openRekeyed> | undefined;
+
+/** What anybody with a domain's key can send to a node that has a group key. */
+const rekeyed: Target = {
+  name: 'rekeyed',
+  shows:
+    'packets with what users say under a group key, and about such keys: nothing is taken of users that was not sent so',
+  bytesMax: 1024,
+  words: [[9], [10], [9, 40, 0, 0, 2], [10, 2, 0, 0, 0, 1], [2, 3, 0, 0]],
+  seeds: () => (rekeyedEnd ??= openRekeyed()).frames,
+  run(input) {
+    (rekeyedEnd ??= openRekeyed()).b.receive('datagram', input.slice(), 'a');
+  },
+};
+
 let table: StructureTable | undefined;
 
 function tableOfThree(): StructureTable {
@@ -370,4 +436,14 @@ const lines: Target = {
 };
 
 /** All of them. */
-export const targets: readonly Target[] = [datagrams, messages, streams, sealed, codec, snapshots, traces, lines];
+export const targets: readonly Target[] = [
+  datagrams,
+  messages,
+  streams,
+  sealed,
+  rekeyed,
+  codec,
+  snapshots,
+  traces,
+  lines,
+];
