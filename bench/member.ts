@@ -42,7 +42,8 @@ async function open({ contender, point, index, domain, address, port }: Assignme
   const transport = isTcp
     ? tcp({ listen: index === 0 ? `127.0.0.1:${port}` : '127.0.0.1:0', seeds })
     : udpMulticast({ address, port });
-  const key = contender.keyed ? { key: createHash('sha256').update(domain).digest() } : {};
+  const { keyed } = contender;
+  const key = keyed ? { key: createHash('sha256').update(domain).digest(), rekey: keyed === 'rekey' } : {};
   const system = start({ name: `bench-${index}` }, groups({ domain, name: `member-${index}`, transport, ...key }));
   await ready(system);
   // a member delivers its own messages, too

@@ -51,14 +51,16 @@ export type Contender =
   | { readonly kind: 'peer'; readonly peer: PeerName; readonly modules: string }
   | GroupsContender;
 
+/** Whether everything is encrypted, or messages a second time besides, under a group key. */
+export type Keyed = boolean | 'rekey';
+
 /** This library. */
 export interface GroupsContender {
   readonly kind: 'groups';
   readonly order: OrderChoice;
   readonly transport: TransportChoice;
   readonly through: ThroughChoice;
-  /** Whether everything is encrypted. */
-  readonly keyed: boolean;
+  readonly keyed: Keyed;
 }
 
 /** How long and how often. */
@@ -100,8 +102,8 @@ export interface Choices {
   readonly orders: readonly OrderChoice[];
   readonly transports: readonly TransportChoice[];
   readonly throughs: readonly ThroughChoice[];
-  /** Without a key, with one, or both. */
-  readonly keyed: readonly boolean[];
+  /** Without a key, with one, with a group key besides, or several of these. */
+  readonly keyed: readonly Keyed[];
   /** Whether the packed baselines are wanted too. */
   readonly limit: boolean;
 }
@@ -152,7 +154,8 @@ export function nameOf(contender: Contender): string {
   if (contender.kind === 'peer') return contender.peer;
   if (contender.kind !== 'groups') return contender.kind;
   const { order, transport, through, keyed } = contender;
-  const besides = [transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through, keyed ? 'key' : ''];
+  const under = keyed === 'rekey' ? keyed : keyed ? 'key' : '';
+  const besides = [transport === 'udp' ? '' : transport, through === 'multicast' ? '' : through, under];
   return [order, ...besides].filter(Boolean).join('-');
 }
 

@@ -38,6 +38,7 @@ npm run bench -- rates [options]
 ${effortHelp}
   --multicasts N         instead, until every process has seen so many
   --key                  also under a key: everything encrypted
+  --rekey                also with a group key besides: messages encrypted twice
   --limit                also the limit: messages packed by hand, without any protocol; and that with a copy at each process
   --json FILE            writes all figures to FILE
   --svg FILE             writes a plot: times raw over bytes of a message
@@ -74,6 +75,7 @@ const spec = {
   members: { type: 'string' },
   multicasts: { type: 'string' },
   key: { type: 'boolean' },
+  rekey: { type: 'boolean' },
   limit: { type: 'boolean' },
   json: { type: 'string' },
   svg: { type: 'string' },
@@ -107,7 +109,7 @@ function readChoices(given: Given): Choices {
     transports: list('transports', given.transports ?? 'udp', (item) => oneOf('transports', item, transports)),
     throughs: list('through', given.through ?? 'multicast', (item) => oneOf('through', item, throughChoices)),
     members: list('members', given.members ?? '4', (item) => number('members', item, 2, 64, true)),
-    keyed: given.key ? [false, true] : [false],
+    keyed: [false, ...(given.key ? [true] : []), ...(given.rekey ? ['rekey' as const] : [])],
     limit: given.limit ?? false,
   };
   if (choices.throughs.includes('dispatch') && choices.orders.includes('uniform')) {
