@@ -231,6 +231,7 @@ export function domain(system: Ref<never>): Domain {
 function domainView(state: DomainState): DomainView {
   return {
     number: state.number,
+    version: state.version,
     nodes: state.nodes.map(({ name, id, address, metadata }) => ({
       ...{ name, id, address },
       metadata: claimsFrom(metadata)?.metadata ?? {},

@@ -275,6 +275,7 @@ function startCore(host: Host): void {
       process: runtime.process,
       metadata: options.metadata,
       publicKey: rekeying?.keyPair.publicKey ?? '',
+      versions: defaults.versions,
       authorize: authorizeFor(host),
       quorum: quorumOf(host, transport),
       minimumWeight: options.minimumWeight,

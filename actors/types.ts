@@ -400,6 +400,8 @@ export interface DomainNode {
 export interface DomainView {
   /** Grows by one with each agreed change. */
   readonly number: number;
+  /** The version of the protocol that its nodes speak: the newest that all of them can. */
+  readonly version: number;
   /** Oldest first. */
   readonly nodes: readonly DomainNode[];
 }

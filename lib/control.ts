@@ -20,7 +20,7 @@ import {
 import type { Decree, DomainState, LeaveCause } from './membership/state.js';
 import { weightOf } from './membership/quorum.js';
 import type { Node } from './node-state.js';
-import { addBesides, addSection, byMulticast, overStream, sectionBytesMax, toNode } from './outbox.js';
+import { addBesides, addSection, byMulticast, overStream, sectionBytesMax, speak, toNode } from './outbox.js';
 import { Writer } from './wire/bytes.js';
 import { Section } from './wire/packet.js';
 
@@ -31,6 +31,8 @@ export function collect(node: Node, run: (out: MembershipOutput[]) => void): voi
   const { state } = node.membership;
   node.out.founding = state ? domainTag(state.id) : 0;
   node.out.number = state?.number ?? 0;
+  // those who are in no domain say only what is the same in every version
+  speak(node.out, state?.version ?? node.options.versions.least);
   for (const output of outputs) carryOut(node, output);
 }
 

@@ -10,7 +10,8 @@ import { receiveData, receiveRow } from './group/receive.js';
 import { receiveNak } from './group/repair.js';
 import { receiveLetter } from './letters.js';
 import { nextLinkMessage, takeLinkAck } from './link.js';
-import { controlMessage, heard, receive as receiveControl } from './membership/membership.js';
+import { controlMessage, heard, isLasting, receive as receiveControl } from './membership/membership.js';
+import { speaks } from './membership/protocol.js';
 import { type Node, linkTo } from './node-state.js';
 import { Malformed, Reader } from './wire/bytes.js';
 import { type PacketHeader, Section, readHeader, readSection, whose } from './wire/packet.js';
@@ -68,6 +69,11 @@ function receiveSection(node: Node, header: PacketHeader, from: string, kind: nu
     const whole = takePiece(node.pieces, header.source, r, node.host.now);
     if (whole?.kind === Section.piece) throw new Malformed('a piece of a piece');
     if (whole) receiveSection(node, header, from, whole.kind, new Reader(whole.body));
+    return;
+  }
+  const isRead = speaks(node.options.versions, header.version);
+  if (!isRead && !(kind === Section.control && isLasting(r))) {
+    node.dropped.unknown++;
     return;
   }
   if (kind === Section.control) {

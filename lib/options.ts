@@ -5,6 +5,7 @@
 import { type Allocate, cleared } from './wire/bytes.js';
 import type { Incarnation, Millis, WallTime } from './ids.js';
 import { type Authorize, letIn } from './membership/authorizing.js';
+import { type Versions, versions } from './membership/protocol.js';
 import type { Rules } from './membership/state.js';
 
 /** Names, times and limits of a node. */
@@ -32,6 +33,8 @@ export interface NodeOptions {
   readonly metadata: string;
   /** By which it agrees on secrets with the others; '' if it does not. All nodes of a domain do, or none. */
   readonly publicKey: string;
+  /** The versions of the protocol that it can speak. */
+  readonly versions: Versions;
   /** Who may come in. */
   readonly authorize: Authorize;
   /** How the domain decides; the same at all nodes. */
@@ -74,6 +77,7 @@ export const defaults = {
   process: '',
   metadata: '',
   publicKey: '',
+  versions,
   authorize: letIn,
   quorum: 'majority',
   minimumWeight: 0,

@@ -44,6 +44,8 @@ export interface Outbox {
   /** Founding tag and state number for the headers. */
   founding: number;
   number: DecreeNumber;
+  /** The version in which sections are written; see {@link speak}. */
+  version: number;
   readonly all: Packer;
   readonly packers: Map<string, Packer>;
   /** Finished packets. */
@@ -80,6 +82,7 @@ export function createOutbox(
     smallFor: smallDatagramsFor,
     founding: 0,
     number: 0,
+    version: 1,
     all: createPacker('multicast', 0, '', datagramBytesMax),
     packers: new Map(),
     packets: [],
@@ -148,6 +151,7 @@ export function room(out: Outbox, packer: Packer, bytes: number): Writer {
   if (!packer.writer) {
     packer.writer = new Writer(Math.max(packer.capacity, headerBytesMax + bytes), out.options.allocate);
     writeHeader(packer.writer, {
+      version: out.version,
       domain: out.domain,
       source: out.source,
       destination: packer.destination,
@@ -241,10 +245,21 @@ function count(counts: Counts, packer: Packer): void {
   packer.kinds = 0;
 }
 
-/** Sends off everything and returns the packets. */
-export function finishAll(out: Outbox): Effect[] {
+/** Has what follows written in a version of the protocol: all sections of a packet are of one. */
+export function speak(out: Outbox, version: number): void {
+  if (version === out.version) return;
+  finishOpen(out);
+  out.version = version;
+}
+
+function finishOpen(out: Outbox): void {
   finish(out, out.all);
   for (const each of out.packers.values()) finish(out, each);
+}
+
+/** Sends off everything and returns the packets. */
+export function finishAll(out: Outbox): Effect[] {
+  finishOpen(out);
   out.packers.clear();
   const packets = out.packets;
   out.packets = [];

@@ -5,6 +5,7 @@
  * Nothing is believed and nothing is kept here: bytes that make no sense end their packet, and tell no more.
  */
 import type { GroupId, Incarnation, MessageNumber, Rank, Seqno, ViewId } from './ids.js';
+import { speaks, versions } from './membership/protocol.js';
 import type { Order } from './membership/state.js';
 import { pausedFlag } from './group/rows.js';
 import { Malformed, Reader } from './wire/bytes.js';
@@ -56,7 +57,8 @@ export function overhear(
 ): void {
   try {
     const r = new Reader(packet);
-    const { source } = readHeader(r);
+    const { source, version } = readHeader(r);
+    if (!speaks(versions, version)) return;
     while (r.left > 0) {
       const { kind, end } = readSection(r);
       const heard = readGroupSection(source, kind, new Reader(packet, r.at, end), sizeOf);

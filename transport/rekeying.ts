@@ -243,6 +243,7 @@ export class Rekeying {
     const { domain, self, transport } = this.#options;
     const w = new Writer();
     writeHeader(w, {
+      version: state.version,
       domain: tagOf(domain),
       source: incarnationOf(self),
       destination: to.incarnation,

@@ -126,8 +126,8 @@ function joins(m: Membership, state: DomainState, now: Millis): readonly Change[
   return [...m.offers.values()]
     .filter((offer) => mayJoin(m, state, offer, now))
     .slice(0, room)
-    .map(({ name, incarnation, address, weight, process, metadata, publicKey }) => {
-      return { kind: 'join', name, incarnation, address, weight, process, metadata, publicKey };
+    .map(({ name, incarnation, address, weight, process, metadata, publicKey, version }) => {
+      return { kind: 'join', name, incarnation, address, weight, process, metadata, publicKey, version };
     });
 }
 

@@ -15,6 +15,7 @@ import { createDetector, never } from './detector.js';
 import type { Detector, Signals } from './detector.js';
 import { peersMax } from '../limits.js';
 import type { ControlMessage } from './messages.js';
+import type { Versions } from './protocol.js';
 import { createRandom, draw } from './random.js';
 import type { Random } from './random.js';
 import { nodeByIncarnation } from './state.js';
@@ -43,6 +44,7 @@ export interface MembershipOptions {
   readonly process: string;
   readonly metadata: string;
   readonly publicKey: string;
+  readonly versions: Versions;
   readonly authorize: Authorize;
   /** How the domain decides. Nodes that differ in these do not get into one domain. */
   readonly quorum: Rules['quorum'];
@@ -193,6 +195,7 @@ export interface Offer {
   readonly process: string;
   readonly metadata: string;
   readonly publicKey: string;
+  readonly version: number;
   readonly seen: DecreeNumber;
   /** Whom of the domain it hears. */
   hears: ReadonlySet<Incarnation>;

@@ -9,6 +9,7 @@ import { nodeId } from '../ids.js';
 import type { DecreeNumber, NodeId, ViewId } from '../ids.js';
 import { assert, assertNever } from '../assert.js';
 import { creationsPerDecreeMax, groupIdsPerDecree, groupsMax, joinsPerDecreeMax, nodesMax } from '../limits.js';
+import { versionAfter } from './protocol.js';
 import { sameSettings } from './state.js';
 import type { Change, Decree, DomainState, GroupSettings, GroupState, NodeInfo } from './state.js';
 
@@ -16,6 +17,8 @@ import type { Change, Decree, DomainState, GroupSettings, GroupState, NodeInfo }
 export interface Draft {
   readonly number: DecreeNumber;
   readonly domain: DomainState['id'];
+  /** The version that the state before it speaks. */
+  readonly version: number;
   nodes: NodeInfo[];
   readonly groups: Map<string, GroupState>;
   joins: number;
@@ -28,7 +31,8 @@ export function applyDecree(state: DomainState, decree: Decree): DomainState {
   const draft = draftOf(state);
   for (const change of decree.changes) applyChange(draft, change);
   assert(draft.nodes.length > 0, 'a domain is never empty');
-  return { id: state.id, number: decree.number, rules: state.rules, nodes: draft.nodes, groups: draft.groups };
+  const { nodes, groups } = draft;
+  return { ...state, number: decree.number, version: versionAfter(state.nodes, nodes), nodes, groups };
 }
 
 /** A draft of the state that follows. */
@@ -36,6 +40,7 @@ export function draftOf(state: DomainState): Draft {
   return {
     number: state.number + 1,
     domain: state.id,
+    version: state.version,
     nodes: [...state.nodes],
     groups: new Map(state.groups),
     joins: 0,
@@ -62,10 +67,13 @@ export function applyChange(draft: Draft, change: Change): boolean {
   }
 }
 
-/** A name, an address and an incarnation belong to one node at a time: its replies could not be told apart otherwise. */
+/**
+ * A name, an address and an incarnation belong to one node at a time: its replies could not be told apart otherwise. Who cannot speak
+ * the domain's version stays out; it may have risen since the offer.
+ */
 function admit(draft: Draft, change: Change & { kind: 'join' }): boolean {
-  const { name, incarnation, address, weight, process, metadata, publicKey } = change;
-  if (draft.nodes.length >= nodesMax || draft.joins >= joinsPerDecreeMax) return false;
+  const { name, incarnation, address, weight, process, metadata, publicKey, version } = change;
+  if (draft.nodes.length >= nodesMax || draft.joins >= joinsPerDecreeMax || version < draft.version) return false;
   const taken = (node: NodeInfo) => node.name === name || node.address === address || node.incarnation === incarnation;
   if (draft.nodes.some(taken)) return false;
   draft.nodes.push({
@@ -77,6 +85,7 @@ function admit(draft: Draft, change: Change & { kind: 'join' }): boolean {
     process,
     metadata,
     publicKey,
+    version,
     joined: draft.number,
   });
   draft.joins += 1;

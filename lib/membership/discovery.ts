@@ -15,6 +15,7 @@ import { strengthOf } from './heartbeat.js';
 import { reasonOf } from './authorizing.js';
 import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
+import { versionFault } from './protocol.js';
 import { datagramsInVain, nodesMax, sightingsMax } from '../limits.js';
 import type { ControlMessageOf } from './messages.js';
 import { hasPublicKeys, nodeByIncarnation, nodeOf } from './state.js';
@@ -65,10 +66,11 @@ function elderCandidateUntil(m: Membership, phase: Phase & { kind: 'seeking' }):
 }
 
 function foundDomain(m: Membership, now: Millis, out: Outputs): void {
-  const { name, incarnation, address, weight, process, metadata, publicKey } = m.options;
-  const founder = { id: m.id, name, incarnation, address, weight, process, metadata, publicKey, joined: 1 };
+  const { name, incarnation, address, weight, process, metadata, publicKey, versions } = m.options;
+  const version = versions.most;
+  const founder = { id: m.id, name, incarnation, address, weight, process, metadata, publicKey, version, joined: 1 };
   const id = m.id as string as DomainId;
-  const state: DomainState = { id, number: 1, rules: rulesOf(m), nodes: [founder], groups: new Map() };
+  const state: DomainState = { id, number: 1, rules: rulesOf(m), version, nodes: [founder], groups: new Map() };
   enter(m, state, [], now, out);
 }
 
@@ -102,13 +104,14 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     return;
   }
   if (now >= phase.offerAt) {
-    const { name, incarnation, address, weight, process, metadata, publicKey } = m.options;
+    const { name, incarnation, address, weight, process, metadata, publicKey, versions } = m.options;
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
     if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
     const { domain, seen } = phase;
     const hears = membersHeard(m, domain, now);
-    const who = { incarnation, name, address, weight, process, metadata, publicKey };
+    const { least, most: version } = versions;
+    const who = { incarnation, name, address, weight, process, metadata, publicKey, version, least };
     const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out, phase.offers > datagramsInVain);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
@@ -229,8 +232,8 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
     known.lastAt = now;
     known.hears = hears;
   } else if (m.offers.size < nodesMax) {
-    const { incarnation, name, address, weight, process, metadata, publicKey, seen } = message;
-    const who = { incarnation, name, address, weight, process, metadata, publicKey };
+    const { incarnation, name, address, weight, process, metadata, publicKey, version, seen } = message;
+    const who = { incarnation, name, address, weight, process, metadata, publicKey, version };
     m.offers.set(incarnation, { ...who, seen, hears, firstAt: now, lastAt: now });
   }
   if (proposer.id !== m.id) {
@@ -251,9 +254,11 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
 function whyNot(
   m: Membership,
   state: DomainState,
-  { name, address, rules, publicKey }: ControlMessageOf<'offer'>,
+  { name, address, rules, least, version, publicKey }: ControlMessageOf<'offer'>,
   firstAt: Millis,
 ): string | null {
+  const fault = versionFault(state, { least, most: version });
+  if (fault !== null) return fault;
   if (state.nodes.length >= nodesMax) return `the domain has its maximum of ${nodesMax} nodes`;
   const { quorum, minimumWeight } = state.rules;
   if (rules.quorum !== quorum || rules.minimumWeight !== minimumWeight) {

@@ -43,7 +43,7 @@ export type { Destination, Membership, MembershipOptions, MembershipOutput, Outp
 export { noteDeath } from './deaths.js';
 export { force } from './forcing.js';
 export { isQuorate, isSuspected, lackOf, missedBy } from './judging.js';
-export { controlMessage } from './messages.js';
+export { controlMessage, isLasting } from './messages.js';
 export type { ControlMessage } from './messages.js';
 export { noteProbe, tetherBroke } from './tether.js';
 export { endView, joinGroup, leaveDomain, leaveGroup, prepareToLeave } from './requesting.js';

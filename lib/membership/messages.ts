@@ -25,6 +25,7 @@ import {
   reasonBytesMax,
   weightMax,
 } from '../limits.js';
+import { versionMax } from './protocol.js';
 import type { Change, Decree, DomainState, GroupMember, GroupSettings, GroupState, NodeInfo, Rules } from './state.js';
 
 const name = text(nameBytesMax);
@@ -63,6 +64,7 @@ const halves: Codec<number> = {
   write: (w, value) => uint(2 * weightMax * nodesMax).write(w, 2 * value),
   read: (r) => uint(2 * weightMax * nodesMax).read(r) / 2,
 };
+const version: Codec<number> = atLeastOne(uint(versionMax));
 const rules: Codec<Rules> = struct({
   quorum: oneOf('majority', 'verified-deaths'),
   minimumWeight: halves,
@@ -71,7 +73,7 @@ const rules: Codec<Rules> = struct({
 });
 
 const change: Codec<Change> = union({
-  join: struct({ name, incarnation, address, weight, process, metadata, publicKey }),
+  join: struct({ name, incarnation, address, weight, process, metadata, publicKey, version }),
   leave: struct({ node: id }),
   exclude: struct({ node: id, cause: oneOf('failed', 'excluded'), dead: bool }),
   'group-join': struct({ group: groupName, node: id, settings }),
@@ -81,7 +83,7 @@ const change: Codec<Change> = union({
 
 const decree: Codec<Decree> = struct({ number, changes: list(change, changesPerDecreeMax) });
 
-const node = struct({ name, incarnation, address, weight, process, metadata, publicKey, joined: number });
+const node = struct({ name, incarnation, address, weight, process, metadata, publicKey, version, joined: number });
 /** A member is spelled as its node's rank by age: groups are many, and names are long. */
 const group = struct({
   id: uint<GroupId>(),
@@ -90,7 +92,14 @@ const group = struct({
   view: uint<ViewId>(),
   members: list(struct({ rank: uint(nodesMax - 1), joined: number }), nodesMax),
 });
-const table = struct({ id: domain, number, rules, nodes: list(node, nodesMax), groups: list(group, groupsMax) });
+const table = struct({
+  id: domain,
+  number,
+  rules,
+  version,
+  nodes: list(node, nodesMax),
+  groups: list(group, groupsMax),
+});
 
 const state: Codec<DomainState> = {
   write: (w, value) => {
@@ -129,8 +138,11 @@ function readGroup(spelled: Of<typeof group>, nodes: readonly NodeInfo[]): Group
 const ballot = struct({ round: uint(0x7fffffff), rank: uint(nodesMax - 1) });
 const vote = struct({ ballot, decree });
 
-/** Between a domain and those who are not in it. */
-const outward = {
+/**
+ * What is said whatever versions the nodes speak. The form of these messages and their numbers never change, and those of the others
+ * do not get in between.
+ */
+const lasting = {
   /** To all: I look for a domain. */
   hello: struct({ name, address }),
   /** To a seeker: here is a domain; `size` as in a heartbeat. Offer yourself to its proposer. */
@@ -139,8 +151,6 @@ const outward = {
   refusal: struct({ domain, why: text(reasonBytesMax) }),
   /** To a joiner: this incarnation may have been in the domain already, come back as another. */
   expired: struct({ domain }),
-  /** To joiners: the state, and the decrees that led to it, for those who know less than you now do. */
-  welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }),
   /**
    * To all: I live. `size` is 0 while the sender is not in touch with a quorum: such a domain is not going on. `lag`: by how
    * many milliseconds its event loop came late, at worst, lately. `strangers`: those of no domain that it hears.
@@ -153,13 +163,9 @@ const outward = {
     lag: uint(lagMax),
     strangers: list(incarnation, nodesMax),
   }),
-} as const;
-
-/** To the nodes of the domain that is named. */
-const inward = {
   /**
    * To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it; `hears` are
-   * the nodes of the domain that the joiner hears.
+   * the nodes of the domain that the joiner hears; it speaks the versions from `least` to `version`.
    */
   offer: struct({
     domain,
@@ -170,10 +176,19 @@ const inward = {
     process,
     metadata,
     publicKey,
+    version,
+    least: version,
     rules,
     seen: number,
     hears: list(incarnation, nodesMax),
   }),
+} as const;
+
+/** To joiners, who are in from then on: the state, and the decrees that led to it, for those who know less than you now do. */
+const entry = { welcome: struct({ state, decrees: list(decree, decreesPerMessageMax) }) } as const;
+
+/** To the nodes of the domain that is named. */
+const inward = {
   /** To the proposer: changes that concern me; `at` is the state that I see. */
   request: struct({ domain, at: number, changes: list(change, changesPerDecreeMax) }),
   /** To a node: you are not let into this group, and why. */
@@ -203,21 +218,26 @@ type Spoken<T extends Readonly<Record<string, Codec<unknown>>>> = {
 }[keyof T];
 
 /** What is said between a domain and those who are not in it. */
-export type OutwardMessage = Spoken<typeof outward>;
+export type OutwardMessage = Exclude<Spoken<typeof lasting> | Spoken<typeof entry>, { kind: 'offer' }>;
 /** What is said to the nodes of one domain. */
-export type InwardMessage = Spoken<typeof inward>;
+export type InwardMessage = Spoken<typeof inward> | ControlMessageOf<'offer'>;
 /** What one control plane says to another, or to all. */
-export type ControlMessage = OutwardMessage | InwardMessage;
+export type ControlMessage = Spoken<typeof lasting> | Spoken<typeof entry> | Spoken<typeof inward>;
 /** The variant of this kind. */
 export type ControlMessageOf<K extends ControlMessage['kind']> = Extract<ControlMessage, { kind: K }>;
 
 /** Whether a message concerns the nodes of its domain alone. */
 export function isInward(message: ControlMessage): message is InwardMessage {
-  return message.kind in inward;
+  return message.kind in inward || message.kind === 'offer';
 }
 
 /** How a control message is written, read and bounded. */
-export const controlMessage: Codec<ControlMessage> = union({ ...outward, ...inward });
+export const controlMessage: Codec<ControlMessage> = union({ ...lasting, ...entry, ...inward });
+
+/** Whether the message that comes next can be read whatever the version of its packet. */
+export function isLasting(r: Reader): boolean {
+  return (r.bytes[r.at] ?? 0xff) < Object.keys(lasting).length;
+}
 
 const scratch = new Writer();
 

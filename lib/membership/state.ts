@@ -20,6 +20,8 @@ export interface NodeInfo {
   readonly metadata: string;
   /** By which it agrees on secrets with the others, base64url; '' if it does not: see `transport/key-agreement.ts`. */
   readonly publicKey: string;
+  /** The newest version of the protocol that it can speak. */
+  readonly version: number;
   /** The decree that let it in. */
   readonly joined: DecreeNumber;
 }
@@ -75,6 +77,8 @@ export interface DomainState {
   readonly id: DomainId;
   readonly number: DecreeNumber;
   readonly rules: Rules;
+  /** The version of the protocol that its nodes speak: see protocol.ts. */
+  readonly version: number;
   /** Oldest first; never empty. */
   readonly nodes: readonly NodeInfo[];
   /** By name, in the order of creation. */
@@ -95,6 +99,7 @@ export type Change =
       readonly process: string;
       readonly metadata: string;
       readonly publicKey: string;
+      readonly version: number;
     }
   | { readonly kind: 'leave'; readonly node: NodeId }
   /** `failed`: nobody hears it. `excluded`: it lives, but cannot stay (two nodes that do not hear each other). */

@@ -3,9 +3,9 @@
  * state of the domain, then sections. Groups and planes share packets: whatever is ready for one destination when a
  * batch of work ends goes out together.
  *
- * Header: `N G version`, domain hash (4 bytes), founding tag (4 bytes), state number (8 bytes), source incarnation,
+ * Header: `N G`, version of the protocol, domain hash (4 bytes), founding tag (4 bytes), state number (8 bytes), source incarnation,
  * destination incarnation (0: everybody). Both ends are named by incarnation, so nothing from or for an earlier life is believed.
- * Section: kind (1 byte), length (3 bytes, little-endian), body.
+ * Section: kind (1 byte), length (3 bytes, little-endian), body. Headers of both kinds have this form in every version.
  */
 import type { DecreeNumber, Incarnation } from '../ids.js';
 import { type Reader, type Writer, Malformed } from './bytes.js';
@@ -25,11 +25,10 @@ export const Section = {
   groupKey: 10,
 } as const;
 
-/** Wire protocol version; a packet of another one is dropped. */
-export const wireVersion = 1;
-
 /** Who speaks, to whom, in which state. */
 export interface PacketHeader {
+  /** The version of the protocol in which its sections are written; the header itself never changes. From 1 to 255. */
+  readonly version: number;
   readonly domain: number;
   readonly source: Incarnation;
   /** 0: everybody. */
@@ -62,7 +61,7 @@ function readU32(r: Reader): number {
 export function writeHeader(w: Writer, header: PacketHeader): void {
   w.u8(0x4e);
   w.u8(0x47);
-  w.u8(wireVersion);
+  w.u8(header.version);
   writeU32(w, header.domain);
   w.reserve(stampBytes);
   w.length += stampBytes;
@@ -79,21 +78,21 @@ export function stampHeader(packet: Uint8Array, { founding, number }: Pick<Packe
   view.setUint32(stampAt + 8, Math.floor(number / 2 ** 32), true);
 }
 
-/** Reads a header; {@link Malformed} if the bytes are not a packet of this version. */
+/** Reads a header; {@link Malformed} if the bytes are no packet. */
 export function readHeader(r: Reader): PacketHeader {
   if (r.u8() !== 0x4e || r.u8() !== 0x47) throw new Malformed('not a packet');
   const version = r.u8();
-  if (version !== wireVersion) throw new Malformed(`wire version ${version}`);
+  if (version === 0) throw new Malformed('version 0');
   const domain = readU32(r);
   const founding = readU32(r);
   const number = readU32(r) + readU32(r) * 2 ** 32;
   if (number > Number.MAX_SAFE_INTEGER) throw new Malformed('state number above 2^53 - 1');
-  return { domain, founding, number, source: r.varint(), destination: r.varint() };
+  return { version, domain, founding, number, source: r.varint(), destination: r.varint() };
 }
 
-/** Whose bytes are, by the first of them: `none` are no packet of this version, `other` one of another domain. */
+/** Whose bytes are, by the first of them: `none` are no packet, `other` one of another domain. */
 export function whose(bytes: Uint8Array, domain: number): 'none' | 'other' | 'ours' {
-  if (bytes.length < stampAt || bytes[0] !== 0x4e || bytes[1] !== 0x47 || bytes[2] !== wireVersion) return 'none';
+  if (bytes.length < stampAt || bytes[0] !== 0x4e || bytes[1] !== 0x47 || bytes[2] === 0) return 'none';
   const tag = (bytes[3] as number) | ((bytes[4] as number) << 8) | ((bytes[5] as number) << 16);
   return (tag | ((bytes[6] as number) << 24)) >>> 0 === domain ? 'ours' : 'other';
 }

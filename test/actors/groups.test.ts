@@ -559,6 +559,7 @@ test.serial('the domain shows its nodes, its groups and its counters; explain sh
     state.nodes.map(({ name }) => name),
     ['a', 'b'],
   );
+  t.is(state.version, 1);
   t.like(domain(node).groups[0], { name: 'g', kind: 'replicated', order: 'total' });
   t.is(typeof domain(node).statistics()['packetsOut'], 'number');
   await eventually(() => explain(ref).waiting.length === 0, 'nothing to wait for');

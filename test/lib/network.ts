@@ -107,10 +107,10 @@ export function createNetwork(options: Partial<NodeOptions> = {}): Network {
 }
 
 /** Starts a node; whoever had its name must be gone. */
-export function start(net: Network, name: string): Member {
+export function start(net: Network, name: string, own: Partial<NodeOptions> = {}): Member {
   net.incarnations += 1;
   const address = `at-${name}`;
-  const options = { ...defaults, domain: 'd', ...net.options, name, incarnation: net.incarnations, address };
+  const options = { ...defaults, domain: 'd', ...net.options, ...own, name, incarnation: net.incarnations, address };
   const node = createNode(options, net.now);
   const member: Member = { name, address, node, actors: new Map(), alive: true, told: [] };
   net.members.set(name, member);

@@ -29,8 +29,8 @@ export function body(...parts: readonly (number | Uint8Array)[]): Uint8Array {
 
 /** The header of a packet that a member would send to all now. */
 export function headerOf({ node }: Member): PacketHeader {
-  const { domain, founding, number } = node.out;
-  return { domain, source: incarnationOf(node.self), destination: 0, founding, number };
+  const { version, domain, founding, number } = node.out;
+  return { version, domain, source: incarnationOf(node.self), destination: 0, founding, number };
 }
 
 /** A packet of these sections. */

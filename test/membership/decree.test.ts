@@ -7,7 +7,7 @@ import type { Change, DomainState, GroupSettings, GroupState, Rules } from '../.
 
 const settings: GroupSettings = { kind: 'plain', order: 'fifo', codec: 'none' };
 const idOf = (name: string) => `${name}#${name.charCodeAt(0)}` as NodeId;
-const join = (name: string, address = name): Change => ({
+const join = (name: string, address = name, version = 1): Change => ({
   kind: 'join',
   name,
   incarnation: name.charCodeAt(0),
@@ -16,6 +16,7 @@ const join = (name: string, address = name): Change => ({
   process: '',
   metadata: '',
   publicKey: '',
+  version,
 });
 const leave = (name: string): Change => ({ kind: 'leave', node: idOf(name) });
 const exclude = (name: string): Change => ({ kind: 'exclude', node: idOf(name), cause: 'failed', dead: false });
@@ -44,12 +45,14 @@ function domainOf(...names: string[]): DomainState {
     process: '',
     metadata: '',
     publicKey: '',
+    version: 1,
     joined: 1,
   };
   const founded: DomainState = {
     id: idOf(founder) as string as DomainId,
     number: 1,
     rules,
+    version: 1,
     nodes: [info],
     groups: new Map(),
   };
@@ -86,8 +89,21 @@ test('a name is free again in the decree that removes who had it', (t) => {
     process: '',
     metadata: '',
     publicKey: '',
+    version: 1,
   });
   t.is(state.nodes[1]?.id, 'b#200' as NodeId);
+});
+
+test('the domain speaks what all its nodes and those just gone can, and nobody comes in who cannot', (t) => {
+  const mixed = after(domainOf('a'), join('b', 'b', 2), join('c', 'c', 3));
+  t.is(mixed.version, 1);
+  const without = after(mixed, exclude('a'));
+  t.is(without.version, 1, 'who is removed reads of it');
+  const risen = after(without, join('d', 'd', 4));
+  t.is(risen.version, 2);
+  t.is(after(risen, join('e', 'e', 1)).nodes.length, 3, 'too old by now');
+  t.is(after(risen, join('e', 'e', 2)).nodes.length, 4);
+  t.is(after(after(risen, leave('b')), enter('g', 'c')).version, 3);
 });
 
 test('decrees apply in order', (t) => {

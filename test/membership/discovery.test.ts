@@ -253,7 +253,17 @@ test('a node that differs in having a public key is refused, and not proposed by
     const { membership: m } = w.get('b');
     const state = m.state as DomainState;
     for (const publicKey of [joiners, own]) {
-      const who = { incarnation: 999, name: 'e', address: 'at-e', weight: 1, process: '', metadata: '', publicKey };
+      const who = {
+        incarnation: 999,
+        name: 'e',
+        address: 'at-e',
+        weight: 1,
+        process: '',
+        metadata: '',
+        publicKey,
+        version: 1,
+        least: 1,
+      };
       const offer = {
         kind: 'offer',
         domain: state.id,

@@ -55,6 +55,8 @@ test('of a flood of offers so many join within a second, and others in the next'
       process: '',
       metadata: '',
       publicKey: '',
+      version: 1,
+      least: 1,
     };
     tell(w, a, incarnation, { kind: 'offer', domain, ...who, rules, seen, hears: [] });
   }

@@ -21,6 +21,7 @@ const changes: readonly Change[] = [
     process: 'p 1',
     metadata: '{"role":"é"}',
     publicKey: '',
+    version: 2,
   },
   { kind: 'leave', node: a },
   { kind: 'exclude', node: b, cause: 'failed', dead: true },
@@ -33,6 +34,7 @@ const state: DomainState = {
   id: domain,
   number: 8,
   rules: { quorum: 'verified-deaths', minimumWeight: 1.5, heartbeat: 100, timeout: 1000 },
+  version: 1,
   nodes: [
     {
       id: a,
@@ -43,6 +45,7 @@ const state: DomainState = {
       process: '',
       metadata: '',
       publicKey: 'k',
+      version: 1,
       joined: 1,
     },
     {
@@ -54,6 +57,7 @@ const state: DomainState = {
       process: 'q',
       metadata: 'm',
       publicKey: 'k',
+      version: 2,
       joined: 2,
     },
   ],
@@ -78,6 +82,8 @@ const samples: readonly ControlMessage[] = [
     process: '',
     metadata: '{}',
     publicKey: '',
+    version: 3,
+    least: 2,
     rules: state.rules,
     seen: 1,
     hears: [18, 21],

@@ -31,6 +31,7 @@ import type {
   MembershipOptions,
   MembershipOutput,
 } from '../../lib/membership/membership.js';
+import { versions } from '../../lib/membership/protocol.js';
 import { keepsQuorum } from '../../lib/membership/quorum.js';
 import type { DomainState, GroupSettings } from '../../lib/membership/state.js';
 import { Reader, Writer } from '../../lib/wire/bytes.js';
@@ -143,6 +144,7 @@ export class World {
       process: '',
       metadata: '',
       publicKey: '',
+      versions,
       authorize: (claim: Claim) => this.authorize(claim),
       quorum: 'majority' as const,
       minimumWeight: 0,

@@ -434,6 +434,36 @@ const agreement: readonly Mutant[] = [
   },
 ];
 
+const versions: readonly Mutant[] = [
+  {
+    name: 'a newer version is spoken at once when the last old node goes',
+    rule: 'V1',
+    why: 'It could not read the decree that removes it, and may be needed to have that known.',
+    file: 'membership/protocol.js',
+    find: `Math.min(...before.map(({ version }) => version), ...after`,
+    replace: `Math.min(...(hit() ? [] : before.map(({ version }) => version)), ...after`,
+    foundBy: 'lib/versions',
+  },
+  {
+    name: 'an old node is let in by a decree that came after the version rose',
+    rule: 'V2',
+    why: 'It would hear of nothing.',
+    file: 'membership/decree.js',
+    find: `|| version < draft.version)`,
+    replace: `|| (version < draft.version && !hit()))`,
+    foundBy: 'membership/decree',
+  },
+  {
+    name: 'packets of other versions are dropped whole',
+    rule: 'V3',
+    why: 'Nodes that cannot be in one domain would not even learn that.',
+    file: 'membership/messages.js',
+    find: `return (r.bytes[r.at] ?? 0xff) < Object.keys(lasting).length;`,
+    replace: `return !hit() && (r.bytes[r.at] ?? 0xff) < Object.keys(lasting).length;`,
+    foundBy: 'lib/versions',
+  },
+];
+
 const identities: readonly Mutant[] = [
   {
     name: 'a restarted node keeps its identity',
@@ -881,6 +911,7 @@ export const mutants: readonly Mutant[] = [
   ...detection,
   ...ways,
   ...identities,
+  ...versions,
   ...flush,
   ...order,
   ...barriers,

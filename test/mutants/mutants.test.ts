@@ -14,7 +14,7 @@ for (const { name, file, find, replace } of mutants) {
 
 test('each mutant breaks a rule of docs/protocol.md, and no two have one name', (t) => {
   const protocol = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8');
-  const stated = new Set([...protocol.matchAll(/^- \*\*([DESOFTLRW]\d+)\.\*\*/gm)].map(([, rule]) => rule));
+  const stated = new Set([...protocol.matchAll(/^- \*\*([DESOFTLRVW]\d+)\.\*\*/gm)].map(([, rule]) => rule));
   for (const { name, rule } of mutants) t.true(stated.has(rule), `${name}: rule ${rule}`);
   t.is(new Set(mutants.map(({ name }) => name)).size, mutants.length);
 });

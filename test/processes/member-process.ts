@@ -35,7 +35,18 @@ export interface MemberProcess {
 
 /** Starts a member of group `g`. */
 export function startMember(t: ExecutionContext, name: string, domain: string, ...flags: string[]): MemberProcess {
-  const args = [cli, 'member', '--domain', domain, '--group', 'g', '--name', name, '--json', ...flags];
+  return startMemberOf(cli, t, name, domain, ...flags);
+}
+
+/** The same by another compiled command line. */
+export function startMemberOf(
+  program: string,
+  t: ExecutionContext,
+  name: string,
+  domain: string,
+  ...flags: string[]
+): MemberProcess {
+  const args = [program, 'member', '--domain', domain, '--group', 'g', '--name', name, '--json', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   t.teardown(() => child.kill('SIGKILL'));
   const lines: Line[] = [];

@@ -56,7 +56,7 @@ class Bench {
       .map((name) => this.#join(name));
     this.#infos = [...this.#infos.filter(({ name }) => names.includes(name)), ...joined];
     const rules = { quorum: 'majority', minimumWeight: 0, heartbeat: 0, timeout: 0 } as const;
-    return { id, number: this.#number, rules, nodes: this.#infos, groups: new Map() };
+    return { id, number: this.#number, rules, version: 1, nodes: this.#infos, groups: new Map() };
   }
 
   /** Tells these nodes, or all in it, of a state, and carries what comes of that. */
@@ -106,14 +106,14 @@ class Bench {
     };
     this.nodes.set(name, node);
     const { publicKey } = keyPair;
-    const own = { weight: 1, process: '', metadata: '', publicKey, joined: this.#number };
+    const own = { weight: 1, process: '', metadata: '', publicKey, version: 1, joined: this.#number };
     return { id: self, name, incarnation, address: node.address, ...own };
   }
 
   /** A packet as the core of a node would make it. */
   packet(name: string, ...sections: readonly (readonly [number, string])[]): Uint8Array {
     const source = incarnationOf(this.node(name).id);
-    const header = { domain: tagOf(domain), source, destination: 0, founding: 7, number: this.#number };
+    const header = { version: 1, domain: tagOf(domain), source, destination: 0, founding: 7, number: this.#number };
     return packet(
       header,
       sections.map(([kind, text]) => ({ kind, body: Buffer.from(text) })),
