@@ -221,11 +221,11 @@ function openRekeyed() {
   const pairs = [new KeyPair(), new KeyPair()] as const;
   const nodes = ['a', 'b'].map((name, i): NodeInfo => {
     const publicKey = pairs[i]?.publicKey ?? '';
-    const rest = { weight: 1, process: '', metadata: '', publicKey, joined: i + 1 };
+    const rest = { weight: 1, process: '', metadata: '', publicKey, version: 1, joined: i + 1 };
     return { id: nodeId(name, i + 1), name, incarnation: i + 1, address: name, ...rest };
   });
   const rules = { quorum: 'majority', minimumWeight: 0, heartbeat: 0, timeout: 0 } as const;
-  const state: DomainState = { id: 'a#1' as DomainId, number: 2, rules, nodes, groups: new Map() };
+  const state: DomainState = { id: 'a#1' as DomainId, number: 2, rules, version: 1, nodes, groups: new Map() };
   const said = new Set<string>();
   const keep = (bytes: Uint8Array): void => void frames.push(bytes.slice());
   const end = (i: 0 | 1, take: (bytes: Uint8Array) => void) =>
@@ -247,7 +247,7 @@ function openRekeyed() {
     for (const payload of payloadsOf(bytes)) if (!said.has(String(payload.bytes))) throw new Error('a forged payload');
   });
   b.follow(state);
-  const header = { domain: tagOf('fuzz'), source: 1, destination: 0, founding: 7, number: 2 };
+  const header = { version: 1, domain: tagOf('fuzz'), source: 1, destination: 0, founding: 7, number: 2 };
   for (const frame of [...frames]) b.receive('datagram', frame, 'a');
   for (const kinds of [[Section.data], [Section.row, Section.link, Section.control]]) {
     const sections = kinds.map((kind) => ({ kind, body: Uint8Array.of(1, 2, 3) }));
