@@ -100,9 +100,12 @@ export function listen(looker: Looker, sampling: Sampling | null): void {
   if (looker.ear && looker.domain) followDomain(looker.ear, looker.domain);
 }
 
-/** The views in which this node's members are, as records: what a picture begins with. */
-export function currentViews({ host }: Looker, t: number): Seen[] {
-  return [...host.members.values()].flatMap(({ viewInfo }) => (viewInfo ? [viewRecord(host, viewInfo, t)] : []));
+/** The views that stand, as records: what a picture begins with. */
+export function currentViews({ host, domain }: Looker, t: number): Seen[] {
+  const own = [...host.members.values()].flatMap(({ viewInfo }) => (viewInfo ? [viewRecord(host, viewInfo, t)] : []));
+  const groups = [...(domain?.groups.values() ?? [])].slice(0, groupsMax);
+  const others = groups.filter(({ name }) => !host.members.has(name));
+  return [...own, ...others.map((group) => agreedRecord(host, domain as DomainState, group, undefined))];
 }
 
 function seeDomain(looker: Looker, state: DomainState, tell: Tell): void {

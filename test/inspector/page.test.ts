@@ -201,7 +201,7 @@ test('a trace with a violation: opened as a file, it is checked in the browser a
   t.false(await page.isVisible('#findings'));
 });
 
-test('traces of the server, and one that is none', async (t) => {
+test('traces of the server, and one that is dropped on the page and is none', async (t) => {
   const text = goodTrace()
     .map((record) => JSON.stringify(record))
     .join('\n');
@@ -213,7 +213,11 @@ test('traces of the server, and one that is none', async (t) => {
   t.is(await page.innerText('#findings-note'), 'No property is violated.');
   t.true((await page.locator('#diagram .bar').count()) > 1);
   t.false(await scrollsSideways(page));
-  await page.setInputFiles('#files', { name: 'x.jsonl', mimeType: 'text/plain', buffer: Buffer.from('{"t":1}\n') });
+  await page.evaluate(`(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['{"t":1}\\n'], 'x.jsonl'));
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+  })()`);
   await until(page, 'document.querySelector("#findings-note").textContent.includes("x.jsonl:1")');
   t.deepEqual(await faultsOf(page), []);
 });

@@ -41,7 +41,6 @@ interface Page {
   lost: number;
   /** The domain's clock less this page's, in nanoseconds. */
   clock: number;
-  connected: boolean;
 }
 
 const page: Page = {
@@ -57,7 +56,6 @@ const page: Page = {
   every: 1,
   lost: 0,
   clock: -Infinity,
-  connected: false,
 };
 
 const plots = new Plots();
@@ -75,9 +73,12 @@ function connect(): void {
   if (page.node !== '') query.set('node', page.node);
   if (page.group !== '') query.set('group', page.group);
   source = new EventSource(`/events?${query}`);
-  source.addEventListener('open', () => (page.connected = true));
+  source.addEventListener('open', () => {
+    // it may be another process, on another clock
+    page.clock = -Infinity;
+    page.lost = 0;
+  });
   source.addEventListener('error', () => {
-    page.connected = false;
     const summary = byId('summary');
     summary.classList.add('bad');
     setText(summary, 'The inspector does not answer: its process may be gone. Trying again …');
