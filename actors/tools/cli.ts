@@ -103,10 +103,12 @@ function program(done: (code: number) => void): Command {
     .command('keys')
     .description('makes keys, and changes a file of keys, which running nodes read again')
     .addHelpText('after', keysHelp);
+  const keysAsJson = () => new Option('--json', 'one JSON object a line');
   keys
     .command('generate')
     .description('prints a new key')
-    .action(() => done(generateKey()));
+    .addOption(keysAsJson())
+    .action(({ json = false }: AsJson) => done(generateKey(json)));
   const keyFile = () =>
     new Option('--key-file <FILE>', 'the keys, one a line, the first is used')
       .env('NACT_GROUPS_KEY_FILE')
@@ -115,12 +117,14 @@ function program(done: (code: number) => void): Command {
     .command('list')
     .description('prints the ids of the keys, the one that is used first')
     .addOption(keyFile())
-    .action(async (options: KeyFile) => done(await listKeys(options.keyFile)));
+    .addOption(keysAsJson())
+    .action(async ({ keyFile: file, json = false }: KeyFile & AsJson) => done(await listKeys(file, json)));
   keys
     .command('install')
     .description('accepts one more key, read from standard input; makes the file if there is none')
     .addOption(keyFile())
-    .action(async (options: KeyFile) => done(await installKey(options.keyFile)));
+    .addOption(keysAsJson())
+    .action(async ({ keyFile: file, json = false }: KeyFile & AsJson) => done(await installKey(file, json)));
   keys
     .command('use <id>')
     .description('encrypts under this key from now on')
@@ -163,6 +167,10 @@ function program(done: (code: number) => void): Command {
 
 interface KeyFile {
   readonly keyFile: string;
+}
+
+interface AsJson {
+  readonly json?: boolean;
 }
 
 const keysHelp = `

@@ -11,27 +11,30 @@ import { withUsed, without } from '../domain-keys.js';
 import { keyFrom, keysFrom, keysIn, linesOf } from '../keys.js';
 
 /** Prints a new key. */
-export function generateKey(): number {
-  process.stdout.write(`${randomBytes(keyBytes).toString('hex')}\n`);
+export function generateKey(json: boolean): number {
+  const key = randomBytes(keyBytes).toString('hex');
+  process.stdout.write(json ? `${JSON.stringify({ key })}\n` : `${key}\n`);
   return 0;
 }
 
 /** Prints the ids of the keys in a file, the one that is used first. */
-export async function listKeys(file: string): Promise<number> {
-  for (const [i, { name }] of (await keysIn(file)).entries())
-    process.stdout.write(`${name}${i === 0 ? ' used' : ''}\n`);
+export async function listKeys(file: string, json: boolean): Promise<number> {
+  for (const [i, { name: id }] of (await keysIn(file)).entries()) {
+    const used = i === 0;
+    process.stdout.write(json ? `${JSON.stringify({ id, used })}\n` : `${id}${used ? ' used' : ''}\n`);
+  }
   return 0;
 }
 
 /** Adds the key on standard input behind those in a file; makes the file if there is none. */
-export async function installKey(file: string): Promise<number> {
+export async function installKey(file: string, json: boolean): Promise<number> {
   const [given, ...others] = linesOf(await text(process.stdin));
   if (given === undefined || others.length > 0)
     throw new Error('give one key on standard input: 64 hexadecimal digits');
   const key = keyFrom('standard input', given);
   const lines = await keyLines(file, true);
   if (!lines.some((line) => idOf(line) === key.name)) await replace(file, [...lines, given]);
-  process.stdout.write(`${key.name}\n`);
+  process.stdout.write(json ? `${JSON.stringify({ id: key.name })}\n` : `${key.name}\n`);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write]`: what goes wrong with real processes on real networks, and what
- * comes of it, as a table; `--write` puts it into docs/reliability.md.
+ * `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write] [--json]`: what goes wrong with real processes on
+ * real networks, and what comes of it, as a table, or as one JSON object; `--write` puts it into docs/reliability.md.
  *
  * Exit status: 0 if nothing was violated, 1 if something was, 2 for a command line that makes no sense.
  */
@@ -23,7 +23,7 @@ const played = 0.85;
 const [begin, finish] = ['<!-- the table, by npm run chaos -- --write -->', '<!-- end of the table -->'];
 
 function usage(): string {
-  return `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write]\n${scenarios
+  return `npm run chaos -- [--only NAME]... [--minutes M] [--short] [--times N] [--write] [--json]\n${scenarios
     .map(({ name, did }) => `  ${name.padEnd(16)}${did}`)
     .join('\n')}`;
 }
@@ -48,17 +48,17 @@ function tableOf(rows: readonly Row[]): string {
 }
 
 /** The row of corosync, if it can be had; prints why if not. */
-async function playCorosync(times: number, why: string | null): Promise<string | null> {
+async function playCorosync(times: number, why: string | null, tell: (line: string) => void): Promise<string | null> {
   const version = corosyncVersion();
   if (version === null || why !== null) {
-    console.log(`- corosync: not played: ${why ?? 'it is not installed (Debian: apt-get install corosync)'}`);
+    tell(`- corosync: not played: ${why ?? 'it is not installed (Debian: apt-get install corosync)'}`);
     return null;
   }
   const stage = openStage('chaos-corosync');
   try {
     const millis = (await killCorosync(stage, times)).sort((a, b) => a - b);
     const [median = NaN, most = NaN] = [millis[millis.length >> 1], millis.at(-1)];
-    console.log(`  corosync ${version}: ${times} times, new membership after ${median} / ${most} ms`);
+    tell(`  corosync ${version}: ${times} times, new membership after ${median} / ${most} ms`);
     const did =
       'SIGKILL of one of three, each on a host, as it is configured by default; until both others have the new membership';
     return `| corosync ${version} | ${did} | ${times} | | ${median} / ${most} | | |`;
@@ -89,7 +89,15 @@ async function playOne(scenario: Scenario, length: Length, tell: (line: string) 
 }
 
 async function main(): Promise<number> {
-  let options: { only?: string[]; short?: boolean; minutes?: string; times?: string; write?: boolean; help?: boolean };
+  let options: {
+    only?: string[];
+    short?: boolean;
+    minutes?: string;
+    times?: string;
+    write?: boolean;
+    json?: boolean;
+    help?: boolean;
+  };
   try {
     ({ values: options } = parseArgs({
       options: {
@@ -98,6 +106,7 @@ async function main(): Promise<number> {
         minutes: { type: 'string' },
         times: { type: 'string' },
         write: { type: 'boolean' },
+        json: { type: 'boolean' },
         help: { type: 'boolean' },
       },
     }));
@@ -130,7 +139,7 @@ async function main(): Promise<number> {
   const rows: Row[] = [];
   let failed = 0;
   const progress = openProgress(chosen.length);
-  const tell = (line: string): void => progress.say(line, process.stdout);
+  const tell = (line: string): void => progress.say(line, options.json ? process.stderr : process.stdout);
   for (const [i, scenario] of chosen.entries()) {
     progress.to(i, scenario.name);
     const whyNot = (scenario.onHosts ? why : null) ?? scenario.whyNot?.() ?? null;
@@ -143,11 +152,14 @@ async function main(): Promise<number> {
     if (row) rows.push(row);
     if (row?.violations.length !== 0) failed += 1;
   }
+  const peer = options.only ? null : await playCorosync(Math.min(timesMax, options.short ? 1 : 5), why, tell);
   progress.close();
-  const peer = options.only ? null : await playCorosync(Math.min(timesMax, options.short ? 1 : 5), why);
   const table = [tableOf(rows), ...(peer === null ? [] : [peer])].join('\n');
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node.js ${process.version}, Linux.`;
-  console.log(`\n${table}\n\n${machine}`);
+  if (options.json) {
+    const told = rows.map(({ scenario: { name, did }, ...row }) => ({ name, did, ...row }));
+    console.log(JSON.stringify({ machine, rows: told }));
+  } else console.log(`\n${table}\n\n${machine}`);
   if (options.write) {
     const text = readFileSync(page, 'utf8');
     const [before, rest] = text.split(begin);

@@ -100,6 +100,7 @@ test.serial('what is wrong with a file of keys, or with what is asked of it, is 
   const id = await keys(t, key, 'install', '--key-file', file);
   t.is(await keys(t, key, 'install', '--key-file', file), id);
   t.is(await keys(t, '', 'list', '--key-file', file), `${id} used`);
+  t.is(await keys(t, '', 'list', '--key-file', file, '--json'), JSON.stringify({ id, used: true }));
   for (const [input, args, words] of [
     ['', ['use', 'deadbeef', '--key-file', file], /no key deadbeef is installed; there are [0-9a-f]{8}/],
     ['', ['remove', id, '--key-file', file], /is the one that is used: use another one first/],
