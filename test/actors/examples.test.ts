@@ -1,34 +1,9 @@
 /** The examples, each in several real processes. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import type { ExecutionContext } from 'ava';
-import { eventually, freshDomain } from './systems.js';
-
-interface Running {
-  readonly child: ChildProcess;
-  output: string;
-}
-
-function run(t: ExecutionContext, example: string, domain: string, ...args: string[]): Running {
-  const file = fileURLToPath(new URL(`../../examples/${example}.js`, import.meta.url));
-  const child = spawn(process.execPath, [file, ...args], {
-    env: { ...process.env, DOMAIN: domain },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  const running: Running = { child, output: '' };
-  child.stdout?.on('data', (chunk) => (running.output += String(chunk)));
-  child.stderr?.on('data', (chunk) => (running.output += String(chunk)));
-  t.teardown(() => child.kill('SIGKILL'));
-  return running;
-}
-
-const shows = (running: Running, text: string | RegExp) =>
-  eventually(
-    () => (typeof text === 'string' ? running.output.includes(text) : text.test(running.output)),
-    () => `${String(text)} in:\n${running.output}`,
-  );
+import { run, shows, type Running } from './running.js';
+import { freshDomain } from './systems.js';
 
 test.serial('the twenty lines: one replicated stock in several processes', async (t) => {
   const one = run(t, 'twenty-lines', '');
@@ -105,3 +80,33 @@ test.serial('the phone book: whoever asks is no member, and does not mind who ha
   for (const { child } of [ann, cid]) child.kill('SIGTERM');
   t.pass();
 });
+
+test.serial('the search: the pieces of one that dies are done by the others', async (t) => {
+  const domain = freshDomain();
+  const [ann, bob, cid] = ['ann', 'bob', 'cid'].map((name) => run(t, 'search', domain, name, '40')) as [
+    Running,
+    Running,
+    Running,
+  ];
+  for (const each of [ann, bob, cid]) await shows(each, 'of 3\n');
+  cid.child.kill('SIGKILL');
+  for (const each of [ann, bob]) {
+    await shows(each, 'of 2\n');
+    // all numbers below 800,000 whose SHA-256 begins so
+    await shows(each, 'found: 596138 665782\n');
+    each.child.kill('SIGTERM');
+  }
+  t.pass();
+});
+
+test.serial(
+  'workers: threads and processes in one group share the work, and do it without one that dies',
+  async (t) => {
+    const workers = run(t, 'workers', freshDomain(), '100000');
+    await shows(workers, /\n9592 primes below 100000\n[^]*\n9592 primes below 100000, one process killed meanwhile\n/);
+    const counts = workers.output.match(/^(thread|process)-[12]: [1-9]\d*$/gm) ?? [];
+    t.is(new Set(counts.slice(0, 4).map((line) => line.split(':')[0])).size, 4);
+    t.false(counts.slice(4).some((line) => line.startsWith('process-1')));
+    await once(workers.child, 'exit');
+  },
+);
