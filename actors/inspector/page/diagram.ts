@@ -2,7 +2,7 @@
  * Paints the space-time diagram and lets a multicast be chosen, with the pointer or the keyboard. Time goes to the right; on a narrow
  * screen it goes down, as in older drawings.
  */
-import { svg } from './dom.js';
+import { type Attributes, svg } from './dom.js';
 import { beganAt, type History, type Multicast } from './history.js';
 import { type Arrows, type Diagram, type Found, layOut, type Lane, type Point } from './layout.js';
 
@@ -155,11 +155,22 @@ function paint(diagram: Diagram, canvas: Canvas, chosen: Multicast | null): SVGS
     { viewBox: `0 0 ${width} ${height}`, height, class: classes, 'aria-hidden': 'true' },
     ...diagram.ticks.flatMap((tick) => paintTick(tick, canvas)),
     ...diagram.lanes.flatMap((lane) => paintLane(lane, canvas)),
-    ...diagram.transfers.map(({ from, to }) => svg('path', { class: 'transfer', d: line(canvas, [from, to]) })),
-    ...diagram.arrows.map((arrows) => paintMulticast(arrows, canvas, chosen)),
-    ...paintBars(diagram, canvas),
-    ...diagram.spots.map((spot) => paintSpot(spot, canvas)),
+    svg('defs', {}, svg('clipPath', { id: 'shown-time' }, svg('rect', shownTime(canvas)))),
+    svg(
+      'g',
+      { 'clip-path': 'url(#shown-time)' },
+      ...diagram.transfers.map(({ from, to }) => svg('path', { class: 'transfer', d: line(canvas, [from, to]) })),
+      ...diagram.arrows.map((arrows) => paintMulticast(arrows, canvas, chosen)),
+      ...paintBars(diagram, canvas),
+      ...diagram.spots.map((spot) => paintSpot(spot, canvas)),
+    ),
   );
+}
+
+/** Where there is time: what began before or ends after is cut off there, but for half a dot. */
+function shownTime({ isDown, width, height, length, place }: Canvas): Attributes {
+  const { x, y } = place({ u: -5, v: 0 });
+  return isDown ? { x: 0, y, width, height: length + 10 } : { x, y: 0, width: length + 10, height };
 }
 
 function round(value: number): number {

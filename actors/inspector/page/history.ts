@@ -150,6 +150,11 @@ function touch(history: History, id: string, t: number): Process {
   return process;
 }
 
+/** A process of which others speak: it is there, though nothing of its own was seen. */
+function meet(history: History, id: string, t: number): void {
+  if (!history.processes.has(id)) history.processes.set(id, { id, first: t, last: t, end: null });
+}
+
 function finish(history: History, id: string, t: number, how: 'left' | 'excluded' | 'failed'): void {
   const process = touch(history, id, t);
   process.end ??= { t, how };
@@ -179,8 +184,7 @@ function takeView(history: History, record: Extract<Seen, { e: 'view' }>): void 
   view.known = Math.min(view.known, t);
   if (m.includes(p) && !view.installed.has(p)) view.installed.set(p, t);
   if (g !== domainGroup) return;
-  for (const id of joined) touch(history, id, t);
-  for (const id of m) touch(history, id, t);
+  for (const id of [...joined, ...m]) meet(history, id, t);
   for (const [id, how] of left) finish(history, id, history.processes.get(id)?.last ?? t, how);
 }
 
