@@ -1,11 +1,40 @@
 /**
- * How two nodes come to a secret that nobody else has, whoever else has the domain's key: X25519 (RFC 7748). Each node draws a pair of
- * keys for one life; the public half is part of what the domain agrees on when it lets the node in. What follows from their common
- * secret (RFC 5869, HKDF with SHA-256) seals the group keys that one gives the other.
+ * How two nodes come to a secret that nobody else has, whoever else has the domain's key: X25519 (RFC 7748). For a connection each end draws
+ * a share. For group keys each node draws a pair of keys for one life; the public half is part of what the domain agrees on when it lets
+ * the node in, and what follows from their common secret (RFC 5869, HKDF with SHA-256) seals the group keys that one gives the other.
  */
 import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
 import { decrypt, encrypt, tagBytes } from './encryption.js';
 import { domainKey, keyBytes, type DomainKey } from './keyring.js';
+
+/** One end's part in a secret of two that is for one use only. */
+export interface Share {
+  /** What the other end is told. */
+  readonly bytes: Buffer;
+  /** The secret, given the other end's share; null if that is none. */
+  secretWith(other: Uint8Array): Buffer | null;
+}
+
+/** Draws a share. */
+export function drawShare(): Share {
+  const { publicKey, privateKey } = generateKeyPairSync('x25519');
+  return { bytes: bytesOf(publicKey), secretWith: (other) => agree(privateKey, other) };
+}
+
+function bytesOf(publicKey: KeyObject): Buffer {
+  return Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+}
+
+/** Null where the other's public key, which comes from outside, is no point of the curve, or one of a small order. */
+function agree(privateKey: KeyObject, other: Uint8Array): Buffer | null {
+  try {
+    const x = Buffer.from(other).toString('base64url');
+    const publicKey = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', x } });
+    return diffieHellman({ privateKey, publicKey });
+  } catch {
+    return null;
+  }
+}
 
 /** Bytes of a group key that is given to one node. */
 export const givenBytes = tagBytes + keyBytes;
@@ -16,14 +45,13 @@ const none = new Uint8Array(0);
 export class KeyPair {
   /** 32 bytes in base64url. */
   readonly publicKey: string;
-  readonly #own: KeyObject;
+  readonly #own: Share;
   /** By the other's public key; null if that is none. */
   readonly #shared = new Map<string, DomainKey | null>();
 
   constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('x25519');
-    this.publicKey = publicKey.export({ format: 'jwk' }).x as string;
-    this.#own = privateKey;
+    this.#own = drawShare();
+    this.publicKey = this.#own.bytes.toString('base64url');
   }
 
   /** Seals a group key for the other one in this context, which must not be used for two keys. Null if that has no proper public key. */
@@ -55,15 +83,10 @@ export class KeyPair {
     return shared;
   }
 
-  #agree(x: string): DomainKey | null {
-    try {
-      const other = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', x } });
-      const secret = diffieHellman({ privateKey: this.#own, publicKey: other });
-      return domainKey(new Uint8Array(hkdfSync('sha256', secret, none, 'nact-groups key agreement', keyBytes)));
-    } catch {
-      // it comes from outside: no point of the curve, or one of a small order
-      return null;
-    }
+  #agree(publicKey: string): DomainKey | null {
+    const secret = this.#own.secretWith(Buffer.from(publicKey, 'base64url'));
+    if (secret === null) return null;
+    return domainKey(new Uint8Array(hkdfSync('sha256', secret, none, 'nact-groups key agreement', keyBytes)));
   }
 }
 

@@ -5,7 +5,8 @@
  * record = kind (1) · length of the ciphertext (3, big-endian) · tag (16) · ciphertext
  *
  * Kind 1 says that what follows is under another key of the ring, whose id is its content: so a domain changes its key while its
- * connections last. The keys of the two directions are derived from the domain's key and all that was said when the connection began.
+ * connections last. The keys of the two directions are derived from the domain's key and all that was said when the
+ * connection began, with a secret of its two ends.
  */
 import { recordBytesMax } from '../lib/limits.js';
 import { decryptPieces, encrypt, tagBytes } from './encryption.js';
@@ -21,7 +22,7 @@ export interface RecordsOptions {
   readonly keyring: Keyring;
   /** The key that the connection began with. */
   readonly key: DomainKey;
-  /** A digest of how it began. */
+  /** A digest of how it began, and of what only its ends know. */
   readonly transcript: Uint8Array;
   /** Who writes in this direction: who connected, or who accepted. */
   readonly writer: 'connecting' | 'accepting';

@@ -1,7 +1,8 @@
 /**
  * How a connection begins under a key: each end proves to the other that it has the key, and that it is there now.
  *
- * greeting = magic (4) · version (1) · key id (4) · domain tag (8) · number (16) · length of the address (1) · address · proof (32)
+ * greeting = magic (4) · version (1) · key id (4) · domain tag (8) · number (16) · share (32) · length of the address (1) ·
+ *            address · proof (32)
  *
  *   greeting →   ← greeting   an empty record →
  *
@@ -9,18 +10,20 @@
  * cannot be a recorded one; and the keys of the connection follow from both, so the record that comes third cannot be either. Until
  * then whoever connected has no name and has taken nobody's place. To a greeting that is not authentic nothing is said.
  *
- * There is no forward secrecy: who has the domain's key and has recorded a connection can read it.
+ * The keys follow as well from a secret of the two (X25519, of shares that are drawn for this connection and forgotten with it): who
+ * has the domain's key and has recorded a connection cannot read it. Who has that key and is between the two can.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Greeting, Handshake, Magic, Records } from './framing.js';
 import { sealedVersion } from './framing.js';
+import { drawShare, type Share } from './key-agreement.js';
 import type { DomainKey, Keyring } from './keyring.js';
 import { RecordReader, RecordWriter, type RecordsOptions } from './records.js';
 
 const numberBytes = 16;
 const proofBytes = 32;
-const at = { version: 4, keyId: 5, tag: 9, number: 17, length: 33 };
-const fixedBytes = 34;
+const at = { version: 4, keyId: 5, tag: 9, number: 17, share: 33, length: 65 };
+const fixedBytes = 66;
 
 /** What the greetings of a node's connections have in common. */
 export interface SealedGreetingOptions {
@@ -38,7 +41,13 @@ type Role = RecordsOptions['writer'];
 const none = Buffer.alloc(0);
 
 /** A greeting by this end; `before` is what the proof covers besides. */
-function greetingOf(options: SealedGreetingOptions, key: DomainKey, role: Role, before: Uint8Array): Buffer {
+function greetingOf(
+  options: SealedGreetingOptions,
+  key: DomainKey,
+  role: Role,
+  share: Share,
+  before: Uint8Array,
+): Buffer {
   const { magic, tag, address } = options;
   const text = Buffer.from(address, 'latin1');
   const id = Buffer.alloc(4);
@@ -48,6 +57,7 @@ function greetingOf(options: SealedGreetingOptions, key: DomainKey, role: Role, 
     id,
     tag,
     randomBytes(numberBytes),
+    share.bytes,
     Buffer.from([text.length]),
     text,
   ]);
@@ -70,6 +80,7 @@ function proofOf(
 interface Read {
   readonly kind: 'read';
   readonly key: DomainKey;
+  readonly share: Uint8Array;
   readonly address: string;
   readonly bytes: Buffer;
   readonly rest: Buffer;
@@ -99,15 +110,22 @@ function readGreeting(
   const proof = proofOf(options, key, role, before, bytes.subarray(0, bodyEnd));
   if (!timingSafeEqual(proof, bytes.subarray(bodyEnd, end))) return bad('its greeting is not authentic');
   const address = bytes.toString('latin1', fixedBytes, bodyEnd);
-  return { kind: 'read', key, address, bytes: bytes.subarray(0, end), rest: bytes.subarray(end) };
+  const share = bytes.subarray(at.share, at.length);
+  return { kind: 'read', key, share, address, bytes: bytes.subarray(0, end), rest: bytes.subarray(end) };
 }
 
 function bad(reason: string): Extract<Greeting, { kind: 'bad' }> {
   return { kind: 'bad', reason, isStranger: true };
 }
 
-function recordsOf(keyring: Keyring, key: DomainKey, greetings: readonly Uint8Array[], role: Role): Records {
-  const hash = createHash('sha256');
+function recordsOf(
+  keyring: Keyring,
+  key: DomainKey,
+  secret: Uint8Array,
+  greetings: readonly Uint8Array[],
+  role: Role,
+): Records {
+  const hash = createHash('sha256').update(secret);
   for (const greeting of greetings) hash.update(greeting);
   const common = { keyring, key, transcript: hash.digest() };
   const other = role === 'connecting' ? 'accepting' : 'connecting';
@@ -124,12 +142,13 @@ export class ConnectingHandshake implements Handshake {
   readonly hint = 'it may have another key, or none';
   readonly #options: SealedGreetingOptions;
   readonly #key: DomainKey;
+  readonly #share = drawShare();
   #bytes = none;
 
   constructor(options: SealedGreetingOptions) {
     this.#options = options;
     this.#key = options.keyring.used;
-    this.greeting = greetingOf(options, this.#key, 'connecting', none);
+    this.greeting = greetingOf(options, this.#key, 'connecting', this.#share, none);
   }
 
   push(chunk: Uint8Array): Greeting {
@@ -137,7 +156,10 @@ export class ConnectingHandshake implements Handshake {
     const read = readGreeting(this.#options, 'accepting', this.greeting, this.#bytes);
     if (read.kind !== 'read') return read;
     if (read.key.id !== this.#key.id) return bad('it answers under another key');
-    const records = recordsOf(this.#options.keyring, read.key, [this.greeting, read.bytes], 'connecting');
+    const secret = this.#share.secretWith(read.share);
+    if (secret === null) return bad('its share is none');
+    const greetings = [this.greeting, read.bytes];
+    const records = recordsOf(this.#options.keyring, read.key, secret, greetings, 'connecting');
     const answer = Buffer.concat(records.writer.prove());
     return hello(read.address, records, read.rest, answer);
   }
@@ -161,8 +183,11 @@ export class AcceptingHandshake implements Handshake {
     if (read.kind !== 'read') return read;
     // who connects waits for the answer: nothing can have been written that is not forged
     if (read.rest.length > 0) return bad('it did not wait for the answer to its greeting');
-    const answer = greetingOf(this.#options, read.key, 'accepting', read.bytes);
-    this.#records = recordsOf(this.#options.keyring, read.key, [read.bytes, answer], 'accepting');
+    const share = drawShare();
+    const secret = share.secretWith(read.share);
+    if (secret === null) return bad('its share is none');
+    const answer = greetingOf(this.#options, read.key, 'accepting', share, read.bytes);
+    this.#records = recordsOf(this.#options.keyring, read.key, secret, [read.bytes, answer], 'accepting');
     this.#address = read.address;
     this.#bytes = none;
     return { kind: 'more', answer };

@@ -1,8 +1,10 @@
-/** Handshakes under a key while the key is being changed. */
+/** Handshakes under a key: while the key is being changed, and for who has the key and has recorded them. */
 import test from 'ava';
-import { randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { meshMagic } from '../../transport/framing.js';
+import { drawShare } from '../../transport/key-agreement.js';
 import { domainKey, Keyring } from '../../transport/keyring.js';
+import { RecordReader, RecordWriter } from '../../transport/records.js';
 import { AcceptingHandshake, ConnectingHandshake } from '../../transport/sealed-greeting.js';
 import { cutOff, flip } from '../lib/packets.js';
 
@@ -82,3 +84,55 @@ for (const [index, part] of parts.entries()) {
     }
   });
 }
+
+/** What somebody says who connects and has this share, made by hand. */
+function greetingWith(keyring: Keyring, share: Uint8Array): Buffer {
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(keyring.used.id);
+  const address = Buffer.from('127.0.0.1:1');
+  const said = [
+    Buffer.from([...meshMagic, 2]),
+    id,
+    tag,
+    randomBytes(16),
+    share,
+    Buffer.from([address.length]),
+    address,
+  ];
+  const body = Buffer.concat(said);
+  const proof = createHmac('sha256', keyring.used.derive('greeting of who is connecting', tag)).update(body).digest();
+  return Buffer.concat([body, proof]);
+}
+
+test('who has the key and has recorded a connection cannot read it; its ends can, who forget what it takes', (t) => {
+  const { keyring, accepting } = ends();
+  const share = drawShare();
+  const greeting = greetingWith(keyring, share.bytes);
+  const answered = accepting.push(greeting);
+  if (answered.kind !== 'more' || answered.answer === undefined) return t.fail(JSON.stringify(answered));
+  const { answer } = answered;
+  const theirs = answer.subarray(33, 65);
+  const secret = share.secretWith(theirs) as Buffer;
+  const recordsWith = (known: Uint8Array, writer: 'connecting' | 'accepting') => {
+    const transcript = createHash('sha256').update(known).update(greeting).update(answer).digest();
+    return { keyring, key: keyring.used, transcript, writer };
+  };
+  const opened = accepting.push(Buffer.concat(new RecordWriter(recordsWith(secret, 'connecting')).prove()));
+  if (opened.kind !== 'hello' || !opened.records) return t.fail(JSON.stringify(opened));
+  const recorded = Buffer.concat(opened.records.writer.seal(Buffer.from('hello')));
+  const read = (known: Uint8Array): string | null => {
+    const heard: Uint8Array[] = [];
+    const reason = new RecordReader(recordsWith(known, 'accepting')).push(recorded, (bytes) => heard.push(bytes));
+    return reason === null ? Buffer.concat(heard).toString() : null;
+  };
+  t.is(read(secret), 'hello');
+  const thief = drawShare();
+  const guesses = [Buffer.alloc(0), Buffer.alloc(32), share.bytes, theirs];
+  for (const other of [share.bytes, theirs]) guesses.push(thief.secretWith(other) as Buffer);
+  for (const guess of guesses) t.is(read(guess), null);
+});
+
+test('a share that makes a secret that anybody knows is not taken', (t) => {
+  const { keyring, accepting } = ends();
+  t.is(accepting.push(greetingWith(keyring, Buffer.alloc(32))).kind, 'bad');
+});
