@@ -50,6 +50,8 @@ const bugsMax = 5;
 const bugsMillis = 60_000;
 /** The core is told of the wall clock when it was set, or has drifted from the monotonic one, by more than this. */
 const wallDriftMillis = 10;
+/** Numbers for joiners to repeat are below this: far more than anybody can try. */
+const challengeLimit = 2 ** 47;
 /** How often a traced node writes down what it buffers, in milliseconds. */
 const gaugeMillis = 1000;
 
@@ -277,6 +279,8 @@ function startCore(host: Host): void {
       publicKey: rekeying?.keyPair.publicKey ?? '',
       versions: defaults.versions,
       authorize: authorizeFor(host),
+      // where nobody can forge an address, or send at all
+      challenge: transport.isLocal || transport.isProtected ? null : () => 1 + runtime.random(challengeLimit),
       quorum: quorumOf(host, transport),
       minimumWeight: options.minimumWeight,
       heartbeat: options.heartbeat,

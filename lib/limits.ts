@@ -168,6 +168,10 @@ export const weightMax = 1_000_000;
 export const groupNameBytesMax = 256;
 /** Bytes of an explanation. */
 export const reasonBytesMax = 512;
+/** Those who want in of whom it is remembered which number they are to repeat; the oldest makes room, and is sent another. */
+export const challengesMax = 256;
+/** Bytes that pad a hello where addresses have to be proven: no invitation is larger, with the longest names and addresses. */
+export const helloPaddingBytes = 576;
 /** Messages that went out without effect before they go by every other way as well. */
 export const datagramsInVain = 3;
 

@@ -37,6 +37,11 @@ export interface NodeOptions {
   readonly versions: Versions;
   /** Who may come in. */
   readonly authorize: Authorize;
+  /**
+   * Draws a number above zero that nobody can guess: who joins has to repeat it, and so shows that it is at the address that it says.
+   * Null: nobody has to, as under a key, which proves that already, or within a machine.
+   */
+  readonly challenge: (() => number) | null;
   /** How the domain decides; the same at all nodes. */
   readonly quorum: Rules['quorum'];
   /** The domain never goes from above this weight to it or below; a whole number of halves, the same at all nodes. */
@@ -79,6 +84,7 @@ export const defaults = {
   publicKey: '',
   versions,
   authorize: letIn,
+  challenge: null,
   quorum: 'majority',
   minimumWeight: 0,
   founds: false,

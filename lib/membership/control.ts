@@ -46,6 +46,8 @@ export interface MembershipOptions {
   readonly publicKey: string;
   readonly versions: Versions;
   readonly authorize: Authorize;
+  /** Draws a number for a joiner to repeat, which shows where it is; null: none has to. */
+  readonly challenge: (() => number) | null;
   /** How the domain decides. Nodes that differ in these do not get into one domain. */
   readonly quorum: Rules['quorum'];
   readonly minimumWeight: number;
@@ -134,6 +136,8 @@ export type Phase =
       readonly seen: DecreeNumber;
       offerAt: Millis;
       offers: number;
+      /** The number that the domain has sent to this node's address, 0 if none. */
+      proof: number;
     }
   | { readonly kind: 'member' }
   /**
@@ -262,6 +266,8 @@ export interface Membership {
   domainHeardAt: Millis;
 
   readonly offers: Map<Incarnation, Offer>;
+  /** Numbers that were sent to the addresses of those who want in. Insertion order is age. */
+  readonly challenges: Map<Incarnation, { readonly address: string; readonly number: number }>;
   /** Nodes that decrees have let in since then: a second at most. */
   joins: { readonly since: Millis; readonly count: number };
   /** Addresses from which somebody was excluded, first in, first out. */
@@ -326,6 +332,7 @@ export function createControl(options: MembershipOptions, now: Millis): Membersh
     sightings: new Map(),
     domainHeardAt: now,
     offers: new Map(),
+    challenges: new Map(),
     joins: { since: now, count: 0 },
     excludedFrom: new Set(),
     strangers: new Map(),

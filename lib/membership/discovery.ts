@@ -16,7 +16,8 @@ import { reasonOf } from './authorizing.js';
 import { believedProposer } from './judging.js';
 import { enter } from './learning.js';
 import { versionFault } from './protocol.js';
-import { datagramsInVain, nodesMax, sightingsMax } from '../limits.js';
+import { challengesMax, datagramsInVain, helloPaddingBytes, nodesMax, sightingsMax } from '../limits.js';
+import { messageBytes } from './messages.js';
 import type { ControlMessageOf } from './messages.js';
 import { hasPublicKeys, nodeByIncarnation, nodeOf } from './state.js';
 import type { DomainState, Rules } from './state.js';
@@ -33,7 +34,7 @@ export function seek(m: Membership, phase: Phase & { kind: 'seeking' }, now: Mil
   }
   const found = bestSighting(m);
   if (found !== null) {
-    m.phase = { kind: 'joining', domain: found.id, seen: found.sighting.number, offerAt: now, offers: 0 };
+    m.phase = { kind: 'joining', domain: found.id, seen: found.sighting.number, offerAt: now, offers: 0, proof: 0 };
     join(m, m.phase, now, out);
     return;
   }
@@ -49,11 +50,19 @@ export function seek(m: Membership, phase: Phase & { kind: 'seeking' }, now: Mil
     return;
   }
   if (now >= phase.helloAt) {
-    multicast(m, { kind: 'hello', name: m.options.name, address: m.options.address }, now, out);
+    sayHello(m, now, out);
     phase.helloAt = now + jittered(m, m.options.heartbeat / 2);
   }
   phase.lookAt = Math.min(phase.helloAt, Math.max(foundAt, elderUntil));
   wake(m, phase.lookAt);
+}
+
+const nothing = new Uint8Array(0);
+const padding = new Uint8Array(helloPaddingBytes);
+
+function sayHello(m: Membership, now: Millis, out: Outputs): void {
+  const { name, address, challenge } = m.options;
+  multicast(m, { kind: 'hello', name, address, padding: challenge === null ? nothing : padding }, now, out);
 }
 
 /** How long a seeker with a smaller incarnation is believed to be alive: a few hellos. */
@@ -107,12 +116,12 @@ export function join(m: Membership, phase: Phase & { kind: 'joining' }, now: Mil
     const { name, incarnation, address, weight, process, metadata, publicKey, versions } = m.options;
     phase.offers += 1;
     // a hello now and then: the answers say who proposes by now
-    if (phase.offers % 4 === 0) multicast(m, { kind: 'hello', name, address }, now, out);
-    const { domain, seen } = phase;
+    if (phase.offers % 4 === 0) sayHello(m, now, out);
+    const { domain, seen, proof } = phase;
     const hears = membersHeard(m, domain, now);
     const { least, most: version } = versions;
     const who = { incarnation, name, address, weight, process, metadata, publicKey, version, least };
-    const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears } as const;
+    const offer = { kind: 'offer', domain, ...who, rules: rulesOf(m), seen, hears, proof } as const;
     if (sighting.contact !== null) unicast(sighting.contact, offer, out, phase.offers > datagramsInVain);
     phase.offerAt = now + jittered(m, m.options.heartbeat / 2);
   }
@@ -137,9 +146,12 @@ export function onHello(
   // one of the others answers as well, now and then, in case the proposer is not there any more
   if (proposer.id !== m.id && draw(m.random) * m.state.nodes.length >= 1) return;
   const { id: domain, number } = m.state;
-  const invitation = { kind: 'invitation', domain, number, size: strengthOf(m) } as const;
-  const seeker = { id: nodeId(message.name, from.incarnation), address: message.address };
-  unicast(seeker, { ...invitation, proposer: proposer.id, address: proposer.address }, out);
+  const { id: proposerId, address } = proposer;
+  const size = strengthOf(m);
+  const invitation = { kind: 'invitation', domain, number, size, proposer: proposerId, address } as const;
+  // whoever it is may have named somebody else's address
+  if (m.options.challenge !== null && messageBytes(invitation) > messageBytes(message)) return;
+  unicast({ id: nodeId(message.name, from.incarnation), address: message.address }, invitation, out);
 }
 
 /** A newer life at a node's address: the older is most likely over, and the detector is told. */
@@ -220,6 +232,19 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
   noteClaim(m, m.state, message.incarnation, message.address, now);
   const proposer = believedProposer(m, m.state);
   const joiner = { id: nodeId(message.name, message.incarnation), address: message.address };
+  const { challenge } = m.options;
+  if (challenge !== null) {
+    // whether it is where it says the proposer finds out; until then it is told nothing else, and nothing is remembered of it
+    if (proposer.id !== m.id) {
+      unicast(proposer, message, out);
+      return;
+    }
+    const number = numberFor(m, challenge, message);
+    if (message.proof !== number) {
+      unicast(joiner, { kind: 'challenge', domain: m.state.id, number }, out);
+      return;
+    }
+  }
   const denial = m.options.authorize({ ...joiner, kind: 'join', name: message.name, metadata: message.metadata });
   if (denial !== null) {
     m.offers.delete(message.incarnation);
@@ -245,6 +270,34 @@ export function onOffer(m: Membership, message: ControlMessageOf<'offer'>, now: 
   else if (refusal !== null) unicast(joiner, { kind: 'refusal', domain: m.state.id, why: refusal }, out);
   else return;
   m.offers.delete(message.incarnation);
+}
+
+/** The number that a joiner at this address has to repeat. */
+function numberFor(
+  { challenges }: Membership,
+  draw: () => number,
+  { incarnation, address }: ControlMessageOf<'offer'>,
+): number {
+  const known = challenges.get(incarnation);
+  if (known?.address === address) return known.number;
+  if (challenges.size >= challengesMax) {
+    for (const oldest of challenges.keys()) {
+      challenges.delete(oldest);
+      break;
+    }
+  }
+  const number = draw();
+  challenges.set(incarnation, { address, number });
+  return number;
+}
+
+/** The domain wants to know whether this node is where it says. */
+export function onChallenge(m: Membership, message: ControlMessageOf<'challenge'>, now: Millis): void {
+  const { phase } = m;
+  if (phase.kind !== 'joining' || phase.domain !== message.domain || phase.proof === message.number) return;
+  phase.proof = message.number;
+  phase.offerAt = now;
+  wake(m, now);
 }
 
 /**

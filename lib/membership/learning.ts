@@ -75,6 +75,7 @@ function moveTo(m: Membership, state: DomainState, watched: readonly NodeInfo[],
     peer.watchedAt = now;
     peer.address = node.address;
     m.offers.delete(node.incarnation);
+    m.challenges.delete(node.incarnation);
     // whoever has not shown by then that it knows the state is told of it
     if (peer.tag === 0) schedulePush(m, peer, now);
   }

@@ -17,6 +17,7 @@ import { awake, hear, muteFrom, silentSince } from './detector.js';
 import {
   forgetSightings,
   join,
+  onChallenge,
   onExpired,
   onHello,
   onInvitation,
@@ -99,6 +100,8 @@ function receiveOutward(m: Membership, from: Sender, message: OutwardMessage, no
       return onHello(m, from, message, now, out);
     case 'invitation':
       return onInvitation(m, message, now);
+    case 'challenge':
+      return onChallenge(m, message, now);
     case 'refusal':
       return onRefusal(m, message, out);
     case 'expired':

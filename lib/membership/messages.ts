@@ -8,7 +8,7 @@ import { incarnationOf, nameOf, nodeId } from '../ids.js';
 import type { DecreeNumber, DomainId, GroupId, Incarnation, NodeId, ViewId } from '../ids.js';
 import { Malformed, Writer } from '../wire/bytes.js';
 import type { Reader } from '../wire/bytes.js';
-import { bool, list, nullable, oneOf, struct, text, uint, union } from '../wire/schema.js';
+import { blob, bool, list, nullable, oneOf, struct, text, uint, union } from '../wire/schema.js';
 import type { Codec, Of } from '../wire/schema.js';
 import {
   addressBytesMax,
@@ -16,6 +16,7 @@ import {
   decreesPerMessageMax,
   groupNameBytesMax,
   groupsMax,
+  helloPaddingBytes,
   lagMax,
   nameBytesMax,
   nodesMax,
@@ -143,8 +144,8 @@ const vote = struct({ ballot, decree });
  * do not get in between.
  */
 const lasting = {
-  /** To all: I look for a domain. */
-  hello: struct({ name, address }),
+  /** To all: I look for a domain. Padded where no answer may be larger than what it answers. */
+  hello: struct({ name, address, padding: blob(helloPaddingBytes) }),
   /** To a seeker: here is a domain; `size` as in a heartbeat. Offer yourself to its proposer. */
   invitation: struct({ domain, number, size: uint(nodesMax), proposer: id, address }),
   /** To a joiner: not you, ever, and why. */
@@ -165,7 +166,8 @@ const lasting = {
   }),
   /**
    * To the proposer: let me in. `seen` is the domain's number when this incarnation was first offered to it; `hears` are
-   * the nodes of the domain that the joiner hears; it speaks the versions from `least` to `version`.
+   * the nodes of the domain that the joiner hears; it speaks the versions from `least` to `version`; `proof` is the number of a
+   * challenge, 0 if there was none.
    */
   offer: struct({
     domain,
@@ -181,7 +183,10 @@ const lasting = {
     rules,
     seen: number,
     hears: list(incarnation, nodesMax),
+    proof: uint(),
   }),
+  /** To a joiner, at the address that its offer names: offer yourself again, with this number. Smaller than any offer. */
+  challenge: struct({ domain, number: uint() }),
 } as const;
 
 /** To joiners, who are in from then on: the state, and the decrees that led to it, for those who know less than you now do. */
@@ -240,6 +245,13 @@ export function isLasting(r: Reader): boolean {
 }
 
 const scratch = new Writer();
+
+/** The size of a message on the wire. */
+export function messageBytes(value: ControlMessage): number {
+  scratch.clear();
+  controlMessage.write(scratch, value);
+  return scratch.length;
+}
 
 /** The size of a decree on the wire. */
 export function decreeBytes(value: Decree): number {

@@ -23,7 +23,7 @@ import {
 import { domainMulticast } from '../../transport/addresses.js';
 import type { Transport, TransportFactory } from '../../transport/transport.js';
 import { refuseDatagrams } from '../transport/refusals.js';
-import { append, eventually, freshDomain, system, viewOf } from './systems.js';
+import { append, eventually, first, freshDomain, system, viewOf } from './systems.js';
 
 test.serial('a group over UDP multicast', async (t) => {
   // nobody dies here: a machine that is busy must not look like it
@@ -107,8 +107,16 @@ const outer = Object.values(networkInterfaces())
   const options = { domain: freshDomain(), transport: udpMulticast({ interface: outer?.address as string }) };
   const error = await t.throwsAsync(ready(system(t, memoryHub(), 'a', options)), { instanceOf: InvalidOption });
   t.regex(error?.message ?? '', /insecure: true/);
-  await ready(system(t, memoryHub(), 'b', { ...options, insecure: true }));
+  const b = system(t, memoryHub(), 'b', { ...options, insecure: true });
+  await ready(b);
   await ready(system(t, memoryHub(), 'c', { ...options, key: 'ab'.repeat(32) }));
+  // it shows where it is, and is in
+  await ready(system(t, memoryHub(), 'd', { ...options, insecure: true }));
+  const { nodes } = await first(domain(b).views, ({ nodes: all }) => all.length > 1);
+  t.deepEqual(
+    nodes.map(({ name }) => name),
+    ['b', 'd'],
+  );
 });
 
 (outer ? test.serial : test.serial.skip)(

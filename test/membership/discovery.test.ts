@@ -271,6 +271,7 @@ test('a node that differs in having a public key is refused, and not proposed by
         rules: state.rules,
         seen: state.number,
         hears: [],
+        proof: 0,
       } as const;
       m.offers.clear();
       receive(m, { incarnation: 999, address: 'at-e' }, offer, w.now, []);

@@ -3,6 +3,7 @@ import test from 'ava';
 import { incarnationOf, type Incarnation } from '../../lib/ids.js';
 import {
   answersPerHeartbeat,
+  challengesMax,
   decreeBytesMax,
   joinsPerDecreeMax,
   joinsPerSecondMax,
@@ -14,7 +15,7 @@ import type { ControlMessage, MembershipOutput } from '../../lib/membership/memb
 import { gather } from '../../lib/membership/batch.js';
 import { learn } from '../../lib/membership/learning.js';
 import { heard, receive } from '../../lib/membership/membership.js';
-import { changeBytes } from '../../lib/membership/messages.js';
+import { changeBytes, messageBytes } from '../../lib/membership/messages.js';
 import type { Change } from '../../lib/membership/state.js';
 import { World, plain, type Process } from './world.js';
 
@@ -58,7 +59,7 @@ test('of a flood of offers so many join within a second, and others in the next'
       version: 1,
       least: 1,
     };
-    tell(w, a, incarnation, { kind: 'offer', domain, ...who, rules, seen, hears: [] });
+    tell(w, a, incarnation, { kind: 'offer', domain, ...who, rules, seen, hears: [], proof: 0 });
   }
   t.is(m.offers.size, 1000);
   // each decree is learned at once, as if there were a quorum for it
@@ -108,7 +109,7 @@ test('peers, domains, seekers and offers that are made up are remembered up to a
     const heartbeat = { kind: 'heartbeat', domain: id as never, number: 1, size: 1, suspected: [] } as const;
     for (const to of [a, seeker]) {
       tell(w, to, incarnation, { ...heartbeat, lag: 0, strangers: [] });
-      tell(w, to, incarnation, { kind: 'hello', name: 'x', address: `at-${incarnation}` });
+      tell(w, to, incarnation, { kind: 'hello', name: 'x', address: `at-${incarnation}`, padding: new Uint8Array(0) });
     }
   }
   for (const { membership } of [a, seeker]) {
@@ -142,4 +143,111 @@ test('a request of more than a decree takes is nobody’s', (t) => {
   t.is(a.membership.requests.size, 0);
   tell(w, a, incarnationOf(node), request(most));
   t.is(a.membership.requests.get(node)?.changes.length, most);
+});
+
+/** What is sent on account of something that somebody says. */
+function answersTo(w: World, to: Process, incarnation: Incarnation, message: ControlMessage): ControlMessage[] {
+  return tell(w, to, incarnation, message).flatMap((output) => (output.kind === 'send' ? [output.message] : []));
+}
+
+/** Draws a number that a test can tell. */
+function counter(): () => number {
+  let number = 1000;
+  return () => (number += 1);
+}
+
+test('where addresses can be forged, nobody is sent more than it was said before it has shown that it is there', (t) => {
+  const w = new World(3, { challenge: counter() });
+  const [a, b] = w.startAll(['a', 'b'.repeat(100)]) as [Process, Process];
+  w.until('two', () => w.settled(), 3000);
+  const { membership: m } = a;
+  const { id: domain, number: seen, rules } = domainOf(a);
+  for (const [incarnation, name] of [
+    [1_000_001, 'x'],
+    [1_000_002, 'y'.repeat(128)],
+  ] as const) {
+    const who = {
+      incarnation,
+      name,
+      address: 'victim',
+      weight: 1,
+      process: '',
+      metadata: '',
+      publicKey: '',
+      version: 1,
+      least: 1,
+    };
+    const offer = { kind: 'offer', domain, ...who, rules, seen, hears: [], proof: 0 } as const;
+    const hello = { kind: 'hello', name, address: 'victim', padding: new Uint8Array(0) } as const;
+    const invited = answersTo(w, a, incarnation, hello);
+    t.is(invited.length, messageBytes(hello) > 100 ? 1 : 0, 'an invitation, unless it would be larger');
+    for (const invitation of invited) t.true(messageBytes(invitation) <= messageBytes(hello));
+    t.deepEqual(answersTo(w, b, incarnation, offer), [offer], 'it is passed on as it is');
+    for (let i = 0; i < 10; i++) {
+      const [challenge, ...others] = answersTo(w, a, incarnation, { ...offer, proof: i });
+      t.deepEqual(others, []);
+      t.is(challenge?.kind, 'challenge');
+      t.true(challenge !== undefined && messageBytes(challenge) < messageBytes(offer));
+    }
+    t.false(m.offers.has(incarnation));
+    // refusals, too, are for who is there
+    w.authorize = () => 'no'.repeat(100);
+    t.deepEqual(
+      answersTo(w, a, incarnation, offer).map(({ kind }) => kind),
+      ['challenge'],
+    );
+    const { number: proof = 0 } = m.challenges.get(incarnation) ?? {};
+    t.deepEqual(
+      answersTo(w, a, incarnation, { ...offer, proof }).map(({ kind }) => kind),
+      ['refusal'],
+    );
+    // what is right for one address is not for another
+    const moved = answersTo(w, a, incarnation, { ...offer, address: 'elsewhere', proof });
+    t.deepEqual(
+      moved.map(({ kind }) => kind),
+      ['challenge'],
+    );
+    w.authorize = () => null;
+  }
+  for (let i = 0; i < 2 * challengesMax; i++) {
+    const who = { incarnation: 2_000_000 + i, name: `n${i}`, address: `at-${i}`, weight: 1, process: '', metadata: '' };
+    tell(w, a, who.incarnation, {
+      kind: 'offer',
+      domain,
+      ...who,
+      publicKey: '',
+      version: 1,
+      least: 1,
+      rules,
+      seen,
+      hears: [],
+      proof: 0,
+    });
+  }
+  t.is(m.challenges.size, challengesMax);
+  t.is(m.offers.size, 0);
+});
+
+test('where addresses have to be proven, nodes found a domain and join it, through loss and a proposer that dies', (t) => {
+  const sizes: [number, number][] = [];
+  const w = new World(5, { challenge: counter() });
+  w.weather = { ...w.weather, loss: 0.1 };
+  w.watch = (_, output) => {
+    if (output.kind !== 'send') return;
+    const { message } = output;
+    if (message.kind === 'hello') sizes.push([messageBytes(message), Infinity]);
+    if (message.kind === 'invitation') sizes.push([Infinity, messageBytes(message)]);
+  };
+  w.startAll(['a', 'b', 'c']);
+  w.until('three', () => w.settled(), 20_000);
+  w.start('d');
+  w.crash('a');
+  w.until('without a, with d', () => w.settled(), 20_000);
+  const nodes = w.get('d').membership.state?.nodes ?? [];
+  t.deepEqual(nodes.map(({ name }) => name).sort(), ['b', 'c', 'd']);
+  t.true(w.get('b').membership.challenges.size === 0, 'who is in has nothing to prove');
+  const [hellos, invitations] = [0, 1].map((index) =>
+    sizes.map((pair) => pair[index] as number).filter(Number.isFinite),
+  );
+  t.true(Math.min(...(hellos ?? [])) >= Math.max(...(invitations ?? [])));
 });

@@ -66,8 +66,9 @@ const state: DomainState = {
 
 /** One of each kind. */
 const samples: readonly ControlMessage[] = [
-  { kind: 'hello', name: 'a', address: 'x' },
+  { kind: 'hello', name: 'a', address: 'x', padding: new Uint8Array(3) },
   { kind: 'invitation', domain, number: 8, size: 2, proposer: a, address: 'x' },
+  { kind: 'challenge', domain, number: 2 ** 40 },
   { kind: 'refusal', domain, why: 'taken' },
   { kind: 'expired', domain },
   { kind: 'welcome', state, decrees: [decree] },
@@ -87,6 +88,7 @@ const samples: readonly ControlMessage[] = [
     rules: state.rules,
     seen: 1,
     hears: [18, 21],
+    proof: 7,
   },
   { kind: 'request', domain, at: 8, changes },
   { kind: 'group-refusal', domain, group: 'g', why: 'not you' },

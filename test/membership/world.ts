@@ -146,6 +146,7 @@ export class World {
       publicKey: '',
       versions,
       authorize: (claim: Claim) => this.authorize(claim),
+      challenge: null,
       quorum: 'majority' as const,
       minimumWeight: 0,
       ...this.settings,

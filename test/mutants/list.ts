@@ -43,6 +43,15 @@ const admission: readonly Mutant[] = [
     replace: `    const denial = hit() ? null : m.options.authorize(`,
     foundBy: 'membership/authorizing',
   },
+  {
+    name: 'any number proves an address',
+    rule: 'D19',
+    why: 'A domain would send its state to whomever a stranger names.',
+    file: 'membership/discovery.js',
+    find: `        if (message.proof !== number) {`,
+    replace: `        if (message.proof !== number && !hit()) {`,
+    foundBy: 'membership/hostile',
+  },
 ];
 
 const flush: readonly Mutant[] = [
