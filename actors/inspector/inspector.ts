@@ -63,7 +63,7 @@ export function inspector(options: InspectorOptions = {}): Inspector {
 export interface OpenInspector {
   /** See {@link Inspector}. */
   readonly url: Promise<string>;
-  /** Shows a node as well. Throws {@link InvalidOption} if another inspector does. */
+  /** Shows a node as well. Throws {@link InvalidOption} if another inspector does, or if this one is closed. */
   readonly show: (host: Host) => void;
   readonly close: () => void;
 }
@@ -92,7 +92,11 @@ export function openInspector(options: InspectorOptions): OpenInspector {
   });
   // whoever wants to know asks for it
   url.catch(() => undefined);
-  return { url, show: (host) => watching.add(host), close };
+  const show = (host: Host): void => {
+    if (isClosed) throw new InvalidOption('this inspector was closed, or its systems have left: make another one');
+    watching.add(host);
+  };
+  return { url, show, close };
 }
 
 function hostOfSystem(system: NactSystem): Host {

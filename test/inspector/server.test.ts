@@ -144,6 +144,11 @@ test('options that make no sense, a port that is taken, a system without a domai
   t.teardown(alone.close);
   t.throws(() => start({ name: 'no-domain' }, alone), { instanceOf: InvalidOption, message: /start\(groups/ });
   const { logger } = rememberingLogger();
+  const late = inspector();
+  late.close();
+  const tooLate = () => start({ name: 'late' }, groups({ domain: 'd', transport: memory(memoryHub()), logger }), late);
+  t.throws(tooLate, { instanceOf: InvalidOption, message: /was closed.*another/ });
+  await leaveDomain(outside(hosts.get('late')!.system.reference));
   const more = inspector();
   t.teardown(more.close);
   const twice = () =>

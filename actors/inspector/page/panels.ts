@@ -1,5 +1,5 @@
 /** Tables and lists of what a node knows of its domain now. */
-import type { GroupSeen, MatrixSeen, NodeSeen, Rates, Snapshot } from '../format.js';
+import type { GroupSeen, MatrixSeen, NodeSeen, OwnMember, Rates, Snapshot } from '../format.js';
 import { byId, el, fill, setText } from './dom.js';
 import { heat, type Cell } from './heat.js';
 import { nameOf } from './history.js';
@@ -66,11 +66,15 @@ function groupRow(each: GroupSeen, isChosen: boolean, rate: number): HTMLElement
     'tr',
     { class: isChosen ? 'chosen' : '' },
     el('td', {}, el('button', pick, each.name), ` ${each.kind}, ${each.order}`),
-    el('td', { class: kind, title: own?.why ?? 'this node has no member' }, own?.status ?? 'no member'),
+    el('td', { class: kind, title: own ? standing(own) : 'this node has no member' }, own?.status ?? 'no member'),
     el('td', { class: 'number' }, each.view),
     el('td', { class: 'number' }, String(each.members.length)),
     el('td', { class: 'number' }, whole.format(rate)),
   );
+}
+
+function standing({ why, queued, unstable, mailbox }: OwnMember): string {
+  return `${why}; own multicasts: ${queued} queued, ${unstable} unstable; ${mailbox} items for its function`;
 }
 
 function viewRows(group: GroupSeen | undefined): HTMLElement[] {
