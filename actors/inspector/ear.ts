@@ -11,7 +11,7 @@ import type { Seen } from './format.js';
 import { isSampled, maybeShow, type Sampling } from './sampling.js';
 
 /** Multicasts that are followed until all have them; the oldest is let go for more. */
-const followedMax = 512;
+export const followedMax = 512;
 /** Times at which multicasts were heard that are shown; the oldest is forgotten for more. */
 const sentAtMax = 1024;
 /** Members of a view up to which a matrix is kept: a larger one would be no picture. */

@@ -2,6 +2,8 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { streamMessageBytesMax } from '../../lib/limits.js';
 import { NotDecodable } from '../../actors/errors.js';
+import { createEar, followDomain, followedMax, hear } from '../../actors/inspector/ear.js';
+import { createSampling } from '../../actors/inspector/sampling.js';
 import { snapshotDecoder, stateEncoder } from '../../actors/snapshot.js';
 import { createTable, foundTable, openTable, type StructureTable } from '../../actors/structures.js';
 import { parseAsk } from '../../actors/tools/member-ask.js';
@@ -56,6 +58,28 @@ const datagrams: Target = {
   run(input) {
     const all = moments();
     takeInAt(all[(input[0] ?? 0) % all.length] as Moment, input.subarray(1));
+  },
+};
+
+/** Records that one packet can have a looker-on make. */
+const seenMax = 4096;
+
+/** A looker-on hears a packet at some moment of a node's life, twice: it keeps and tells no more than its limits. */
+const overheard: Target = {
+  name: 'overheard',
+  shows: 'packets of every kind, and noise, to who looks on',
+  bytesMax: 4096,
+  words: [],
+  seeds: () => moments().map(({ packet: bytes }, i) => Uint8Array.of(i, ...bytes)),
+  run(input) {
+    const all = moments();
+    const { node, now } = all[(input[0] ?? 0) % all.length] as Moment;
+    if (node.domain === null) return;
+    const ear = createEar(node.self, createSampling(now));
+    followDomain(ear, node.domain);
+    let seen = 0;
+    for (let i = 0; i < 2; i++) hear(ear, input.subarray(1), now, 0, () => (seen += 1));
+    if (seen > seenMax || ear.followed.size > followedMax) throw new Error(`${seen} records of one packet`);
   },
 };
 
@@ -438,6 +462,7 @@ const lines: Target = {
 /** All of them. */
 export const targets: readonly Target[] = [
   datagrams,
+  overheard,
   messages,
   streams,
   sealed,
