@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import test, { type ExecutionContext } from 'ava';
+import { runWatch, type WatchCommand } from '../../actors/tools/watch.js';
 import { eventually } from '../actors/systems.js';
 import { cli, freshDomain, runCli, startMember } from './member-process.js';
 
@@ -70,20 +71,19 @@ test.serial('a page of a domain that is watched', async (t) => {
 });
 
 test.serial('what does not go together is refused with a word what would', async (t) => {
-  const cases: [string[], RegExp][] = [
-    [['watch'], /--domain is missing/],
-    [['watch', 'a.jsonl'], /--web.*nact-groups check/],
-    [['watch', 'a.jsonl', '--web', '--domain', 'd'], /either traces or --domain/],
-    [['watch', '/nowhere.jsonl', '--web'], /ENOENT.*nowhere/],
+  const flags = { transport: 'udp', minimumWeight: 0, port: 0, host: '127.0.0.1' } as const;
+  const cases: [string[], Partial<WatchCommand>, RegExp][] = [
+    [[], {}, /--domain is missing/],
+    [['a.jsonl'], {}, /--web.*nact-groups check/],
+    [['a.jsonl'], { web: true, domain: 'd' }, /either traces or --domain/],
+    [['a.jsonl', 'b/a.jsonl'], { web: true }, /the same name/],
+    [['/nowhere.jsonl'], { web: true }, /ENOENT.*nowhere/],
   ];
-  const refused = await Promise.all(cases.map(([args]) => runCli(...args)));
-  for (const [i, { code, stderr }] of refused.entries()) {
-    t.is(code, 1);
-    t.regex(stderr, cases[i]![1]);
+  for (const [traces, options, message] of cases) {
+    await t.throwsAsync(runWatch(traces, { ...flags, ...options }), { message });
   }
-  const misunderstood = await Promise.all([runCli('watch', '--port', '70000'), runCli('completion', 'tcsh')]);
-  for (const { code } of misunderstood) t.is(code, 2);
-  const { code, stdout } = await runCli('completion', 'bash');
-  t.is(code, 0);
-  t.regex(stdout, /'watch'\) words='[^']*--web/);
+  const [refused, script] = await Promise.all([runCli('watch', '--port', '70000'), runCli('completion', 'bash')]);
+  t.is(refused.code, 2);
+  t.is(script.code, 0);
+  t.regex(script.stdout, /'watch'\) words='[^']*--web/);
 });
