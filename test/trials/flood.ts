@@ -28,6 +28,8 @@ const linesMax = 20;
 const linesPerSecondMax = 1;
 const warmUpMillis = 3000;
 const settleMillis = 200;
+/** So many of these at most until all have applied what was sent. */
+const settlesMax = 50;
 
 /** How long, and how often. */
 interface Effort {
@@ -79,6 +81,15 @@ const dropped = [
 async function countDropped(nodes: Nodes): Promise<number> {
   const all = await onAll(nodes, 'statistics');
   return all.reduce((sum, counts) => sum + dropped.reduce((own, name) => own + (counts[name] ?? 0), 0), 0);
+}
+
+/** What the members have, once they have applied so many; a machine that is busy may take a while to that. */
+async function statesAfter(nodes: Nodes, count: number) {
+  for (let left = settlesMax; ; left -= 1) {
+    const states = await onAll(nodes, 'state');
+    if (left === 0 || states.every((state) => state.count === count)) return states;
+    await sleep(settleMillis);
+  }
 }
 
 /** Members under load, with and without a flood. */
@@ -155,7 +166,7 @@ export async function floodUnderLoad(
     linesMax + (key === null ? 0 : linesPerSecondMax * nodes.length * Math.ceil(floodMillis / 1000)),
     '',
   );
-  const states = await onAll(nodes, 'state');
+  const states = await statesAfter(nodes, number);
   const different = new Set(states.map(({ count, hash }) => `${count} ${hash}`)).size;
   report.must('states', different === 1, sameness(different));
   report.must(
