@@ -52,6 +52,24 @@ const admission: readonly Mutant[] = [
     replace: `        if (message.proof !== number && !hit()) {`,
     foundBy: 'membership/hostile',
   },
+  {
+    name: 'a joiner without a public key is let into a domain with them',
+    rule: 'D20',
+    why: 'It could be given no group key, and all others would wait for its acknowledgements.',
+    file: 'membership/discovery.js',
+    find: `    if (hasPublicKeys(state) !== (publicKey !== '')) {`,
+    replace: `    if (hasPublicKeys(state) !== (publicKey !== '') && !hit()) {`,
+    foundBy: 'membership/discovery',
+  },
+  {
+    name: 'who becomes the proposer lets in whoever it knew before, with a public key or without',
+    rule: 'D20',
+    why: 'As above: nobody has refused it there.',
+    file: 'membership/batch.js',
+    find: `    if (hasPublicKeys(state) !== (offer.publicKey !== ''))`,
+    replace: `    if (hasPublicKeys(state) !== (offer.publicKey !== '') && !hit())`,
+    foundBy: 'membership/discovery',
+  },
 ];
 
 const flush: readonly Mutant[] = [
