@@ -24,11 +24,34 @@ module.exports = {
     {
       ...only(
         'actors',
-        { path: '^actors/', pathNot: '^actors/(tools|inspector/page)/' },
+        { path: '^actors/', pathNot: '^actors/(tools|inspector/page|telemetry)/' },
         ['^actors/', '^lib/', '^transport/', packages('nact', 'rxjs', 'winston', 'cbor-x')],
         { builtins: true },
       ),
       comment: 'actors imports lib, transport, nact, rxjs, winston, cbor-x and node:*',
+    },
+    {
+      ...only(
+        'telemetry',
+        { path: '^actors/telemetry/' },
+        ['^actors/', '^lib/', '^transport/', packages('nact', '@opentelemetry/api', 'prom-client')],
+        { builtins: true },
+      ),
+      comment: 'telemetry may also use what it hands its figures to',
+    },
+    {
+      name: 'prom-client-apart',
+      comment: 'who uses one of OpenTelemetry and prom-client need not have the other',
+      severity: 'error',
+      from: { path: '^actors/telemetry/', pathNot: '^actors/telemetry/prometheus' },
+      to: { path: '^node_modules/prom-client/' },
+    },
+    {
+      name: 'nodes-do-not-use-telemetry',
+      comment: 'who does not import telemetry pays nothing for it, and need not have what it takes',
+      severity: 'error',
+      from: { path: '^actors/', pathNot: '^actors/telemetry/' },
+      to: { path: '^actors/telemetry/' },
     },
     {
       name: 'page',
@@ -100,7 +123,8 @@ module.exports = {
       comment: 'what is imported is in package.json',
       severity: 'error',
       from: {},
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      // an optional peer is in peerDependenciesMeta as well, which counts as unknown
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     },
     {
       name: 'no-development-packages-in-the-product',

@@ -198,7 +198,9 @@ export interface Domain {
    * Counters of this node, by name. Buffers (`unstable`, `queued`, `reorder`, ...) are empty when nothing is under way.
    *
    * What it has sent: `packetsOut` and their `bytesOut`; of them `packetsWithoutDataOut`, which hold nothing of a message or a
-   * state, and of these `acksOut`, which acknowledge; `payloadBytesOut` are the bytes of encoded messages and states in all.
+   * state, and of these `acksOut`, which acknowledge; `payloadBytesOut` are the bytes of encoded messages and states in all;
+   * `framesResent` were sent again. `creditBytes` may be sent before something of its own is stable. It suspects `suspected` nodes now, and
+   * has begun to suspect one `suspicions` times. For monitoring see `nact-groups/telemetry` and `nact-groups/prometheus`.
    *
    * With the option `rekey`: `groupKeyEpoch`, the number of the domain's view with which the use of the present group key began;
    * `groupKeysTaken`; and of packets with messages or states `payloadsHeld` until there was a key, `payloadsRefused` because they were under
@@ -248,7 +250,8 @@ function groupsOf(host: Host): DomainGroup[] {
   }));
 }
 
-function statisticsOf(host: Host): Record<string, number> {
+/** Counters of a node, see {@link Domain.statistics}. */
+export function statisticsOf(host: Host): Record<string, number> {
   const { core } = host.life;
   const { deadLetters } = host;
   const queries = host.queries.size;

@@ -100,6 +100,14 @@ export interface Watcher {
   items(group: string, items: readonly GroupItem[]): void;
 }
 
+/** Somebody who counts and times, for metrics: see telemetry/. */
+export interface Meter {
+  /** What a member's actor is about to get. */
+  items(member: Member, items: readonly GroupItem[]): void;
+  /** A member has handed a multicast of this number to the core. */
+  sent(member: Member, message: number): void;
+}
+
 /** A nact system in a domain. */
 export interface Host {
   readonly system: NactSystem;
@@ -151,6 +159,8 @@ export interface Host {
   readonly refs: RefCodec;
   /** Who looks on; undefined as a rule. */
   watcher: Watcher | undefined;
+  /** Who counts; undefined as a rule. */
+  meter: Meter | undefined;
   /** Queries to actors of other nodes, by the number of the temporary ref that waits for the answer. */
   readonly queries: Map<number, RemoteQuery>;
   /** Messages that did not get to an actor of another node, or that came for an actor that is not here; in all, */

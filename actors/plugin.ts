@@ -65,6 +65,7 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
       successors: new Map(),
       refs: { isRef: () => false, pack: () => undefined, unpack: () => undefined },
       watcher: undefined,
+      meter: undefined,
       queries: new Map(),
       deadLetters: 0,
       deadLettersTo: new Map(),

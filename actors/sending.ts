@@ -118,6 +118,7 @@ function hand(member: Member, payload: Uint8Array, order: Order, uniform: boolea
   const told = besides ? { ...event, ...besides } : event;
   if (phase === 'member') tell(host, told);
   else member.held.push(told);
+  host.meter?.sent(member, number);
   return number;
 }
 

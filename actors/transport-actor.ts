@@ -449,6 +449,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
         const member = host.members.get(effect.group);
         if (!member) break;
         host.watcher?.items(effect.group, effect.items);
+        host.meter?.items(member, effect.items);
         enqueue(member, effect.items);
         break;
       }

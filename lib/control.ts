@@ -67,6 +67,7 @@ function carryOut(node: Node, output: MembershipOutput): void {
       node.lastEffects.push(output);
       return;
     case 'suspect':
+      node.suspicions++;
       node.host.trace({ e: 'suspect', who: output.who, why: output.why });
       node.host.log('warn', 'suspected', { node: output.who, address: output.address, why: output.why });
       return updateQuorate(node);

@@ -2,6 +2,7 @@
 import type { Millis, NodeId, Seqno, ViewId } from './ids.js';
 import { flushMessage } from './group/messages.js';
 import { isPaused } from './group/rows.js';
+import { leastWindow } from './group/window.js';
 import { controlMessage } from './membership/messages.js';
 import type { Node } from './node.js';
 import { Malformed, Reader } from './wire/bytes.js';
@@ -47,6 +48,8 @@ export function gauge(node: Node): Gauge {
  * Of the packets sent, `packetsOut`: those that hold no part of a multicast, a state or a letter (`packetsWithoutDataOut`), and
  * of these the ones that acknowledge (`acksOut`). Of `bytesOut`, those of multicasts, states and letters as they were encoded
  * (`payloadBytesOut`): a multicast once, however often it was repeated, what goes over a link as often as it does.
+ * `framesResent` are those of any sender that this node sent a second time, `suspicions` how often it began to suspect a node, `suspected`
+ * how many it suspects now, and `creditBytes` what it may send before something of its own is stable.
  */
 export function statistics(node: Node): Readonly<Record<string, number>> {
   return {
@@ -60,11 +63,30 @@ export function statistics(node: Node): Readonly<Record<string, number>> {
     packetsWithoutDataOut: node.out.counts.withoutData,
     acksOut: node.out.counts.acks,
     payloadBytesOut: node.out.counts.payloadBytes,
+    framesResent: node.out.counts.resent,
+    suspicions: node.suspicions,
+    suspected: node.membership.suspects.size,
+    creditBytes: credit(node),
     droppedMalformed: node.dropped.malformed,
     droppedForeign: node.dropped.foreign,
     droppedUnknown: node.dropped.unknown,
     datagramBytesMax: node.out.datagramBytesMax,
     pieces: node.pieces.partial.size,
+  };
+}
+
+/** Bytes that this node may send before something of its own is stable. */
+function credit({ host }: Node): number {
+  return Math.max(0, Math.max(host.window.limit, leastWindow(host)) - host.window.unstable);
+}
+
+/** What a group holds back: bytes of all senders that are not known to be stable, and members that the senders wait for. */
+export function holding(node: Node, name: string): { readonly unstableBytes: number; readonly behind: number } {
+  const current = node.groups.get(name)?.current;
+  if (!current) return { unstableBytes: 0, behind: 0 };
+  return {
+    unstableBytes: current.streams.reduce((sum, stream) => sum + stream.unstableBytes, 0),
+    behind: current.paused.reduce((sum, paused) => sum + paused, 0),
   };
 }
 

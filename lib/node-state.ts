@@ -45,6 +45,8 @@ export interface Node {
   /** What ends a life or says that it began: last of a batch. */
   lastEffects: Effect[];
   readonly dropped: { malformed: number; foreign: number; unknown: number };
+  /** How often this node has begun to suspect another. */
+  suspicions: number;
   packetsIn: number;
   packetsOut: number;
   bytesOut: number;

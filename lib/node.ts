@@ -78,6 +78,7 @@ export function createNode(options: NodeOptions, now: Millis): Node {
     effects: [],
     lastEffects: [],
     dropped: { malformed: 0, foreign: 0, unknown: 0 },
+    suspicions: 0,
     packetsIn: 0,
     packetsOut: 0,
     bytesOut: 0,

@@ -28,6 +28,8 @@ interface Counts {
   withoutData: number;
   acks: number;
   payloadBytes: number;
+  /** Frames sent again. */
+  resent: number;
 }
 
 /** All of a node's packets under construction. */
@@ -86,7 +88,7 @@ export function createOutbox(
     all: createPacker('multicast', 0, '', datagramBytesMax),
     packers: new Map(),
     packets: [],
-    counts: { withoutData: 0, acks: 0, payloadBytes: 0 },
+    counts: { withoutData: 0, acks: 0, payloadBytes: 0, resent: 0 },
     multicastSent: false,
   };
 }

@@ -324,4 +324,5 @@ export function resend(
   scratch.u8(chunk.count >>> 8);
   scratch.raw(chunk.bytes);
   addSection(host.out, packer, Section.data, scratch.bytes.subarray(0, scratch.length), bytesMax);
+  host.out.counts.resent++;
 }

@@ -16,7 +16,7 @@ const ignored: ReadonlySet<string> = new Set([
   // follows from the rest, or holds nothing
   ...['host', 'arena', 'slab', 'groupsById', 'sources', 'timed', 'dirty', 'packers', 'capacity'],
   // counters
-  ...['packetsIn', 'packetsOut', 'bytesOut', 'counts', 'dropped', 'attempts', 'requestTries', 'pushes'],
+  ...['packetsIn', 'packetsOut', 'bytesOut', 'suspicions', 'counts', 'dropped', 'attempts', 'requestTries', 'pushes'],
   // chance only spreads times
   'random',
   // how long to wait: whatever it is, it is over when time passes
