@@ -163,9 +163,6 @@ function hearRecords(
   const last = first + count - 1;
   if (last <= heard) return;
   view.heard[rank] = last;
-  const own = view.members.indexOf(ear.self);
-  // what has come without a gap the node itself has as well
-  if (own >= 0 && first <= heard + 1) note(ear, group, own, rank, last, t, tell);
   const sender = view.members[rank] as NodeId;
   eachMulticast(records, ({ message, seqno, order, uniform, bytes }) => {
     if (seqno <= heard) return;
@@ -177,10 +174,12 @@ function hearRecords(
     tell({ t, p: sender, e: 'send', g: group.name, id, o: order, u: uniform, v: String(view.id), h: '' });
     const has = new Uint8Array(view.members.length);
     has[rank] = 1;
-    if (own >= 0) has[own] = 1;
     put(ear.followed, id, { id, group: group.name, view: view.id, sender: rank, seqno, at: now, has }, followedMax);
     put(ear.sentAt, id, now, sentAtMax);
   });
+  const own = view.members.indexOf(ear.self);
+  // what has come without a gap the node itself has as well
+  if (own >= 0 && first <= heard + 1) note(ear, group, own, rank, last, t, tell);
 }
 
 /** Adds to a map that holds no more than the last `max`. */
