@@ -88,11 +88,15 @@ function check() {
   const types = `@types/node@${devDependencies['@types/node']}`;
   const wanted = [`./${packed.filename}`, `nact@${devDependencies.nact}`, `rxjs@${devDependencies.rxjs}`, types];
   const installed = run('npm', ['install', '--prefer-offline', '--fetch-retries=0', ...npm, ...wanted]);
-  if (!installed.ok && /ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENOTCACHED|network/.test(installed.text)) {
-    console.log(
-      `not installed into an empty project: the registry cannot be reached: ${installed.text.split('\n')[0]}`,
-    );
-    return;
+  if (!installed.ok) {
+    // without its registry npm fails in several ways, not all of which say so
+    const asked = run('npm', ['view', 'nact', 'version', '--prefer-online', '--fetch-retries=0']);
+    if (!asked.ok) {
+      const why =
+        /^npm error (?:network )?(request to .*|code E.*)$/m.exec(asked.text)?.[1] ?? asked.text.split('\n')[0];
+      console.log(`not installed into an empty project: npm's registry cannot be reached: ${why}`);
+      return;
+    }
   }
   if (!installed.ok) throw new Error(`npm install:\n${installed.text}`);
 

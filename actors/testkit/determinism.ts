@@ -51,6 +51,9 @@ const otherClock = clock + 400 * 24 * 60 * 60 * 1000 + 12_345_678;
 /**
  * Applies the messages in several processes, and in one of them twice, and compares the states. Rejects with
  * {@link NotDeterministic}, which says what the function depends on; {@link Misused}.
+ *
+ * @example
+ * await expectDeterministic({ module: new URL('./stock.js', import.meta.url), name: 'stock', initialState: {}, messages });
  */
 export async function expectDeterministic<Msg>(check: DeterminismCheck<Msg>): Promise<void> {
   const script = new URL('./replay-process.js', import.meta.url);

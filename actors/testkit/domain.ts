@@ -55,7 +55,15 @@ const conditionsDefault: NetworkConditions = { delay: [0.1, 1], loss: 0, duplica
 
 let systems = 0;
 
-/** Starts a domain and waits until all its nodes are in it and every group has all its members. */
+/**
+ * Starts a domain and waits until all its nodes are in it and every group has all its members.
+ *
+ * @example
+ * const domain = await testDomain({ spawn: (system) => spawnReplicated(system, stock, 'stock', { initialState: {} }) });
+ * dispatch(domain.node('b').actors, { sku: 'tea', n: 5 });
+ * domain.crash('a');
+ * await domain.expectConverged();
+ */
 export async function testDomain<Actors>(options: TestDomainOptions<Actors>): Promise<TestDomain<Actors>> {
   const domain = new TestDomain(options);
   for (const name of namesOf(options.nodes ?? 3)) await domain.join(name);

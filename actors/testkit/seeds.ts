@@ -26,6 +26,12 @@ export function seedOf(seed: number | undefined): number {
 /**
  * Runs a test once for each of so many seeds, from 1 on, or for the one in `NACT_GROUPS_SEED` alone. What a run throws gets
  * the seed added to its message, and ends it.
+ *
+ * @example
+ * await forEachSeed(100, async (seed) => {
+ *   const domain = await testDomain({ seed, network: { loss: 0.05 }, spawn });
+ *   await domain.expectConverged();
+ * });
  */
 export async function forEachSeed(seeds: number, run: (seed: number) => unknown): Promise<void> {
   const one = seedInEnvironment();
