@@ -26,7 +26,7 @@ const young: Versions = { least: 2, most: 3 };
 function observed(): { readonly net: Network; readonly seen: Set<number> } {
   const net = createNetwork();
   const seen = new Set<number>();
-  const lasting = ['hello', 'invitation', 'refusal', 'expired', 'heartbeat', 'offer'];
+  const lasting = ['hello', 'invitation', 'refusal', 'expired', 'heartbeat', 'offer', 'challenge'];
   net.rule = ({ holds, bytes }: Packet) => {
     if (holds.some((kind) => !lasting.includes(kind))) seen.add(bytes[2] as number);
     return 'pass';
