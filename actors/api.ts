@@ -34,7 +34,14 @@ import type {
   View,
 } from './types.js';
 
-/** Resolves when the system is in its domain. Rejects if it cannot be: the transport's error, or {@link DomainRefused}. */
+/**
+ * Resolves when the system is in its domain. Rejects if it cannot be: the transport's error, or {@link DomainRefused}.
+ *
+ * @example
+ * ```ts
+ * await ready(system); // its domain has let it in
+ * ```
+ */
 export function ready(system: Ref<never>): Promise<void> {
   return hostOf(system).ready.promise;
 }
@@ -43,6 +50,11 @@ export function ready(system: Ref<never>): Promise<void> {
  * Leaves the domain gracefully: groups flushed, what was delivered applied, streams closed. Resolves when that is done, after 10 s at
  * most: a node that cannot get the others' consent goes without, and a member whose function has not returned or has messages
  * before it is ended then, with a warning. nact's `stop` does it too.
+ *
+ * @example
+ * ```ts
+ * process.once('SIGTERM', () => void leaveDomain(system));
+ * ```
  */
 export function leaveDomain(system: Ref<never>): Promise<void> {
   const host = hostOf(system);
@@ -56,6 +68,12 @@ export function leaveDomain(system: Ref<never>): Promise<void> {
  *
  * Throws {@link GroupFull} at the queue's limit, {@link GroupWedged}, {@link NotEncodable}, {@link MessageTooLarge}, {@link NotAMember},
  * {@link OrderTooWeak}: then nothing was sent.
+ *
+ * @example
+ * ```ts
+ * await multicast(stock, { sku: 'tea', n: 5 }, { uniform: true }).delivered; // whoever dies now, it is not lost
+ * for (const change of changes) await multicast(stock, change).accepted; // as fast as the group takes them
+ * ```
  */
 export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, options?: MulticastOptions): Receipt {
   const outside = outsideOf(ref);
@@ -79,6 +97,12 @@ export function multicast<Msg>(ref: GroupRef<Msg>, message: NoInfer<Msg>, option
  *
  * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
  * function, with what `f` throws, and, if `linearizable`, with {@link GroupWedged}.
+ *
+ * @example
+ * ```ts
+ * const tea = await read(stock, (state) => state.tea);
+ * const surely = await read(stock, (state) => state.tea, { linearizable: true });
+ * ```
  */
 export function read<State, Result>(
   ref: GroupRef<never, State>,
@@ -129,6 +153,13 @@ function readContext({ host, group, stream, position }: Member): ReadContext {
  *
  * Rejects with {@link NotAMember} if the member leaves or is excluded first, {@link WouldDeadlock} inside the group's own
  * function.
+ *
+ * @example
+ * ```ts
+ * dispatch(orders, order);
+ * await flush(orders); // the group does not forget it any more
+ * await ship(order);
+ * ```
  */
 export function flush(ref: GroupRef<never>): Promise<void> {
   const member = memberOf(ref);
@@ -145,29 +176,67 @@ export function flush(ref: GroupRef<never>): Promise<void> {
 /** Tokens of flushes are unique in the process. */
 let flushesBegun = 0;
 
-/** Leaves the group gracefully. Resolves when this member is out and its actor has stopped; nact's `stop` does it too. */
+/**
+ * Leaves the group gracefully. Resolves when this member is out and its actor has stopped; nact's `stop` does it too.
+ *
+ * @example
+ * ```ts
+ * await leave(stock); // the node stays in its domain
+ * ```
+ */
 export function leave(ref: GroupRef<never>): Promise<void> {
   const member = memberOf(ref);
   beginLeave(member, false);
   return member.left.promise;
 }
 
-/** Everything that happens in the group at this member, in order. Completes when it has left. */
+/**
+ * Everything that happens in the group at this member, in order. Completes when it has left.
+ *
+ * @example
+ * ```ts
+ * events(stock).subscribe((event) => {
+ *   if (event.kind === 'view') console.log(event.view.cause);
+ *   if (event.kind === 'delivery') console.log(event.position, event.message);
+ * });
+ * ```
+ */
 export function events<Msg>(ref: GroupRef<Msg>): Observable<GroupEvent<Msg>> {
   return eventsOf<Msg>(memberOf(ref).stream);
 }
 
-/** The group's views, starting with the current one. */
+/**
+ * The group's views, starting with the current one.
+ *
+ * @example
+ * ```ts
+ * views(stock).subscribe(({ members, cause }) => console.log(members.map(({ name }) => name), cause));
+ * ```
+ */
 export function views(ref: GroupRef<never>): Observable<View> {
   return viewsOf(memberOf(ref).stream);
 }
 
-/** Where the member stands, starting with now. */
+/**
+ * Where the member stands, starting with now.
+ *
+ * @example
+ * ```ts
+ * status(stock).subscribe((now) => (isReady = now === 'active' || now === 'changing'));
+ * ```
+ */
 export function status(ref: GroupRef<never>): Observable<GroupStatus> {
   return statusOf(memberOf(ref).stream);
 }
 
-/** The group's deliveries at this member, each after the actor's function has run. */
+/**
+ * The group's deliveries at this member, each after the actor's function has run.
+ *
+ * @example
+ * ```ts
+ * deliveries(stock).subscribe(({ from, message }) => console.log(from.name, message));
+ * ```
+ */
 export function deliveries<Msg>(ref: GroupRef<Msg>): Observable<DeliveryEvent<Msg>> {
   return deliveriesOf<Msg>(memberOf(ref).stream);
 }
@@ -209,7 +278,15 @@ export interface Domain {
   statistics(): Readonly<Record<string, number>>;
 }
 
-/** The domain that the system is in. */
+/**
+ * The domain that the system is in.
+ *
+ * @example
+ * ```ts
+ * const { views } = domain(system);
+ * views.subscribe(({ number, nodes }) => console.log(number, nodes.map(({ name }) => name)));
+ * ```
+ */
 export function domain(system: Ref<never>): Domain {
   const host = hostOf(system);
   return {
@@ -274,7 +351,15 @@ export function statisticsOf(host: Host): Record<string, number> {
   };
 }
 
-/** Why nothing moves in a group, as far as this node knows. */
+/**
+ * Why nothing moves in a group, as far as this node knows.
+ *
+ * @example
+ * ```ts
+ * const { status, waiting } = explain(stock);
+ * console.log(status, waiting); // wedged [ 'a quorum: these cannot be heard: b#1, c#1' ]
+ * ```
+ */
 export function explain(ref: GroupRef<never>): Explanation {
   const member = memberOf(ref);
   const { outbox, stream, host } = member;

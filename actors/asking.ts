@@ -34,6 +34,13 @@ const timeoutMax = 2 ** 31 - 1;
  * Rejects with {@link AskTimedOut}; {@link AskFailed} if nobody replied who could, or if this node cannot wait any more;
  * {@link RequestRefused} by the group's `accept`; {@link WouldDeadlock} inside the group's own function, which would wait
  * for itself; and with what `multicast` throws: then nothing was sent.
+ *
+ * @example
+ * ```ts
+ * const replies = await ask(stock, { type: 'count', sku: 'tea' }, { replies: 'majority', timeout: 1000 });
+ * for (const { member, value } of replies) console.log(member.name, value);
+ * for (const { member, why } of replies.missing) console.log(member.name, why);
+ * ```
  */
 export function ask<Answer = unknown, Msg = AnyMessage>(
   ref: GroupRef<Msg, unknown, Answer>,

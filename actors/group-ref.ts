@@ -27,6 +27,12 @@ export interface GroupRefOptions {
  * as in traces. What needs a member here (`read`, `views`, `leave` and the like) throws {@link NotAMember}.
  *
  * Throws {@link NotInDomain}, {@link InvalidOption}.
+ *
+ * @example
+ * ```ts
+ * const stock = groupRef<Change>(system, 'stock'); // from a node that is no member
+ * await multicast(stock, { sku: 'tea', n: 1 }).delivered;
+ * ```
  */
 export function groupRef<Msg = unknown, State = unknown, Answer = unknown>(
   system: Ref<never>,

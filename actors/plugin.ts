@@ -21,6 +21,12 @@ const actorName = 'nact-groups';
  * Makes a system a node of a domain; it joins in the background, see `ready`.
  *
  * Throws {@link InvalidOption}; `start` throws {@link SystemNameTaken} if a system of its name lives in this process.
+ *
+ * @example
+ * ```ts
+ * const system = start(groups({ domain: 'shop' }));
+ * const elsewhere = start({ name: 'eu' }, groups({ domain: 'shop', key: { file: '/etc/shop/keys' }, transport: tcp({ seeds }) }));
+ * ```
  */
 export function groups(options: GroupsOptions): Plugin {
   return groupsIn(options, systemRuntime());

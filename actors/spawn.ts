@@ -29,6 +29,16 @@ const groupOrders: readonly GroupOrder[] = ['fifo', 'causal', 'total'];
  *
  * Throws {@link DuplicateMember}, {@link NotInDomain} if the system was not started with `groups`, {@link InvalidOption} for a group that
  * the node has said it does not enter, and nact's own errors.
+ *
+ * @example
+ * ```ts
+ * const stock = spawnReplicated(
+ *   system,
+ *   (state: Stock, { sku, n }: Change) => ({ ...state, [sku]: (state[sku] ?? 0) + n }),
+ *   'stock',
+ *   { initialState: {} as Stock },
+ * );
+ * ```
  */
 export function spawnReplicated<State, Msg, Answer = unknown>(
   parent: Ref<never>,
@@ -41,6 +51,14 @@ export function spawnReplicated<State, Msg, Answer = unknown>(
 
 /**
  * Spawns a plain group member: its own state, no transfer. Otherwise as {@link spawnReplicated}.
+ *
+ * @example
+ * ```ts
+ * const room = spawnMember(system, (said: number, { text }: Line, ctx) => {
+ *   console.log(`${ctx.from.name}: ${text}`);
+ *   return said + 1;
+ * }, 'room', { initialState: 0 });
+ * ```
  */
 export function spawnMember<State, Msg, Answer = unknown>(
   parent: Ref<never>,

@@ -108,12 +108,27 @@ interface StreamState {
   scheduled: boolean;
 }
 
-/** A network in this process; `rule` decides about faults. */
+/**
+ * A network in this process; `rule` decides about faults.
+ *
+ * @example
+ * ```ts
+ * const hub = memoryHub(({ from, to }) => ({ kind: isCut(from, to) ? 'drop' : 'pass' }));
+ * ```
+ */
 export function memoryHub(rule: Rule = () => pass): MemoryHub {
   return new MemoryHub(rule);
 }
 
-/** A transport over a network in this process. */
+/**
+ * A transport over a network in this process.
+ *
+ * @example
+ * ```ts
+ * const hub = memoryHub();
+ * const [a, b] = ['a', 'b'].map((name) => start({ name }, groups({ domain: 'test', name, transport: memory(hub) })));
+ * ```
+ */
 export function memory(hub: MemoryHub): TransportFactory {
   return async (domain, handlers) => {
     if (hub.lastPort === portMax) {

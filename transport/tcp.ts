@@ -70,6 +70,12 @@ const openMillisMax = 1000;
  *
  * The factory rejects with a {@link TransportError} if it cannot listen there, if an address is none, or if it cannot tell
  * which address to advertise, and with an `ExposedError`, before it listens, if it would carry in the clear what leaves this machine. Seeds that are not there are no error: they are tried again and again, and logged once.
+ *
+ * @example
+ * ```ts
+ * const transport = tcp({ listen: '0.0.0.0:7000', seeds: ['10.0.0.1:7000', '10.0.0.2:7000'] });
+ * const system = start(groups({ domain: 'shop', key, transport }));
+ * ```
  */
 export function tcp(options: TcpOptions = {}): TransportFactory {
   return async (domain, handlers, keyring, insecure = false): Promise<Transport> => {

@@ -103,6 +103,11 @@ function checkNumber(name: string, value: number, min: number, max: number): voi
  * `receiveBufferBytes` is what the smaller of the two sockets was granted. Linux charges at least 832 bytes per datagram
  * against twice that (measured, kernel 6.18): datagrams from 1 KB up fit to about nine tenths of it or more, but of 100 byte ones
  * only a quarter. So count a small datagram as 500 bytes.
+ *
+ * @example
+ * ```ts
+ * const system = start(groups({ domain: 'shop', key, transport: udpMulticast({ interface: 'eth0' }) }));
+ * ```
  */
 export function udpMulticast(options: UdpMulticastOptions = {}): TransportFactory {
   return async (domain, handlers, keyring, insecure = false): Promise<Transport> => {
