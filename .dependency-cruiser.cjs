@@ -78,10 +78,14 @@ module.exports = {
       ...only(
         'examples',
         { path: '^examples/' },
-        ['^examples/', '^(dist/)?actors/index\\.(js|d\\.ts|ts)$', packages('nact', 'rxjs')],
+        [
+          '^examples/',
+          '^(dist/)?actors/(telemetry/)?index\\.(js|d\\.ts|ts)$',
+          packages('nact', 'rxjs', '@opentelemetry'),
+        ],
         { builtins: true },
       ),
-      comment: 'an example imports what a user would: nact-groups, nact, rxjs and node:*',
+      comment: 'an example imports what a user would: nact-groups, nact, rxjs, OpenTelemetry and node:*',
     },
     {
       name: 'examples-by-name',

@@ -14,6 +14,7 @@ import { apart, isPromise } from './context.js';
 import { GroupFull, GroupWedged, MessageTooLarge, NotAMember } from './errors.js';
 import { tell, type Admission, type Member, type RequestItem } from './host.js';
 import { kindOf } from './internal.js';
+import { decodeRequest } from './payload.js';
 import { passOn } from './sending.js';
 
 /** Nothing came yet. */
@@ -66,19 +67,19 @@ class Later {
 
 /** What becomes of a request: true, false, or the reason why not. */
 function judge(member: Member, { previous, request, payload, life }: RequestItem): unknown {
-  const { admission, behavior, codec, host, structures } = member;
+  const { admission, behavior, host } = member;
   if (life !== host.life || member.phase !== 'member') return new Later('its contact is no member any more');
   const { client } = request;
   if (previous > (admission.handled.get(client) ?? 0)) return new Later('the request before it is not let in yet');
   // no client writes what members say among themselves
-  if (payload.length === 0 || (structures && kindOf(payload) !== 0)) return 'it is no message';
+  if (payload.length === 0 || kindOf(payload) !== 0) return 'it is no message';
   const objection = objectionTo(host, member.group, client);
   if (objection !== null) return objection;
   const { accept } = behavior;
   if (!accept) return true;
   let message: unknown;
   try {
-    message = codec.decode(payload);
+    message = decodeRequest(member, payload);
   } catch (error) {
     return `it cannot be decoded: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -9,7 +9,7 @@ import type { Wanted } from '../lib/events.js';
 import { nameOf, type NodeId } from '../lib/ids.js';
 import { guard } from './context.js';
 import { AskFailed, AskTimedOut, InvalidOption, RequestRefused } from './errors.js';
-import { memberOf, type Member } from './host.js';
+import { memberOf, type Member, type Sending } from './host.js';
 import { memberMaker, outsideOf } from './references.js';
 import { readReply } from './replies.js';
 import { checkOptions, checkRoom, payloadFor, sendRequest, type Outside, type Target } from './requesting.js';
@@ -65,7 +65,8 @@ function askAsMember(member: Member, message: unknown, options: AskOptions): Ask
     const { requests } = host.life;
     const number = requests.last + 1;
     const { order = member.order, uniform = false } = options;
-    sendAsk(member, message, order, uniform, { number, replies, timeout });
+    sendAsk(member, message, order, uniform, { number, replies, timeout }, asking.span?.context);
+    asking.span?.sent(`${host.life.id}:${number}`);
     openRequest(requests, asking);
     // until the core knows of it
     if (member.phase !== 'member' || !host.life.core) asking.watch(requests, number);
@@ -78,10 +79,11 @@ function askFromOutside(outside: Outside, message: unknown, options: AskOptions)
   const viewMember = (id: NodeId) => maker({ id, name: nameOf(id), joined: 0 });
   return begin(outside, options, viewMember, (asking, replies, timeout) => {
     checkOptions(options);
-    const payload = payloadFor(outside, message);
+    const payload = payloadFor(outside, message, asking.span?.context);
     asking.bytes = payload.length;
     const { requests } = host.life;
     const number = sendRequest(outside, asking, payload, replies, timeout);
+    asking.span?.sent(`${host.life.id}:${number}`);
     if (!host.life.core) asking.watch(requests, number);
   });
 }
@@ -122,6 +124,8 @@ class Asking implements Pending {
   phase: Pending['phase'] = 'waiting';
   bytes = 0;
   readonly asked: Asked;
+  /** From the question to the end of the replies. */
+  readonly span: Sending | undefined;
   private readonly replies: Reply[] = [];
   private readonly missing: Unanswered[] = [];
   private result: { readonly error: Error | undefined } | undefined = undefined;
@@ -135,6 +139,7 @@ class Asking implements Pending {
     private readonly timeout: number,
     private readonly viewMember: (id: NodeId) => ViewMember,
   ) {
+    this.span = target.host.tracing?.begin(target.group, 'ask');
     const promise = new Promise<Replies>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -192,6 +197,7 @@ class Asking implements Pending {
   fail(error: Error): void {
     if (this.result) return;
     this.result = { error };
+    this.span?.end(error);
     this.target.host.runtime.cancel(this.timer);
     this.reject(error);
     this.subject?.error(error);
@@ -199,6 +205,7 @@ class Asking implements Pending {
 
   private succeed(): void {
     this.result = { error: undefined };
+    this.span?.end();
     this.target.host.runtime.cancel(this.timer);
     this.resolve(Object.assign(this.replies, { missing: this.missing }));
     this.subject?.complete();

@@ -15,7 +15,7 @@ import { call, contextOf, directOf, isPromise } from './context.js';
 import { digestWith } from './digest.js';
 import { forgetGone, noteApplied, takeDigest } from './divergence.js';
 import { NotAMember } from './errors.js';
-import { tell, type Host, type Member } from './host.js';
+import { tell, type Host, type Member, type Tracing } from './host.js';
 import { kindDigest, kindOf, kindVerdict } from './internal.js';
 import { beginLeave, endFlushes, finish, join } from './leave.js';
 import type { Taken, Undelivered } from './mailbox.js';
@@ -29,8 +29,9 @@ import { abandonState, takeState } from './restore.js';
 import { sizeOf } from './snapshot.js';
 import { foundTable, openTable, clearTable } from './structures.js';
 import { faulted, initialState } from './supervision.js';
+import { contextAt, isTraced } from './trace-context.js';
 import { continueSnapshot, endSnapshot, startSnapshots } from './transfer.js';
-import type { Member as ViewMember } from './types.js';
+import type { Context, Member as ViewMember } from './types.js';
 import { clearVerdicts, endVerdictsOf, noteFifoApplied, noteLeftOut, takeVerdicts, tellVerdicts } from './verdicts.js';
 import { viewOf } from './views.js';
 
@@ -279,10 +280,20 @@ function deliver(member: Member, item: Delivery, message: unknown): Promise<void
   const own = item.from.id === member.outbox.node;
   const sender = own && member.outbox.senders.size > 0 ? member.outbox.senders.get(item.message) : undefined;
   const ctx = contextOf(member, item, from, item.mine, sender);
-  const result = call(member, member.behavior.f, member.state, message, ctx);
+  const { tracing } = member.host;
+  const result =
+    tracing && isTraced(item.among.bytes, item.start)
+      ? callInSpan(member, tracing, item, message, ctx)
+      : call(member, member.behavior.f, member.state, message, ctx);
   if (isPromise(result)) return whenDelivered(member, item, message, from, result);
   delivered(member, item, message, from, result);
   return undefined;
+}
+
+/** Apart for the same reason. */
+function callInSpan(member: Member, tracing: Tracing, item: Delivery, message: unknown, ctx: Context): unknown {
+  const context = contextAt(item.among.bytes, item.start);
+  return tracing.process(member, item, context, () => call(member, member.behavior.f, member.state, message, ctx));
 }
 
 /** Apart for the same reason. */

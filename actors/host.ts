@@ -6,7 +6,7 @@ import type { HeldKeys } from './keys.js';
 import type { Logger as ActorLogger } from 'nact';
 import type { Logger } from 'winston';
 import type { BehaviorSubject } from 'rxjs';
-import type { GroupItem, NodeEvent, TransferToken, ViewInfo } from '../lib/events.js';
+import type { Delivery, GroupItem, NodeEvent, TransferToken, ViewInfo } from '../lib/events.js';
 import type { NodeId } from '../lib/ids.js';
 import type { Forced } from '../lib/membership/control.js';
 import type { DomainState, GroupSettings, Order } from '../lib/membership/state.js';
@@ -108,6 +108,26 @@ export interface Meter {
   sent(member: Member, message: number): void;
 }
 
+/** A span of something that is being sent to a group. */
+export interface Sending {
+  /** What goes with the message, so that its deliveries are part of the same trace: see trace-context.ts. */
+  readonly context: Uint8Array;
+  /** It has gone, under this id. */
+  sent(id: string): void;
+  /** The span is over; `error`: why it came to nothing. */
+  end(error?: unknown): void;
+}
+
+/** What makes spans: see telemetry/. */
+export interface Tracing {
+  /** Begins a span of a message to a group, unless the caller is in none that is recorded. */
+  begin(group: string, operation: 'send' | 'ask'): Sending | undefined;
+  /** Runs a member's function on what was delivered, in a span that follows from the sender's. */
+  process(member: Member, item: Delivery, context: Uint8Array, run: () => unknown): unknown;
+  /** Runs what belongs to nobody's span: the protocol's turn is begun by whoever has sent something first. */
+  apart(run: () => void): void;
+}
+
 /** A nact system in a domain. */
 export interface Host {
   readonly system: NactSystem;
@@ -161,6 +181,8 @@ export interface Host {
   watcher: Watcher | undefined;
   /** Who counts; undefined as a rule. */
   meter: Meter | undefined;
+  /** Who makes spans; undefined as a rule. */
+  tracing: Tracing | undefined;
   /** Queries to actors of other nodes, by the number of the temporary ref that waits for the answer. */
   readonly queries: Map<number, RemoteQuery>;
   /** Messages that did not get to an actor of another node, or that came for an actor that is not here; in all, */

@@ -16,6 +16,8 @@ export const kindDigest = 3;
 export const kindVerdict = 4;
 /** A user's message that looks like one of ours. */
 const kindMessage = 2;
+/** A user's message with its trace: see trace-context.ts. */
+export const kindTraced = 5;
 
 /** A payload for members. */
 export function internal(kind: number, body: Uint8Array): Uint8Array {
@@ -25,7 +27,7 @@ export function internal(kind: number, body: Uint8Array): Uint8Array {
 /** The kind of a payload, 0 for a user's message. */
 export function kindOf(payload: Uint8Array): number {
   const kind = payload[0] === Marker.internal ? payload[1] : 0;
-  return kind === undefined || kind === kindMessage ? 0 : kind;
+  return kind === undefined || kind === kindMessage || kind === kindTraced ? 0 : kind;
 }
 
 /** What a payload for members says. */

@@ -10,6 +10,7 @@ import { copyAmong, copyOf, sharedOf } from './pool.js';
 import { bodyOf, guarded, kindOf, kindStructure, unguarded } from './internal.js';
 import { copyTable, define, type StructureTable } from './structures.js';
 import { decodeWith, encodeWith } from './values.js';
+import { messageAt } from './trace-context.js';
 import { Marker } from './wire-format.js';
 
 /** A multicast's payload. Throws {@link NotEncodable}. */
@@ -32,21 +33,29 @@ function mayUse(member: Member, structures: StructureTable): boolean {
  */
 export function decodePayload(member: Member, item: Delivery, isShown = false): unknown {
   const { structures, codec, host } = member;
-  if (!structures) return codec.decode(unguarded(item.payload));
-  if (item.among.bytes[item.start] === Marker.raw)
-    return isShown ? copyOf(item.among.bytes, item.start + 1, item.end) : bytesOf(item);
-  return decodeWith(structures, item.payload, host.refs);
+  const { bytes } = item.among;
+  const start = bytes[item.start] === Marker.internal ? messageAt(bytes, item.start, item.end) : item.start;
+  if (structures && bytes[start] === Marker.raw)
+    return isShown ? copyOf(bytes, start + 1, item.end) : bytesOf(item, start + 1);
+  const payload = start === item.start ? item.payload : bytes.subarray(start, item.end);
+  return structures ? decodeWith(structures, payload, host.refs) : codec.decode(unguarded(payload));
+}
+
+/** The message of a request that came to a member to be let in. Throws what the codec throws. */
+export function decodeRequest({ structures, codec }: Member, payload: Uint8Array): unknown {
+  const message = payload.subarray(messageAt(payload, 0, payload.length));
+  return codec.decode(structures ? message : unguarded(message));
 }
 
 /**
  * The bytes that a multicast is, as its receiver's own. The frame in which it came is nobody else's: what is kept of it for others is
  * a copy. That of this node's own is being sent.
  */
-function bytesOf(item: Delivery): Uint8Array {
+function bytesOf(item: Delivery, start: number): Uint8Array {
   const { bytes } = item.among;
   const isWhole = bytes.length === bytes.buffer.byteLength && item.end - item.start === bytes.length;
   const isOurs = item.fromRank === item.view.rank && !isWhole;
-  return isOurs ? copyAmong(item.among, item.start + 1, item.end) : sharedOf(bytes, item.start + 1, item.end);
+  return isOurs ? copyAmong(item.among, start, item.end) : sharedOf(bytes, start, item.end);
 }
 
 /** Whether it is a message to members, not to the user's function. */

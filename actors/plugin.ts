@@ -72,6 +72,7 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
       refs: { isRef: () => false, pack: () => undefined, unpack: () => undefined },
       watcher: undefined,
       meter: undefined,
+      tracing: undefined,
       queries: new Map(),
       deadLetters: 0,
       deadLettersTo: new Map(),
@@ -80,7 +81,11 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
     registerHost(host);
     patchFind(host);
     wrapSystem(host);
-    const ref = spawn(outside<never>(nactSystem.reference), () => turn(host), actorName);
+    const ref = spawn(
+      outside<never>(nactSystem.reference),
+      () => (host.tracing ? host.tracing.apart(() => turn(host)) : turn(host)),
+      actorName,
+    );
     host.actor = nactSystem.find(ref) as NactActor;
     host.actor.stop = () => beginLeaveDomain(host);
     void openHost(host);

@@ -13,9 +13,12 @@ import {
   NotInDomain,
   RequestRefused,
 } from './errors.js';
-import { tell, type Host } from './host.js';
+import { tell, type Host, type Sending } from './host.js';
+import { guarded } from './internal.js';
 import { openRequest, type Ended, type Pending } from './requests.js';
+import { contextIfFits } from './trace-context.js';
 import type { Codec, MulticastOptions, Receipt } from './types.js';
+import { codecName } from './values.js';
 
 /** A group, and how its messages are written. */
 export interface Target {
@@ -40,22 +43,23 @@ export function checkRoom({ host, group }: Target, bytes: number): void {
 }
 
 /**
- * A message's bytes. The group says in the domain's state which codec it speaks.
+ * A message's bytes, in the trace of `context`. The group says in the domain's state which codec it speaks.
  *
  * Throws {@link InvalidOption} if that is another, {@link MessageTooLarge}, what the codec throws.
  */
-export function payloadFor({ host, group, codec }: Target, message: unknown): Uint8Array {
+export function payloadFor({ host, group, codec }: Target, message: unknown, context?: Uint8Array): Uint8Array {
   const spoken = host.domain.value?.groups.get(group)?.settings.codec;
   if (spoken !== undefined && spoken !== codec.name) {
     throw new InvalidOption(
       `'${group}' speaks codec '${spoken}', not '${codec.name}': give it, groupRef(system, '${group}', { codec })`,
     );
   }
-  const payload = codec.encode(message);
+  const encoded = codec.encode(message);
+  const payload = codec.name === codecName ? encoded : guarded(encoded);
   const { messageBytesMax } = host.options;
   if (payload.length > messageBytesMax) throw new MessageTooLarge(payload.length, messageBytesMax);
   if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
-  return payload;
+  return context === undefined ? payload : contextIfFits(context, payload, messageBytesMax);
 }
 
 /** Hands a request to the core. Returns its number. Throws {@link NotInDomain}, {@link GroupFull}. */
@@ -84,16 +88,36 @@ export function checkOptions({ order }: MulticastOptions): void {
 
 /** `multicast` through a group's ref from outside. Throws as it does. */
 export function multicastFromOutside(outside: Outside, message: unknown, options: MulticastOptions): Receipt {
-  checkOptions(options);
-  const payload = payloadFor(outside, message);
-  const receipt = new RequestReceipt(outside, payload.length);
-  receipt.number = sendRequest(outside, receipt, payload, 0, outside.timeout);
-  return receipt;
+  return inSpan(outside, (span) => {
+    checkOptions(options);
+    const payload = payloadFor(outside, message, span?.context);
+    const receipt = new RequestReceipt(outside, payload.length);
+    receipt.number = sendRequest(outside, receipt, payload, 0, outside.timeout);
+    span?.sent(receipt.id);
+    return receipt;
+  });
+}
+
+/** Sends something in a span of its own, if there is one to be part of. */
+function inSpan<Result>({ host, group }: Outside, send: (span: Sending | undefined) => Result): Result {
+  const span = host.tracing?.begin(group, 'send');
+  try {
+    const result = send(span);
+    span?.end();
+    return result;
+  } catch (error) {
+    span?.end(error);
+    throw error;
+  }
 }
 
 /** nact's `dispatch`: nobody looks at a result, so what does not get there is told loudly. */
 export function dispatchFromOutside(outside: Outside, message: unknown): void {
-  const payload = payloadFor(outside, message);
+  inSpan(outside, (span) => dispatchIn(outside, message, span));
+}
+
+function dispatchIn(outside: Outside, message: unknown, span: Sending | undefined): void {
+  const payload = payloadFor(outside, message, span?.context);
   const pending: Pending = {
     bytes: payload.length,
     phase: 'waiting',
@@ -104,7 +128,8 @@ export function dispatchFromOutside(outside: Outside, message: unknown): void {
     },
   };
   try {
-    sendRequest(outside, pending, payload, 0, outside.timeout);
+    const number = sendRequest(outside, pending, payload, 0, outside.timeout);
+    span?.sent(`${outside.host.life.id}:${number}`);
   } catch (error) {
     if (!(error instanceof GroupFull) && !(error instanceof NotInDomain)) throw error;
     lost(outside, error.message);

@@ -6,9 +6,10 @@ import type { Order } from '../lib/membership/state.js';
 import { wedgedFor } from '../lib/inspect.js';
 import { GroupFull, GroupWedged, MessageTooLarge, NotAMember, NotEncodable, OrderTooWeak } from './errors.js';
 import { tell, type Member } from './host.js';
-import { guarded, internal, kindStructure } from './internal.js';
+import { internal, kindStructure } from './internal.js';
 import { encodePayload } from './payload.js';
 import { classOf, nextNumber, queuedBytes } from './receipts.js';
+import { contextIfFits } from './trace-context.js';
 import { definition, takeWanted, type StructureTable } from './structures.js';
 
 const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
@@ -20,8 +21,29 @@ const orders: readonly Order[] = ['fifo', 'causal', 'total', 'barrier'];
  * {@link OrderTooWeak}.
  */
 export function send(member: Member, message: unknown, order: Order, uniform: boolean): number {
+  const span = member.host.tracing?.begin(member.group, 'send');
+  if (span === undefined) return commit(member, message, order, uniform);
+  try {
+    const number = commit(member, message, order, uniform, { context: span.context });
+    span.sent(`${member.outbox.node}:${number}`);
+    span.end();
+    return number;
+  } catch (error) {
+    span.end(error);
+    throw error;
+  }
+}
+
+/** What a message of this member's is besides: a question, part of a trace. */
+interface With {
+  readonly ask?: Ask;
+  readonly context?: Uint8Array | undefined;
+}
+
+function commit(member: Member, message: unknown, order: Order, uniform: boolean, besides?: With): number {
   admit(member, order);
-  const number = hand(member, encoded(member, message, order), order, uniform);
+  const payload = encoded(member, message, order, besides?.context);
+  const number = hand(member, payload, order, uniform, besides?.ask && { ask: besides.ask });
   keep(member, number, message);
   if (member.structures) propose(member, member.structures);
   return number;
@@ -43,21 +65,23 @@ function propose(member: Member, structures: StructureTable): void {
   }
 }
 
-/** As {@link send}; the message is a question. */
-export function sendAsk(member: Member, message: unknown, order: Order, uniform: boolean, ask: Ask): number {
-  admit(member, order);
-  const number = hand(member, encoded(member, message, order), order, uniform, { ask });
-  keep(member, number, message);
-  if (member.structures) propose(member, member.structures);
-  return number;
+/** As {@link send}; the message is a question, and `context` the trace that it is part of. */
+export function sendAsk(
+  member: Member,
+  message: unknown,
+  order: Order,
+  uniform: boolean,
+  ask: Ask,
+  context?: Uint8Array,
+): number {
+  return commit(member, message, order, uniform, { ask, context });
 }
 
 /** Multicasts another node's request. Throws {@link GroupFull}, {@link GroupWedged}, {@link MessageTooLarge}, {@link NotAMember}. */
 export function passOn(member: Member, request: RequestId, payload: Uint8Array): number {
   admit(member, 'total');
-  const bytes = member.structures ? payload : guarded(payload);
-  checkLength(member, bytes);
-  return hand(member, bytes, 'total', true, { request });
+  checkLength(member, payload);
+  return hand(member, payload, 'total', true, { request });
 }
 
 /** Multicasts what is for members, not for their functions. Throws {@link GroupFull}. */
@@ -94,11 +118,11 @@ function refuseWedged({ host, group, whileWedged }: Member): void {
   if (why !== null) throw new GroupWedged(group, why);
 }
 
-function encoded(member: Member, message: unknown, order: Order): Uint8Array {
+function encoded(member: Member, message: unknown, order: Order, context: Uint8Array | undefined): Uint8Array {
   const payload = encodePayload(member, message, order);
   checkLength(member, payload);
   if (payload.length === 0) throw new NotEncodable('message', 'the codec gave no bytes');
-  return payload;
+  return context === undefined ? payload : contextIfFits(context, payload, member.host.options.messageBytesMax);
 }
 
 function checkLength({ host }: Member, { length }: Uint8Array): void {

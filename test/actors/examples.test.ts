@@ -110,3 +110,16 @@ test.serial(
     await once(workers.child, 'exit');
   },
 );
+
+test.serial('telemetry: an order and its deliveries in three processes are one trace', async (t) => {
+  const domain = freshDomain();
+  const shops = ['ann', 'bob', 'cid'].map((name) => run(t, 'telemetry', domain, name, '3'));
+  for (const shop of shops) await shows(shop, /applies 5 tea in trace [0-9a-f]{32}\n[\s\S]*process stock/);
+  const traces = new Set(shops.map(({ output }) => /in trace (\S+)/.exec(output)?.[1]));
+  t.is(traces.size, 1);
+  const sender = shops.find(({ output }) => output.includes('send stock')) as Running;
+  await shows(sender, 'POST /orders');
+  sender.child.kill('SIGTERM');
+  await shows(sender, 'nact_groups.view.changes');
+  for (const { child } of shops) child.kill('SIGTERM');
+});

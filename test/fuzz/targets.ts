@@ -8,6 +8,7 @@ import { snapshotDecoder, stateEncoder } from '../../actors/snapshot.js';
 import { createTable, foundTable, openTable, type StructureTable } from '../../actors/structures.js';
 import { parseAsk } from '../../actors/tools/member-ask.js';
 import { parseSend } from '../../actors/tools/member-send.js';
+import { contextBytes, contextIfFits, messageAt } from '../../actors/trace-context.js';
 import { decodeWith, encodeValue, encodeWith } from '../../actors/values.js';
 import { noRefs } from '../../actors/wire-format.js';
 import { flushMessage, linkContext, linkMessage } from '../../lib/group/messages.js';
@@ -312,7 +313,8 @@ function tableOfThree(): StructureTable {
 /** Messages of applications. What is read can be sent, and arrives as it was. */
 const codec: Target = {
   name: 'codec',
-  shows: 'messages of applications, with structures: what is read can be sent again, and is the same when it arrives',
+  shows:
+    'messages of applications, with structures and traces: what is read can be sent again, and is the same when it arrives',
   bytesMax: 4096,
   words: [
     ...wordsOf('__proto__', 'constructor', 'type'),
@@ -323,6 +325,7 @@ const codec: Target = {
     [0xc2],
     [0x1d, 3],
     [0x1e, 3],
+    [0x1f, 5],
     [0xfb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0],
   ],
   seeds: () =>
@@ -344,11 +347,14 @@ const codec: Target = {
     ].flatMap((value) => [
       encodeValue(value),
       encodeWith({ ...tableOfThree(), find: findIn(tableOfThree()) }, value, noRefs),
+      contextIfFits(new Uint8Array(contextBytes).fill(7), encodeValue(value), 4096),
     ]),
   run(input) {
     let value: unknown;
     try {
-      value = decodeWith(tableOfThree(), input.slice(), noRefs);
+      // behind the trace that it is part of, if it has one
+      const message = input.slice(messageAt(input, 0, input.length));
+      value = decodeWith(tableOfThree(), message, noRefs);
     } catch (error) {
       onlyRefused(error, NotDecodable);
       return;
