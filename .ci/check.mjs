@@ -158,8 +158,8 @@ if (await check('build', 'tsc', ['-b'])) {
     ['no install scripts and no known vulnerabilities', 'node', ['.ci/dependencies.mjs'], true],
   ]);
   provide();
-  // Two files at a time, but those that measure times of real processes need the machine to themselves: they come last. The chaos
-  // is waiting for half of its time, and adds to its limits what the kernel says a process had to wait for a processor.
+  // Two files at a time, but those that hold figures against bars need the machine to themselves: they come last. Chaos and processes
+  // are waiting for half of their time, and chaos adds to its limits what the kernel says a process had to wait for a processor.
   const files = readdirSync('dist/test', { recursive: true })
     .filter((file) => file.endsWith('.test.js'))
     .map((file) => `dist/test/${file}`)
@@ -168,13 +168,13 @@ if (await check('build', 'tsc', ['-b'])) {
   const pure = files.filter(
     isIn(['lib', 'membership', 'scenarios', 'simulation', 'explorer', 'growth', 'mutants', 'testkit', 'trace']),
   );
-  const waiting = files.filter(isIn(['actors', 'bench', 'chaos', 'transport']));
+  const alone = files.filter(isIn(['fuzz', 'trials']));
   await ava(pure, 2);
-  await ava(waiting, 2);
   await ava(
-    files.filter((file) => !pure.includes(file) && !waiting.includes(file)),
-    1,
+    files.filter((file) => !pure.includes(file) && !alone.includes(file)),
+    2,
   );
+  await ava(alone, 1);
   if (tests === 0) count(false, 'no test has passed');
 }
 
