@@ -112,19 +112,24 @@ function contactOf(node: Node, group: string): Contact {
   if (members.length === 0) return contact;
   const first = contact.tries === 0 ? members.find((member) => member.node === self) : undefined;
   const next = members[(tagOf(self) + contact.tries) % members.length];
-  // what one has in hand would come after what another is given now
-  contact.member = holderOf(node, group) ?? first ?? next ?? null;
+  // what one has in hand would come after what another is given now, and what comes again must not overtake it
+  const held = heldBy(node, group);
+  contact.member = held?.member ?? first ?? next ?? null;
   contact.tries++;
-  contact.last = 0;
+  contact.last = held?.last ?? 0;
   return contact;
 }
 
-/** Who has a request of this node in hand. */
-function holderOf(node: Node, group: string): GroupMember | null {
+/** Who has requests of this node in hand, and the last of them. */
+function heldBy(node: Node, group: string): { readonly member: GroupMember; readonly last: number } | null {
+  let member: GroupMember | null = null;
+  let last = 0;
   for (const ask of node.asks.open.values()) {
-    if (ask.group === group && ask.payload && !ask.expected && ask.contact !== null) return ask.contact;
+    if (ask.group !== group || !ask.payload || ask.expected || ask.contact === null) continue;
+    member ??= ask.contact;
+    last = ask.number;
   }
-  return null;
+  return member && { member, last };
 }
 
 /** Another contact is to be chosen, after a while. */

@@ -142,6 +142,21 @@ test('a request that is refused for good has not taken effect; one that is refus
   t.deepEqual(texts(actorOf(at(net, 'a'))), ['once more']);
 });
 
+test('one that is refused for now comes again behind those that its contact has in hand', (t) => {
+  const net = served();
+  for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = 'later';
+  ask(net, 'k', 'one', { timeout: 60_000 });
+  const contact = contactOf(net);
+  run(net, 20);
+  for (const name of ['a', 'b', 'c']) actorOf(at(net, name)).refuses = { why: 'busy', again: true };
+  ask(net, 'k', 'two', { timeout: 60_000 });
+  run(net, 200);
+  const [one, ...again] = actorOf(at(net, contact)).requests;
+  t.true(one !== undefined && again.length > 1);
+  // were it to come by itself, it would overtake the first, should that be refused for now as well
+  t.true(again.every(({ previous }) => previous === one?.number));
+});
+
 test('one that wants no reply has ended when the group has it', (t) => {
   const net = served();
   const end = ended(net, ask(net, 'k', 'do', { replies: 0 }));

@@ -45,6 +45,8 @@ export interface Actor {
   stable: number;
   /** What it replies to a request; null: it keeps silent. */
   reply: ((name: string) => string | null) | null;
+  /** Requests that came to it, each with the one that its client says it has sent here before. */
+  readonly requests: { readonly number: number; readonly previous: number }[];
   /** What it says as the contact of a request: null lets it in; `later`: nothing yet. */
   refuses: { readonly why: string; readonly again: boolean } | 'later' | null;
   /** Whether it works off what it gets. */
@@ -139,6 +141,7 @@ export function actorOf(member: Member, group = 'g'): Actor {
       accepted: 0,
       stable: 0,
       reply: (name) => `${member.name}: ${name}`,
+      requests: [],
       refuses: null,
       consumes: true,
       unconsumed: 0,
@@ -426,6 +429,7 @@ function take(net: Network, actor: Actor, group: string, item: GroupItem, answer
     case 'failed':
       return;
     case 'request':
+      actor.requests.push({ number: item.request.number, previous: item.previous });
       if (actor.refuses !== 'later') answers.push(letIn(actor, group, item, actor.refuses));
       return;
     default:
