@@ -214,9 +214,12 @@ export const replayWindowBits = 1024;
 export const provenMax = 2 * nodesMax;
 /** Incarnations that have not: a domain's start at once. Whoever replays what was recorded fills this table, not the other. */
 export const unprovenMax = 256;
-/** Challenges and answers within a second, however many others have to be: those of the largest domain that starts at once. */
+/**
+ * Challenges within a second to strangers, to those who had proven themselves, and answers to these, each: those of the largest domain
+ * that starts at once.
+ */
 export const challengesPerSecondMax = 1024;
-/** Of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
+/** Of each of these go to all: a recorded datagram that is replayed to all may have all of them say so to all. */
 export const challengesToAllPerSecondMax = 16;
 /**
  * Bytes that came under a group key that is not there yet: as much as all may have under way. The oldest are dropped, and asked for again.

@@ -10,8 +10,8 @@
  * neither.
  *
  * A frame that is authentic may still be a recorded one. Within a sender's incarnation a window refuses what has come before, and what
- * was sent so long ago, by its own clock, that it was withheld: then the sender has to say that it is there. An
- * incarnation that this node does not know, or has forgotten, is believed only once it has answered a *challenge*: it must say, in a
+ * was sent so long ago, by its own clock, that it was withheld: then the sender is asked what its clock says now, and what it sends meanwhile
+ * is taken as before. An incarnation that this node does not know, or has forgotten, is believed only once it has answered a *challenge*: it must say, in a
  * frame of its own, a number that was drawn for it just now. Until then nothing of it is handed on; afterwards nothing that it sent
  * before that answer. So whatever is replayed, to whomever and however much later, is either known, or older than the answer, or
  * of somebody who does not answer.
@@ -19,6 +19,10 @@
  * challenge = incarnation that is asked (12; zeros: everybody) · my number for it (8; zeros: no answer wanted) · its number for me (8; or zeros)
  *
  * It goes to the address in the authenticated header, wherever the frame came from, and is never larger than what caused it.
+ *
+ * Who replays frames of many who are dead is not to keep out who lives. So challenges to strangers, challenges to those who had proven
+ * themselves, and answers to these have tokens of their own; a stranger for whom there is no token takes no room; one that does not
+ * answer is asked less and less often; and in a full table any of them makes room, so that frames replayed in a cycle are not all of strangers again.
  */
 import { randomBytes } from 'node:crypto';
 import { challengesPerSecondMax, challengesToAllPerSecondMax, provenMax, unprovenMax } from '../lib/limits.js';
@@ -26,6 +30,7 @@ import { addressBytes, domainTag, endpointAt, formatAddress, type Endpoint } fro
 import { decrypt, encrypt, tagBytes } from './encryption.js';
 import type { DomainKey, Keyring } from './keyring.js';
 import { ReplayWindow } from './replay-window.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** "\x8bNGD". */
 const magic = 0x8b4e4744;
@@ -59,8 +64,11 @@ const challengeBytes = incarnationBytes + 2 * numberBytes;
 const none = Buffer.alloc(numberBytes);
 const everybody = Buffer.alloc(incarnationBytes);
 
-/** A challenge is repeated when something comes after so long, in milliseconds: some round trips of a busy network. */
+/** A challenge is repeated when something comes after so long, in milliseconds: some round trips of a busy network; then after twice as long, */
 const challengeMillis = 20;
+
+/** and so on, up to so long: short of any time in which who has come back is given up. */
+const challengeMillisMax = 160;
 
 /** A datagram that was under way for so much longer than others of its sender, in milliseconds, is one that was withheld. */
 const lateMillisMax = 10_000;
@@ -69,7 +77,7 @@ const lateMillisMax = 10_000;
 const challengesInVain = 3;
 
 /** For so long after it was opened an answer to the greeting of everybody counts, in milliseconds. */
-const greetingMillis = 1000;
+export const greetingMillis = 1000;
 
 interface Sender {
   readonly incarnation: Buffer;
@@ -79,7 +87,7 @@ interface Sender {
   /** By key, the latest last. */
   keys: { readonly id: number; readonly key: Buffer }[];
   windows: readonly ReplayWindow[];
-  /** 'late': it was, and something came of it that is too late to tell that it still lives. */
+  /** 'late': it was proven, and something came of it that is too late: it was withheld, or its clock stood still. */
   state: 'unproven' | 'proven' | 'late';
   /** Drawn for it by this node. */
   number: Buffer;
@@ -97,6 +105,19 @@ export type Opened =
   /** It was part of proving who is there. */
   | { readonly kind: 'challenge' }
   | { readonly kind: 'refused'; readonly why: Refusal };
+
+/** Tokens for challenges, and for those of them that go to all. */
+interface Budget {
+  readonly tokens: TokenBucket;
+  readonly toAll: TokenBucket;
+}
+
+function createBudget(): Budget {
+  return {
+    tokens: new TokenBucket(challengesPerSecondMax, challengesPerSecondMax),
+    toAll: new TokenBucket(challengesToAllPerSecondMax, challengesToAllPerSecondMax),
+  };
+}
 
 /** Why a frame is dropped. */
 export type Refusal = 'not authentic' | 'seen before' | 'not proven yet';
@@ -121,12 +142,12 @@ export class SealedDatagrams {
   readonly #tagLow: number;
   readonly #incarnation = randomBytes(incarnationBytes);
   readonly #proven = new Map<number, Sender>();
-  /** Insertion order is age. */
+  /** Those who were asked. */
   readonly #unproven = new Map<number, Sender>();
   readonly #greeting = randomBytes(numberBytes);
   readonly #now: () => number;
   readonly #openedAt: number;
-  readonly #sent = { second: 0, challenges: 0, toAll: 0 };
+  readonly #budgets = { strangers: createBudget(), late: createBudget(), answers: createBudget() };
   #counter = 0;
   #opened = 0;
   #used: DomainKey;
@@ -189,7 +210,7 @@ export class SealedDatagrams {
       bytes.subarray(authenticatedBytes, sealedBytes),
     );
     if (plain === null) return refusals['not authentic'];
-    const sender = known ?? this.#meet(bytes, domainKey.id, key);
+    const sender = known ?? senderOf(bytes, domainKey.id, key);
     sender.windows[kind]?.take(counter);
     this.#opened += 1;
     sender.heardAt = this.#opened;
@@ -206,12 +227,14 @@ export class SealedDatagrams {
 
   /** Whether a frame comes from who has proven itself, and was under way for no longer than a network takes. */
   #isThere(sender: Sender, frame: Buffer): boolean {
-    if (sender.state !== 'proven') return false;
+    if (sender.state === 'unproven') return false;
     const lag = this.#lagOf(frame);
     if (lag < sender.lag) sender.lag = lag;
     if (lag <= sender.lag + lateMillisMax) return true;
-    sender.state = 'late';
-    sender.number = randomBytes(numberBytes);
+    if (sender.state === 'proven') {
+      sender.state = 'late';
+      sender.number = randomBytes(numberBytes);
+    }
     return false;
   }
 
@@ -300,37 +323,31 @@ export class SealedDatagrams {
     return key;
   }
 
-  /** Takes a sender into the table of those who have proven nothing; the oldest of them makes room. */
-  #meet(frame: Buffer, id: number, key: Buffer): Sender {
-    const incarnation = Buffer.from(frame.subarray(at.incarnation, at.counter));
-    const endpoint = endpointAt(frame.subarray(at.address, at.port), frame.readUInt16BE(at.port));
-    const sender: Sender = {
-      incarnation,
-      address: formatAddress(endpoint.host, endpoint.port),
-      endpoint,
-      keys: [{ id, key }],
-      windows: windowsAfter(-1),
-      state: 'unproven',
-      number: randomBytes(numberBytes),
-      lag: Infinity,
-      challengedAt: -Infinity,
-      challenges: 0,
-      heardAt: 0,
-    };
-    if (this.#unproven.size >= unprovenMax) {
-      for (const oldest of this.#unproven.keys()) {
-        this.#unproven.delete(oldest);
-        break;
+  /** Takes a sender into the table of those who have proven nothing; any of them makes room. */
+  #remember(sender: Sender): void {
+    const index = indexOf(sender.incarnation);
+    if (this.#unproven.size >= unprovenMax && !this.#unproven.has(index)) {
+      let before = Math.floor(Math.random() * this.#unproven.size);
+      for (const each of this.#unproven.keys()) {
+        if (before === 0) {
+          this.#unproven.delete(each);
+          break;
+        }
+        before -= 1;
       }
     }
-    this.#unproven.set(indexOf(incarnation), sender);
-    return sender;
+    this.#unproven.set(index, sender);
   }
 
-  /** It lives: nothing that it sent before is taken any more. */
+  /**
+   * It lives: nothing that it sent before is taken any more. If it had proven itself, and its clock goes on as before, that clock
+   * tells what was withheld, and all else is taken.
+   */
   #prove(sender: Sender, counter: number, lag: number): void {
     const index = indexOf(sender.incarnation);
+    const isAsBefore = sender.state === 'late' && lag <= sender.lag + lateMillisMax;
     sender.state = 'proven';
+    if (isAsBefore) return;
     sender.lag = lag;
     sender.windows = windowsAfter(counter);
     this.#unproven.delete(index);
@@ -354,25 +371,24 @@ export class SealedDatagrams {
 
   /** Asks a sender to prove itself, unless it was asked just now, or what came is too small to be answered. */
   #challenge(sender: Sender, frameLength: number): void {
-    const now = this.#now();
-    if (now < sender.challengedAt + challengeMillis || frameLength < sealedBytes + challengeBytes) return;
-    sender.challengedAt = now;
+    const millis = Math.min(challengeMillis * 2 ** Math.max(0, sender.challenges - 1), challengeMillisMax);
+    if (this.#now() < sender.challengedAt + millis || frameLength < sealedBytes + challengeBytes) return;
+    const toAll = sender.challenges >= challengesInVain && sender.challenges % 2 === 1;
+    const { strangers, late } = this.#budgets;
+    if (!this.#ask(sender, none, toAll, sender.state === 'late' ? late : strangers)) return;
+    sender.challengedAt = this.#now();
     sender.challenges += 1;
-    const toAll = sender.challenges > challengesInVain && sender.challenges % 2 === 0;
-    this.#answer(sender, none, toAll);
   }
 
-  /** Answers nothing if this second has had its share: whoever replays what was recorded is not to have a domain flood anybody. */
-  #answer(sender: Sender, theirs: Uint8Array, wantsAll: boolean): void {
-    const sent = this.#sent;
-    const second = Math.floor(this.#now() / 1000);
-    if (second !== sent.second) Object.assign(sent, { second, challenges: 0, toAll: 0 });
-    if (sent.challenges >= challengesPerSecondMax) return;
-    const toAll = wantsAll && sent.toAll < challengesToAllPerSecondMax;
-    sent.challenges += 1;
-    if (toAll) sent.toAll += 1;
+  /** Says whether it was sent: if the tokens are used up it is not, for whoever replays what was recorded is not to have a domain flood anybody. */
+  #ask(sender: Sender, theirs: Uint8Array, wantsAll: boolean, { tokens, toAll }: Budget): boolean {
+    const now = this.#now();
+    if (!tokens.take(now)) return false;
+    if (sender.state === 'unproven') this.#remember(sender);
     const mine = sender.state === 'proven' ? none : sender.number;
-    this.#send(Kind.challenge, Buffer.concat([sender.incarnation, mine, theirs]), toAll ? null : sender.endpoint);
+    const to = wantsAll && toAll.take(now) ? null : sender.endpoint;
+    this.#send(Kind.challenge, Buffer.concat([sender.incarnation, mine, theirs]), to);
+    return true;
   }
 
   #onChallenge(sender: Sender, plain: Uint8Array, counter: number, lag: number): void {
@@ -384,7 +400,9 @@ export class SealedDatagrams {
     const theirs = bytes.subarray(incarnationBytes, incarnationBytes + numberBytes);
     const mine = bytes.subarray(incarnationBytes + numberBytes);
     if (sender.state !== 'proven' && !mine.equals(none) && this.#isOwn(mine, sender)) this.#prove(sender, counter, lag);
-    if (!theirs.equals(none)) this.#answer(sender, theirs, sender.challenges > challengesInVain);
+    if (theirs.equals(none)) return;
+    const { strangers, answers } = this.#budgets;
+    this.#ask(sender, theirs, sender.challenges > challengesInVain, sender.state === 'unproven' ? strangers : answers);
   }
 
   /** Whether a number was drawn here, for this sender or for everybody just now. */
@@ -400,6 +418,24 @@ const refusals: Readonly<Record<Refusal, Opened>> = {
   'seen before': { kind: 'refused', why: 'seen before' },
   'not proven yet': { kind: 'refused', why: 'not proven yet' },
 };
+
+/** Who has sent a frame that is authentic, and of whom nothing is known yet. */
+function senderOf(frame: Buffer, id: number, key: Buffer): Sender {
+  const endpoint = endpointAt(frame.subarray(at.address, at.port), frame.readUInt16BE(at.port));
+  return {
+    incarnation: Buffer.from(frame.subarray(at.incarnation, at.counter)),
+    address: formatAddress(endpoint.host, endpoint.port),
+    endpoint,
+    keys: [{ id, key }],
+    windows: windowsAfter(-1),
+    state: 'unproven',
+    number: randomBytes(numberBytes),
+    lag: Infinity,
+    challengedAt: -Infinity,
+    challenges: 0,
+    heardAt: 0,
+  };
+}
 
 function windowsAfter(counter: number): readonly ReplayWindow[] {
   return Array.from({ length: kinds }, () => new ReplayWindow(counter));
