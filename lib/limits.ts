@@ -210,6 +210,16 @@ export const knownAddressesMax = 4096;
 export const recordBytesMax = 64 * 1024;
 /** Counters of a sender that are remembered under a key. A path that reorders datagrams by more loses them. */
 export const replayWindowBits = 1024;
+/**
+ * Greetings under a key that are answered within a second: each takes a third of a millisecond of X25519, so a twelfth of a core at most.
+ */
+export const greetingsPerSecondMax = 256;
+/** At once, when there were none for a while: those of all nodes of the largest domain, which connect to one that comes. */
+export const greetingsAtOnceMax = nodesMax;
+/** What of these one address may have: a quarter, which is enough for hundreds of nodes on one machine. */
+export const greetingShares = 4;
+/** Addresses whose shares are counted; the oldest is forgotten, and all together have no more for it. */
+export const greetingAddressesMax = 256;
 /** Incarnations that have proven themselves: one for each node of the largest domain, and as many again that have just gone. */
 export const provenMax = 2 * nodesMax;
 /** Incarnations that have not: a domain's start at once. Whoever replays what was recorded fills this table, not the other. */

@@ -18,8 +18,8 @@ export interface DoorOptions {
   /** What it listens on, for the log. */
   readonly address: string;
   readonly reporter: Reporter;
-  /** How one connection begins. */
-  readonly handshake: () => Handshake;
+  /** How one connection begins, by the address of its other end. */
+  readonly handshake: (remoteAddress: string) => Handshake;
   /** Said to those that speak the protocol and are not let in, so that they can tell why. */
   readonly farewell?: Uint8Array;
   /** Why a peer that gives this address is not let in, or null. */
@@ -93,7 +93,7 @@ export function openDoor(options: DoorOptions): Door {
       socket,
       afterAwake(greetingMillisMax, () => hangUp(socket, 'greeting-late', 'it did not say whose it is')),
     );
-    const handshake = options.handshake();
+    const handshake = options.handshake(socket.remoteAddress ?? '');
     const readGreeting = (chunk: Buffer): void => {
       const result = handshake.push(chunk);
       if (result.kind !== 'bad' && result.answer !== undefined) socket.write(result.answer);

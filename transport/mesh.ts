@@ -33,6 +33,7 @@ import { Kind, Outflow, unitsOf } from './outflow.js';
 import { afterAwake, type Patience } from './patience.js';
 import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
+import { GreetingBudget } from './greeting-budget.js';
 import { AcceptingHandshake, ConnectingHandshake } from './sealed-greeting.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -665,11 +666,15 @@ export function createMesh(options: MeshOptions): Mesh {
     for (const resolve of settling) resolve();
   }
 
+  const greetings = new GreetingBudget();
   const door = openDoor({
     server,
     address: self,
     reporter,
-    handshake: () => (sealing === null ? new GreetingReader(tag, meshMagic) : new AcceptingHandshake(sealing)),
+    handshake: (remote) =>
+      sealing === null
+        ? new GreetingReader(tag, meshMagic)
+        : new AcceptingHandshake(sealing, () => greetings.take(remote)),
     ...(sealing === null ? { farewell: greeting } : {}),
     objection: (_, address) => addressFault(address),
     greeted: onArrival,

@@ -168,12 +168,15 @@ export class ConnectingHandshake implements Handshake {
 /** The end that accepts. */
 export class AcceptingHandshake implements Handshake {
   readonly #options: SealedGreetingOptions;
+  readonly #isAffordable: () => boolean;
   #bytes = none;
   #address = '';
   #records: Records | null = null;
 
-  constructor(options: SealedGreetingOptions) {
+  /** `isAffordable` is asked before an authentic greeting is answered, which takes time: if it says no the connection is closed. */
+  constructor(options: SealedGreetingOptions, isAffordable = () => true) {
     this.#options = options;
+    this.#isAffordable = isAffordable;
   }
 
   push(chunk: Uint8Array): Greeting {
@@ -183,6 +186,7 @@ export class AcceptingHandshake implements Handshake {
     if (read.kind !== 'read') return read;
     // who connects waits for the answer: nothing can have been written that is not forged
     if (read.rest.length > 0) return bad('it did not wait for the answer to its greeting');
+    if (!this.#isAffordable()) return bad('too many others greet as well');
     const share = drawShare();
     const secret = share.secretWith(read.share);
     if (secret === null) return bad('its share is none');

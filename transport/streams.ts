@@ -30,6 +30,7 @@ import type { Keyring } from './keyring.js';
 import { afterAwake } from './patience.js';
 import { from, isToItself, probeAt } from './probe.js';
 import type { Reporter } from './reporter.js';
+import { GreetingBudget } from './greeting-budget.js';
 import { AcceptingHandshake, ConnectingHandshake } from './sealed-greeting.js';
 import type { TransportHandlers } from './transport.js';
 
@@ -412,11 +413,13 @@ export function createStreams(options: StreamsOptions): Streams {
     incoming.clear();
   }
 
+  const greetings = new GreetingBudget();
   const door = openDoor({
     server,
     address: options.address,
     reporter,
-    handshake: () => (sealing === null ? new GreetingReader(tag) : new AcceptingHandshake(sealing)),
+    handshake: (remote) =>
+      sealing === null ? new GreetingReader(tag) : new AcceptingHandshake(sealing, () => greetings.take(remote)),
     objection,
     greeted,
   });
