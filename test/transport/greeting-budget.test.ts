@@ -1,11 +1,18 @@
 /** Greetings that are replayed do not fill a processor, nor keep those of others from being answered. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
 import { greetingsAtOnceMax, greetingShares, greetingsPerSecondMax } from '../../lib/limits.js';
-import { meshMagic } from '../../transport/framing.js';
+import { domainTag, parseAddress } from '../../transport/addresses.js';
+import { meshMagic, streamsMagic } from '../../transport/framing.js';
 import { GreetingBudget } from '../../transport/greeting-budget.js';
 import { AcceptingHandshake, ConnectingHandshake } from '../../transport/sealed-greeting.js';
-import { ringOf } from './keyed.js';
+import { tcp } from '../../transport/tcp.js';
+import { udpMulticast } from '../../transport/udp-multicast.js';
+import { freshDomain } from './compliance.js';
+import { ringOf, under } from './keyed.js';
+import { listen } from './listener.js';
 
 function taken(budget: GreetingBudget, count: number, address: (i: number) => string, now: number): number {
   let result = 0;
@@ -39,3 +46,38 @@ test('a recorded greeting for which there is no room is closed unanswered', (t) 
   t.is(answers, greetingsAtOnceMax / greetingShares);
   t.deepEqual(bad, ['too many others greet as well']);
 });
+
+/** Says something to a node; resolves with whether it was answered when it has hung up. */
+async function knock(address: string, bytes: Uint8Array): Promise<boolean> {
+  const { host, port } = parseAddress(address);
+  const socket = connect({ host, port });
+  let isAnswered = false;
+  socket.on('error', () => {});
+  socket.on('data', () => (isAnswered = true));
+  socket.end(bytes);
+  await once(socket, 'close');
+  return isAnswered;
+}
+
+for (const [what, magic, factory] of [
+  ['tcp', meshMagic, tcp()],
+  ['udp', streamsMagic, udpMulticast()],
+] as const) {
+  test(`${what} under a key: one that replays a greeting is answered no more often than its share`, async (t) => {
+    const domain = freshDomain();
+    const keyring = ringOf('a');
+    const { transport } = await listen(under(keyring, factory), domain);
+    t.teardown(() => transport.close());
+    const { greeting } = new ConnectingHandshake({ keyring, tag: domainTag(domain), magic, address: '127.0.0.1:1' });
+    const share = greetingsAtOnceMax / greetingShares;
+    const before = performance.now();
+    let answers = 0;
+    for (let i = 0; i < 20; i++) {
+      const all = await Promise.all(Array.from({ length: 32 }, () => knock(transport.address, greeting)));
+      answers += all.filter((isAnswered) => isAnswered).length;
+    }
+    const seconds = (performance.now() - before) / 1000;
+    t.true(answers >= share, `${answers} answers`);
+    t.true(answers <= share + 1 + (seconds * greetingsPerSecondMax) / greetingShares, `${answers} in ${seconds} s`);
+  });
+}

@@ -136,3 +136,16 @@ test('a share that makes a secret that anybody knows is not taken', (t) => {
   const { keyring, accepting } = ends();
   t.is(accepting.push(greetingWith(keyring, Buffer.alloc(32))).kind, 'bad');
 });
+
+test('a connection ends when the key that its other end still uses is removed, though what comes is authentic', (t) => {
+  const keyring = new Keyring([domainKey(old), domainKey(next)]);
+  const common = { keyring, key: domainKey(old), transcript: randomBytes(32), writer: 'accepting' } as const;
+  const writer = new RecordWriter({ ...common, keyring: new Keyring([domainKey(old)]) });
+  const reader = new RecordReader(common);
+  const heard: Uint8Array[] = [];
+  const take = (bytes: Uint8Array) => heard.push(bytes);
+  t.is(reader.push(Buffer.concat(writer.seal(Buffer.from('before'))), take), null);
+  keyring.replace([domainKey(next)]);
+  t.regex(reader.push(Buffer.concat(writer.seal(Buffer.from('after'))), take) ?? '', /was removed here/);
+  t.is(Buffer.concat(heard).toString(), 'before');
+});
