@@ -214,8 +214,8 @@ export const replayWindowBits = 1024;
  * Greetings under a key that are answered within a second: each takes a third of a millisecond of X25519, so a twelfth of a core at most.
  */
 export const greetingsPerSecondMax = 256;
-/** At once, when there were none for a while: those of all nodes of the largest domain, which connect to one that comes. */
-export const greetingsAtOnceMax = nodesMax;
+/** At once, after a pause of four seconds: as many as the largest domain has nodes, which connect to one that comes. */
+export const greetingsAtOnceMax = 4 * greetingsPerSecondMax;
 /** What of these one address may have: a quarter, which is enough for hundreds of nodes on one machine. */
 export const greetingShares = 4;
 /** Addresses whose shares are counted; the oldest is forgotten, and all together have no more for it. */
