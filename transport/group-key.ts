@@ -111,9 +111,12 @@ export class GroupKeys {
   }
 }
 
-/** The epoch that a section names. Throws `Malformed`. */
+/** The epoch that a section names. Throws `Malformed` also if the section is too short to be opened under any key. */
 export function epochOf(section: Uint8Array): Epoch {
-  return new Reader(section, sectionHeaderBytes).varint();
+  const r = new Reader(section, sectionHeaderBytes);
+  const epoch = r.varint();
+  r.skip(counterBytes + tagBytes);
+  return epoch;
 }
 
 function keyOf({ root, senders }: Held, publicKey: string): Buffer {

@@ -369,8 +369,13 @@ export class Rekeying {
 
   /** Takes in what came. */
   receive(by: 'datagram' | 'stream', bytes: Uint8Array, from: string): void {
+    this.#refusing(() => this.#receive(by, bytes, from));
+  }
+
+  /** What came may be bad whenever it is looked at, also when it has waited: that is counted, and the next is taken. */
+  #refusing(take: () => void): void {
     try {
-      this.#receive(by, bytes, from);
+      take();
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       this.#counts.payloadsRefused += 1;
@@ -432,8 +437,10 @@ export class Rekeying {
   #openWaiting(): void {
     for (const sealed of [...this.#waiting]) {
       this.#forget(sealed);
-      const plain = this.#open(sealed);
-      if (plain !== null) this.#options.take(sealed.by, concat([sealed.head], plain), sealed.from);
+      this.#refusing(() => {
+        const plain = this.#open(sealed);
+        if (plain !== null) this.#options.take(sealed.by, concat([sealed.head], plain), sealed.from);
+      });
     }
   }
 }

@@ -1,5 +1,5 @@
 /** What is fuzzed: every parser of what comes from outside a process. */
-import { deepStrictEqual } from 'node:assert/strict';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { streamMessageBytesMax } from '../../lib/limits.js';
 import { NotDecodable } from '../../actors/errors.js';
 import { createEar, followDomain, followedMax, hear } from '../../actors/inspector/ear.js';
@@ -240,11 +240,14 @@ const sealed: Target = {
   },
 };
 
-/** Two nodes that share a group key; what the younger takes of users, beside that of `frames`, is an error. */
+/**
+ * Two nodes that share a group key, in a domain that a third leaves then; what the younger takes of users, beside that of `frames`, is an
+ * error. `begin` makes the younger anew, and `end` tells it of the later state, and of its key.
+ */
 function openRekeyed() {
   const frames: Uint8Array[] = [];
-  const pairs = [new KeyPair(), new KeyPair()] as const;
-  const nodes = ['a', 'b'].map((name, i): NodeInfo => {
+  const pairs = [new KeyPair(), new KeyPair(), new KeyPair()] as const;
+  const nodes = ['a', 'b', 'x'].map((name, i): NodeInfo => {
     const publicKey = pairs[i]?.publicKey ?? '';
     const rest = { weight: 1, process: '', metadata: '', publicKey, version: 1, joined: i + 1 };
     return { id: nodeId(name, i + 1), name, incarnation: i + 1, address: name, ...rest };
@@ -253,7 +256,7 @@ function openRekeyed() {
   const state: DomainState = { id: 'a#1' as DomainId, number: 2, rules, version: 1, nodes, groups: new Map() };
   const said = new Set<string>();
   const keep = (bytes: Uint8Array): void => void frames.push(bytes.slice());
-  const end = (i: 0 | 1, take: (bytes: Uint8Array) => void) =>
+  const node = (i: 0 | 1, take: (bytes: Uint8Array) => void) =>
     new Rekeying({
       domain: 'fuzz',
       self: nodeId(i === 0 ? 'a' : 'b', i + 1),
@@ -266,14 +269,10 @@ function openRekeyed() {
       warn: () => {},
     });
   const payloadsOf = (bytes: Uint8Array) => takeApart(bytes).parts.filter(({ purpose }) => purpose === 'payload');
-  const a = end(0, () => {});
+  const a = node(0, () => {});
   a.follow(state);
-  const b = end(1, (bytes) => {
-    for (const payload of payloadsOf(bytes)) if (!said.has(String(payload.bytes))) throw new Error('a forged payload');
-  });
-  b.follow(state);
+  const given = [...frames];
   const header = { version: 1, domain: tagOf('fuzz'), source: 1, destination: 0, founding: 7, number: 2 };
-  for (const frame of [...frames]) b.receive('datagram', frame, 'a');
   for (const kinds of [[Section.data], [Section.row, Section.link, Section.control]]) {
     const sections = kinds.map((kind) => ({ kind, body: Uint8Array.of(1, 2, 3) }));
     const clear = packet(header, sections);
@@ -281,7 +280,30 @@ function openRekeyed() {
     a.multicast(clear);
     frames.push(clear);
   }
-  return { b, frames };
+  const later: DomainState = { ...state, number: 3, nodes: nodes.slice(0, 2) };
+  const before = frames.length;
+  a.follow(later);
+  const givenLater = frames.slice(before);
+  const hear = (b: Rekeying, keys: readonly Uint8Array[]): void => {
+    for (const frame of keys) b.receive('datagram', frame, 'a');
+  };
+  const take = (bytes: Uint8Array): void => {
+    for (const payload of payloadsOf(bytes)) if (!said.has(String(payload.bytes))) throw new Error('a forged payload');
+  };
+  return {
+    frames: [...frames],
+    begin() {
+      const b = node(1, take);
+      b.follow(state);
+      hear(b, given);
+      return b;
+    },
+    // the key first, so that what waits is opened when the state comes
+    end(b: Rekeying) {
+      hear(b, givenLater);
+      b.follow(later);
+    },
+  };
 }
 
 let rekeyedEnd: ReturnType<typeof openRekeyed> | undefined;
@@ -290,12 +312,17 @@ let rekeyedEnd: ReturnType<typeof openRekeyed> | undefined;
 const rekeyed: Target = {
   name: 'rekeyed',
   shows:
-    'packets with what users say under a group key, and about such keys: nothing is taken of users that was not sent so',
+    'packets with what users say under a group key, and about such keys: nothing is taken of users that was not sent so, at once or under the next key',
   bytesMax: 1024,
   words: [[9], [10], [9, 40, 0, 0, 2], [10, 2, 0, 0, 0, 1], [2, 3, 0, 0]],
   seeds: () => (rekeyedEnd ??= openRekeyed()).frames,
   run(input) {
-    (rekeyedEnd ??= openRekeyed()).b.receive('datagram', input.slice(), 'a');
+    const domain = (rekeyedEnd ??= openRekeyed());
+    const b = domain.begin();
+    b.receive('datagram', input.slice(), 'a');
+    domain.end(b);
+    // otherwise nothing that waits was opened
+    strictEqual(b.statistics()['groupKeyEpoch'], 3);
   },
 };
 

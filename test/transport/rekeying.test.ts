@@ -414,6 +414,42 @@ test('payload in the clear, or under a key of who is gone, is refused; the rest 
   bench.close();
 });
 
+test('a packet that is too short to be opened does not wait: it harms neither who gives the key nor who takes it', (t) => {
+  const bench = new Bench();
+  bench.tell(bench.state('a', 'b', 'x'));
+  const state = bench.state('a', 'b', 'c');
+  const cutShort = bench.packet('b', [Section.sealed, String.fromCharCode(state.number)]);
+  const refused = (name: string) => bench.node(name).rekeying.statistics()['payloadsRefused'];
+  for (const name of ['a', 'b']) bench.node(name).rekeying.receive('datagram', cutShort, 'at-x');
+  t.deepEqual([refused('a'), refused('b')], [1, 1]);
+  bench.tell(state, ['a', 'c']);
+  bench.say('a', data('waits'));
+  bench.carry();
+  bench.tell(state, ['b']);
+  return until(bench, () => bench.node('b').rekeying.obstacle === null).then(() => {
+    t.deepEqual(bench.told('b'), ['waits']);
+    t.deepEqual([refused('a'), refused('b')], [1, 1]);
+    bench.close();
+  });
+});
+
+test('what waits for a key is bounded: the oldest are dropped', async (t) => {
+  const bench = new Bench();
+  bench.tell(bench.state('a', 'b', 'x'));
+  const state = bench.state('a', 'b', 'c');
+  bench.isLost = (_by, _from, to) => to.startsWith('b');
+  bench.tell(state, ['a', 'c']);
+  bench.isLost = () => false;
+  const texts = Array.from({ length: 6 }, (_, i) => String(i).repeat(1_000_000));
+  for (const text of texts) bench.say('a', data(text));
+  bench.carry();
+  const dropped = bench.node('b').rekeying.statistics()['payloadsDropped'];
+  bench.tell(state, ['b']);
+  await until(bench, () => bench.node('b').rekeying.obstacle === null);
+  t.deepEqual([dropped, bench.told('b').map(([digit]) => digit)], [2, ['2', '3', '4', '5']]);
+  bench.close();
+});
+
 test('what is held for want of a key is bounded: datagrams are dropped, a stream is told to be down', async (t) => {
   const bench = new Bench();
   bench.tell(bench.state('a', 'b', 'x'));
