@@ -27,6 +27,8 @@ function has(command: string): boolean {
   return spawnSync(command, ['--version']).error === undefined;
 }
 
+for (const shell of shells) if (!has(shell)) console.log(`${shell} is not here: its completion script is not tried`);
+
 /** What bash offers for these words, the last of which is being written. */
 function offered(script: string, ...words: string[]): string[] {
   const line = `${script}
