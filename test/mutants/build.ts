@@ -12,7 +12,7 @@ export function prepare(mutant: Mutant | undefined): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'nact-groups-mutant-'));
   const isCode = (source: string): boolean => !/\.(d\.ts|map|tsbuildinfo)$/.test(source);
   const tests = ['lib', 'membership', 'simulation', 'scenarios', 'explorer'];
-  for (const part of ['lib', 'transport', ...tests.map((name) => `test/${name}`)]) {
+  for (const part of ['lib', 'transport', 'actors', ...tests.map((name) => `test/${name}`)]) {
     cpSync(path.join(dist, part), path.join(folder, part), { recursive: true, filter: isCode });
   }
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
