@@ -150,6 +150,8 @@ export interface Host {
   inbox: NodeEvent[];
   /** Whether a nact message is under way that will empty the inbox. */
   woken: boolean;
+  /** Memory of packets to all that the transport has not done with when it was given them. */
+  readonly beingSent: WeakSet<ArrayBufferLike>;
   /** Members whose mailboxes this turn has put something into. */
   readonly fed: Member[];
   timer: Timer | undefined;

@@ -36,7 +36,7 @@ export function decodePayload(member: Member, item: Delivery, isShown = false): 
   const { bytes } = item.among;
   const start = bytes[item.start] === Marker.internal ? messageAt(bytes, item.start, item.end) : item.start;
   if (structures && bytes[start] === Marker.raw)
-    return isShown ? copyOf(bytes, start + 1, item.end) : bytesOf(item, start + 1);
+    return isShown ? copyOf(bytes, start + 1, item.end) : bytesOf(member, item, start + 1);
   const payload = start === item.start ? item.payload : bytes.subarray(start, item.end);
   return structures ? decodeWith(structures, payload, host.refs) : codec.decode(unguarded(payload));
 }
@@ -48,14 +48,12 @@ export function decodeRequest({ structures, codec }: Member, payload: Uint8Array
 }
 
 /**
- * The bytes that a multicast is, as its receiver's own. The frame in which it came is nobody else's: what is kept of it for others is
- * a copy. That of this node's own is being sent.
+ * The bytes that a multicast is, as its receiver's own. The frame in which it came, or went, is nobody else's: what is kept of it for
+ * others is a copy. One that the transport has not sent yet is the exception.
  */
-function bytesOf(item: Delivery, start: number): Uint8Array {
-  const { bytes } = item.among;
-  const isWhole = bytes.length === bytes.buffer.byteLength && item.end - item.start === bytes.length;
-  const isOurs = item.fromRank === item.view.rank && !isWhole;
-  return isOurs ? copyAmong(item.among, start, item.end) : sharedOf(bytes, start, item.end);
+function bytesOf({ host }: Member, { among, end, fromRank, view }: Delivery, start: number): Uint8Array {
+  const isBusy = fromRank === view.rank && host.beingSent.has(among.bytes.buffer);
+  return isBusy ? copyAmong(among, start, end) : sharedOf(among.bytes, start, end);
 }
 
 /** Whether it is a message to members, not to the user's function. */

@@ -57,6 +57,7 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
       timer: undefined,
       timerDue: Infinity,
       wall: 0,
+      beingSent: new WeakSet(),
       leaveBy: Infinity,
       behindSince: undefined,
       lag: 0,

@@ -429,7 +429,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
       case 'multicast':
         noteEncrypted(host, effect.bytes);
         host.watcher?.packet(effect.bytes);
-        carrier.multicast(effect.bytes);
+        if (!carrier.multicast(effect.bytes)) host.beingSent.add(effect.bytes.buffer);
         break;
       case 'unicast':
         noteEncrypted(host, effect.bytes);

@@ -50,7 +50,8 @@ export interface DatagramsOutOptions {
 
 /** Sends datagrams. */
 export interface DatagramsOut {
-  send(bytes: Uint8Array, to: Endpoint): void;
+  /** Whether the bytes are done with: they are not looked at any more. */
+  send(bytes: Uint8Array, to: Endpoint): boolean;
   /** Sends what is wrapped already, or drops it if the system has no buffers. */
   sendPieces(pieces: readonly Uint8Array[], to: Endpoint): void;
   /** Those that the system has not taken yet. */
@@ -73,7 +74,7 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
   let drained: (() => void) | undefined;
   let isOver = false;
 
-  function send(bytes: Uint8Array, to: Endpoint): void {
+  function send(bytes: Uint8Array, to: Endpoint): boolean {
     if (heldBytes + socket.getSendQueueSize() + bytes.length > datagramBacklogBytesMax) {
       counts.dropped += 1;
       reporter.report(
@@ -83,7 +84,10 @@ export function sendOver(options: DatagramsOutOptions): DatagramsOut {
     } else if (resting !== undefined) {
       held.push({ bytes, to });
       heldBytes += bytes.length;
+      return false;
     } else put(bytes, to);
+    // the system takes a datagram at once, unless it has no room for it
+    return socket.getSendQueueCount() === 0;
   }
 
   function put(bytes: Uint8Array, to: Endpoint): void {

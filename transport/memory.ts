@@ -163,10 +163,11 @@ function transportOf(hub: MemoryHub, own: Endpoint): Transport {
     description: `memory ${own.address}`,
     multicast(bytes) {
       checkSize(bytes, datagramBytesMax, 'datagram');
-      if (own.closed) return;
+      if (own.closed) return true;
       for (const to of hub.endpoints.values()) {
         if (to !== own && to.domain === own.domain) sendDatagram(hub, 'multicast', own, to, bytes);
       }
+      return false;
     },
     unicast(to, bytes) {
       checkSize(bytes, datagramBytesMax, 'datagram');

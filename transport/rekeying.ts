@@ -297,9 +297,9 @@ export class Rekeying {
 
   // --- out ---
 
-  /** Sends a packet to all. */
-  multicast(bytes: Uint8Array): void {
-    this.#send(bytes, { by: 'multicast' });
+  /** Sends a packet to all. Whether its bytes are done with. */
+  multicast(bytes: Uint8Array): boolean {
+    return this.#send(bytes, { by: 'multicast' });
   }
 
   /** Sends a packet to one. */
@@ -312,17 +312,20 @@ export class Rekeying {
     this.#send(bytes, { by: 'stream', to });
   }
 
-  #send(bytes: Uint8Array, way: Way): void {
+  #send(bytes: Uint8Array, way: Way): boolean {
     const parts = takeApart(bytes);
-    if (!parts.parts.some(({ purpose }) => purpose === 'payload')) this.#carry(bytes, way);
-    else if (this.#isReady) this.#sealAndSend(parts, way);
+    if (!parts.parts.some(({ purpose }) => purpose === 'payload')) return this.#carry(bytes, way);
+    if (this.#isReady) this.#sealAndSend(parts, way);
     else this.#hold(parts, way);
+    // what goes, or waits, is a copy
+    return true;
   }
 
-  #carry(bytes: Uint8Array, way: Way): void {
+  #carry(bytes: Uint8Array, way: Way): boolean {
     const { transport } = this.#options;
-    if (way.by === 'multicast') transport.multicast(bytes);
-    else transport[way.by](way.to, bytes);
+    if (way.by === 'multicast') return transport.multicast(bytes);
+    transport[way.by](way.to, bytes);
+    return false;
   }
 
   #sealAndSend({ head, parts }: Parts, way: Way): void {

@@ -127,6 +127,7 @@ export function tcp(options: TcpOptions = {}): TransportFactory {
       multicast(bytes) {
         checkSize(bytes);
         mesh.multicast(bytes);
+        return false;
       },
       unicast(to, bytes) {
         checkSize(bytes);

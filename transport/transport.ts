@@ -43,8 +43,11 @@ export interface Transport {
   readonly receiveBufferBytes: number;
   /** One line for the log: interface, addresses, buffer sizes asked for and granted. */
   readonly description: string;
-  /** To every node of the domain; may or may not come back to the sender. The bytes must not be changed afterwards. */
-  multicast(bytes: Uint8Array): void;
+  /**
+   * To every node of the domain; may or may not come back to the sender. True: the bytes are done with, and the caller's again; else they
+   * must not be changed any more.
+   */
+  multicast(bytes: Uint8Array): boolean;
   /** To one address. */
   unicast(to: string, bytes: Uint8Array): void;
   /** A message of any size up to 1 MiB on the stream to this address, which is opened when needed. */

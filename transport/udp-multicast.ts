@@ -342,7 +342,7 @@ function run(opened: Opened): Transport {
       `granted: multicast receive ${receive[0]} B, unicast receive ${receive[1]} B, send ${sendBufferBytes} B`,
     multicast(bytes) {
       checkSize(bytes);
-      if (!closing) out.send(bytes, multicast);
+      return closing || out.send(bytes, multicast);
     },
     unicast(to, bytes) {
       checkSize(bytes);

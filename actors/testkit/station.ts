@@ -115,6 +115,7 @@ export function transportOf(medium: Medium<Process>, process: Process): Transpor
       description: `simulated ${process.address}`,
       multicast(bytes) {
         if (lives()) sendMulticast(medium, process, bytes);
+        return false;
       },
       unicast(to, bytes) {
         if (lives()) sendUnicast(medium, process, to, bytes);

@@ -92,7 +92,10 @@ class Bench {
         keyPair,
         clock,
         transport: {
-          multicast: (bytes) => send('datagram', 'multicast', null, bytes),
+          multicast(bytes) {
+            send('datagram', 'multicast', null, bytes);
+            return false;
+          },
           unicast: (to, bytes) => send('datagram', 'unicast', to, bytes),
           stream: (to, bytes) => send('stream', 'stream', to, bytes),
         },
@@ -336,7 +339,7 @@ function forge(bench: Bench, name: string, state: DomainState, to: string): void
   const forger = new Rekeying({
     ...{ domain, self, keyPair, clock, streamDown: () => {}, warn: () => {}, take: () => {} },
     transport: {
-      multicast: () => {},
+      multicast: () => true,
       stream: () => {},
       unicast: (_, bytes) => bench.node(to).rekeying.receive('datagram', bytes, ''),
     },
