@@ -2,7 +2,7 @@
 import type { Millis, NodeId, Seqno, ViewId } from './ids.js';
 import { flushMessage } from './group/messages.js';
 import { isPaused } from './group/rows.js';
-import { leastWindow } from './group/window.js';
+import { ownWindow } from './group/window.js';
 import { controlMessage } from './membership/messages.js';
 import type { Node } from './node.js';
 import { Malformed, Reader } from './wire/bytes.js';
@@ -77,7 +77,7 @@ export function statistics(node: Node): Readonly<Record<string, number>> {
 
 /** Bytes that this node may send before something of its own is stable. */
 function credit({ host }: Node): number {
-  return Math.max(0, Math.max(host.window.limit, leastWindow(host)) - host.window.unstable);
+  return Math.max(0, ownWindow(host) - host.window.unstable);
 }
 
 /** What a group holds back: bytes of all senders that are not known to be stable, and members that the senders wait for. */

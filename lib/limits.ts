@@ -11,8 +11,10 @@
 export const ackDelay = 4;
 /** or after so long, however much comes. */
 export const ackDelayMax = 20;
-/** It acknowledges at once when it has taken in this share of the least window from one sender: a window never empties. */
-export const ackWindowShare = 3 / 4;
+/** It acknowledges at once when it has taken in this share of a sender's window, */
+export const ackShare = 1 / 2;
+/** or of the least, whichever is more: a window never empties. */
+export const ackLeastShare = 3 / 4;
 /** A node of which nothing came for so long has no part in what is under way, and begins anew when it sends. */
 export const senderForgottenAfter = 100;
 /** A gap is asked for after so long: reordered frames arrive within it on a LAN. */

@@ -10,7 +10,7 @@ import { frameOverheadBytes, futureBytesMax, nakDelay } from '../limits.js';
 import { Malformed, Reader, owned } from '../wire/bytes.js';
 import { type Chunk, checkRecords, slice } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
-import { inVainFlag, mustBeSent, notePaused, raise } from './rows.js';
+import { inVainFlag, mustBeSent, notePaused, noteWindow, raise } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { takeIn } from './stream.js';
 
@@ -46,6 +46,7 @@ export function receiveData(host: Host, group: Group, source: NodeId, view: View
   checkRecords(bytes, count, state.size);
   // all of it is well formed
   notePaused(state, observer, flags);
+  noteWindow(state, observer, flags);
   r.at = entriesAt;
   for (let i = 0; i < entries; i++) raise(host, group, state, observer, r.varint(), r.varint());
   if (count === 0 || rank === state.rank) return;

@@ -9,7 +9,6 @@ import { must } from '../assert.js';
 import {
   ackDelay,
   ackDelayMax,
-  ackWindowShare,
   frameOverheadBytes,
   nakAnswerBytesMax,
   nakDelay,
@@ -41,7 +40,7 @@ import { inVainFlag, isPaused, noteRowSent, pausedFlag } from './rows.js';
 import type { Group, Host, ViewState } from './state.js';
 import { missing } from './stream.js';
 import { acknowledgeWithData, resend } from './transmit.js';
-import { leastWindow } from './window.js';
+import { acknowledgedAfter } from './window.js';
 
 const scratch = new Writer();
 
@@ -77,13 +76,13 @@ function rowOf(host: Host, group: Group, state: ViewState, lagging: readonly Ran
 /** Acknowledges what was received, if it is time to; called at the end of a batch, when nothing else carried it. */
 export function acknowledge(host: Host, group: Group, state: ViewState): void {
   let owed = isPaused(host, group) !== state.pausedSent;
-  let most = 0;
+  let isMuch = false;
   for (let rank = 0; rank < state.size; rank++) {
     owed ||= state.stability.received(state.rank, rank) !== state.rowSent[rank];
-    most = Math.max(most, state.bytesSinceRow[rank] as number);
+    const bytes = state.bytesSinceRow[rank] as number;
+    isMuch ||= bytes > 0 && bytes >= acknowledgedAfter(host, state.windows[rank] as number);
   }
   if (!owed && !state.ackNow && !state.rowAsked) return;
-  const isMuch = most >= leastWindow(host) * ackWindowShare;
   const due = state.ackNow || state.rowAsked || isMuch || host.now >= state.ackAt;
   if (due) {
     const { rowAsked } = state;

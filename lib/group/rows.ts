@@ -11,6 +11,10 @@ import { openWindow } from './window.js';
 
 /** Set in a frame's or a row's flags while its sender's actor is behind. */
 export const pausedFlag = 1;
+/** The rest of a frame's flags is its sender's window, so that others know when to acknowledge; 0 in what is sent again. */
+const windowShift = 3;
+/** It is told in powers of the square root of two times this. */
+const windowUnit = 4096;
 /** Set in the flags of a row that was in vain as a multicast: whoever lacks something by it answers the same way. */
 export const inVainFlag = 2;
 
@@ -26,6 +30,18 @@ export function noteRowSent(state: ViewState): void {
   state.bytesSinceRow.fill(0);
   state.ackAt = Infinity;
   state.ackNow = false;
+}
+
+/** A window as it stands in a frame's flags, rounded down. */
+export function windowFlags(windowBytes: number): number {
+  const halves = Math.floor(2 * Math.log2(windowBytes / windowUnit));
+  return Math.max(0, Math.min(halves, 0xff >>> windowShift)) << windowShift;
+}
+
+/** Takes note of the window in the flags of a member's frame, if it is there. */
+export function noteWindow(state: ViewState, sender: Rank, flags: number): void {
+  const halves = flags >>> windowShift;
+  if (halves > 0) state.windows[sender] = windowUnit * 2 ** (halves / 2);
 }
 
 /** Takes note of a member's flags. */

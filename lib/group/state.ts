@@ -166,8 +166,10 @@ export interface ViewState {
   readonly rowSent: Float64Array;
   /** Where the next frame begins to tell of it, if it is too long for one. */
   rowFrom: Rank;
-  /** Bytes received since then, by sender. */
+  /** Bytes received since then, by sender, */
   readonly bytesSinceRow: Float64Array;
+  /** and the window that each sender says to have; 0: it has not said. */
+  readonly windows: Float64Array;
   /** When others' records last came, since when they are to be acknowledged, and by when. */
   receivedAt: Millis;
   owesSince: Millis;

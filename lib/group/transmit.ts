@@ -29,11 +29,11 @@ import {
   writeTime,
 } from '../wire/record.js';
 import { deliverReady, scan } from './delivery.js';
-import { isPaused, noteRowSent, pausedFlag, raise } from './rows.js';
+import { isPaused, noteRowSent, pausedFlag, raise, windowFlags } from './rows.js';
 import { makeVoid } from './serving.js';
 import type { Group, Host, Outgoing, ViewState } from './state.js';
 import { append } from './stream.js';
-import { fillWindow, hasRest, hasWindow, updateWindow } from './window.js';
+import { fillWindow, hasRest, hasWindow, ownWindow, updateWindow } from './window.js';
 
 const countBytes = 2;
 const countMax = 0xffff;
@@ -106,7 +106,7 @@ function sendFrame(host: Host, group: Group, state: ViewState): void {
   const section = beginSection(w, Section.data);
   const first = stream.received + 1;
   const firstMessage = group.acceptedMessage + 1;
-  writeFrameHeader(w, host, group, state, 0, state.rank, first, firstMessage);
+  writeFrameHeader(w, host, group, state, 0, state.rank, first, firstMessage, windowFlags(ownWindow(host)));
   writeChangedRow(w, state);
   const countAt = w.length;
   w.u8(0);
@@ -265,6 +265,7 @@ function writeFrameHeader(
   rank: Rank,
   first: Seqno,
   firstMessage: number,
+  flags: number,
 ): void {
   w.varint(group.id);
   w.varint(state.view.id);
@@ -272,7 +273,7 @@ function writeFrameHeader(
   w.varint(rank);
   w.varint(first);
   w.varint(firstMessage);
-  w.u8(isPaused(host, group) ? pausedFlag : 0);
+  w.u8((isPaused(host, group) ? pausedFlag : 0) | flags);
 }
 
 /** Entries of one's row that changed since all were last told: the piggybacked acknowledgement. */
@@ -318,7 +319,7 @@ export function resend(
   bytesMax: number,
 ): void {
   scratch.clear();
-  writeFrameHeader(scratch, host, group, state, tag, rank, chunk.first, chunk.firstMessage);
+  writeFrameHeader(scratch, host, group, state, tag, rank, chunk.first, chunk.firstMessage, 0);
   scratch.u8(0);
   scratch.u8(chunk.count & 0xff);
   scratch.u8(chunk.count >>> 8);

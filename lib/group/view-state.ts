@@ -34,6 +34,7 @@ export function createViewState(view: View, info: ViewInfo, rank: Rank, arena: A
     rowSent: new Float64Array(size),
     rowFrom: 0,
     bytesSinceRow: new Float64Array(size),
+    windows: new Float64Array(size),
     owesSince: Infinity,
     receivedAt: -Infinity,
     ackAt: Infinity,

@@ -6,7 +6,7 @@
  * does so with what is left for it if all begin at once, and doubles that each time it is acknowledged, up to its share; meanwhile
  * the others have seen it and keep to theirs.
  */
-import { senderForgottenAfter } from '../limits.js';
+import { ackLeastShare, ackShare, senderForgottenAfter } from '../limits.js';
 import type { Group, Host, Window } from './state.js';
 
 /** A window that was not used yet; its limit is set before anything is sent. */
@@ -30,6 +30,18 @@ export function updateWindow(host: Host): void {
     else senders++;
   }
   window.limit = Math.max(least, Math.min(window.opened, options.windowBytes / senders));
+}
+
+/** How wide the window is at present. */
+export function ownWindow(host: Host): number {
+  return Math.max(host.window.limit, leastWindow(host));
+}
+
+/** How much may come from a sender that says to have such a window, or does not (0), before it is acknowledged: the window never empties. */
+export function acknowledgedAfter(host: Host, windowBytes: number): number {
+  const least = leastWindow(host);
+  if (windowBytes === 0) return least * ackLeastShare;
+  return Math.max(Math.min(windowBytes, least) * ackLeastShare, windowBytes * ackShare);
 }
 
 /** Whether the window has room; if not, the group is woken when it has. */

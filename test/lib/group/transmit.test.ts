@@ -169,6 +169,63 @@ test('who sends alone comes to have the whole window, and those who send at the 
   runUntil(net, () => isQuiet(net), 'all is stable');
 });
 
+/** Bytes that b has received of a, and rows that it has sent, in so many milliseconds in which a always has more to send. */
+function flow(net: Network, millis: number, groups: readonly string[] = ['g']): { bytes: number; rows: number } {
+  let rows = 0;
+  net.rule = ({ from, to, holds }) => {
+    if (from === 'at-b' && to === 'at-a' && holds.includes('row')) rows++;
+    return 'pass';
+  };
+  const received = () => sum(groups.map((group) => actorOf(at(net, 'b'), group).deliveries.length)) * 500;
+  const before = received();
+  for (let i = 0; i < millis; i++) {
+    while (gauge(at(net, 'a').node).queued < 400)
+      for (const group of groups) multicast(net, 'a', filler(500), { group });
+    run(net, 1);
+  }
+  net.rule = () => 'pass';
+  return { bytes: received() - before, rows };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
+
+test('who has the whole window is acknowledged twice in each, who has the least of it not more often', (t) => {
+  const windowBytes = 160_000;
+  const net = grouped(['a', 'b', 'c', 'd'], { windowBytes, datagramBytesMax: 1500 });
+  flow(net, 100);
+  const alone = flow(net, 200);
+  // what counts is told in powers of the square root of two, and a frame's 1,500 bytes count 512 more
+  const [least, most] = [windowBytes / 2 / Math.SQRT2 / 1.4, windowBytes / 2];
+  const each = alone.bytes / alone.rows;
+  t.true(each > least && each < most, `${each} bytes for each row`);
+  runUntil(net, () => isQuiet(net), 'all is stable');
+});
+
+test('a sender whose window is smaller than those of the others does not wait for their delay', (t) => {
+  const windowBytes = 20_000;
+  const net = grouped(['a'], { windowBytes, datagramBytesMax: 1500 });
+  start(net, 'b', { windowBytes: 40 * windowBytes });
+  join(net, 'b');
+  runUntil(net, () => isQuiet(net), 'b is in');
+  flow(net, 100);
+  // a window takes a millisecond there and one back
+  const { bytes } = flow(net, 100);
+  t.true(bytes > (100 / 3) * windowBytes * 0.5, `${bytes}`);
+});
+
+test('nor does one that shares its window among several groups', (t) => {
+  const windowBytes = 160_000;
+  const net = grouped(['a', 'b'], { windowBytes, datagramBytesMax: 1500 });
+  const groups = ['g', 'h', 'i', 'j', 'k', 'l', 'm', 'n'];
+  for (const group of groups.slice(1)) for (const name of ['a', 'b']) join(net, name, group);
+  runUntil(net, () => isQuiet(net), 'they are in');
+  flow(net, 100, groups);
+  const { bytes } = flow(net, 100, groups);
+  t.true(bytes > (100 / 3) * windowBytes * 0.5, `${bytes}`);
+});
+
 test('senders wait for an actor that is behind, and go on when it has caught up', (t) => {
   const backlogBytesMax = 10_000;
   const net = grouped(['a', 'b'], { backlogBytesMax, windowBytes: 8000, datagramBytesMax: 1500 });
