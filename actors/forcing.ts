@@ -27,9 +27,7 @@ export function forceOn(host: Host, nodes: readonly string[]): Promise<void> {
   });
   const forcing = { ...deferred(), timer };
   host.forcing = forcing;
-  host.log.error(`an operator forces domain '${host.options.domain}' on with ${names.join(', ')}`, {
-    node: host.life.id,
-  });
+  host.log.error(`an operator forces domain '${host.options.domain}' on with ${names.join(', ')}`);
   tell(host, { kind: 'force', nodes: names });
   return forcing.promise;
 }

@@ -437,6 +437,12 @@ function memberAt(ref: NactRef): Member | undefined {
   return member && member.ref.path.parts.join('/') === ref.path.parts.join('/') ? member : undefined;
 }
 
+/** What a line in the log says of the actor that it is from. */
+export function logFieldsOf(ref: NactRef): object {
+  const member = memberBehind(ref);
+  return { actor: String(ref.path), ...(member && { group: member.group, view: member.view?.id }) };
+}
+
 /** Has the core told, in the next turn of the event loop. */
 export function tell(host: Host, event: NodeEvent): void {
   host.inbox.push(event);

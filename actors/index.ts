@@ -23,6 +23,7 @@ export type { Domain } from './api.js';
 export type { DomainKeys } from './domain-keys.js';
 export { ask } from './asking.js';
 export { digestOf } from './digest-of.js';
+export { logFormat } from './logging.js';
 export {
   AskFailed,
   AskTimedOut,

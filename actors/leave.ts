@@ -192,7 +192,7 @@ export function endHost(host: Host, error: Error | undefined): void {
   closed.then(
     () => host.left.resolve(),
     (failure: unknown) => {
-      host.log.warn('the transport did not close', { error: String(failure) });
+      host.log.warn('the transport did not close', { why: String(failure) });
       host.left.resolve();
     },
   );

@@ -13,11 +13,11 @@ export interface LimitedLog {
   close(): void;
 }
 
-/** A limited log that ends in a logger; `fields` go with each line. */
-export function limitedLog(log: Logger, fields: () => object): LimitedLog {
+/** A limited log that ends in a logger. */
+export function limitedLog(log: Logger): LimitedLog {
   const at = (level: 'error' | 'warn') =>
     createReporter(({ message }) => {
-      log.log(level, message, fields());
+      log.log(level, message);
     });
   const reporters = { error: at('error'), warn: at('warn') };
   return {

@@ -48,6 +48,8 @@ export interface NactActor extends NactParent {
 
 /** The system a plugin is given. */
 export interface NactSystem extends NactParent {
+  /** The logger of an actor that is being made; undefined as long as no logging is configured. */
+  createLogger(ref: NactRef): Logger | undefined;
   find(ref: unknown): unknown;
   /** What a temporary ref is resolved by: the first message settles it. */
   addTempReference(ref: { readonly id: number }, deferral: { readonly resolve: (message: unknown) => void }): void;

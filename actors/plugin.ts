@@ -4,9 +4,10 @@
 import { spawn, type Plugin } from 'nact';
 import { BehaviorSubject } from 'rxjs';
 import { SystemNameTaken } from './errors.js';
-import { deferred, hosts, registerHost, type Host } from './host.js';
+import { deferred, hosts, logFieldsOf, registerHost, type Host } from './host.js';
 import { beginLeaveDomain, wrapSystem } from './leave.js';
 import { outside, type NactActor, type NactSystem } from './nact-internals.js';
+import { actorLogger, withFields } from './logging.js';
 import { limitedLog } from './log-limit.js';
 import { resolveOptions } from './options.js';
 import { systemRuntime, type Runtime } from './runtime.js';
@@ -38,12 +39,18 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
   return (system) => {
     const nactSystem = system as unknown as NactSystem;
     refuseNamesake(nactSystem);
+    const log = withFields(options.logger, {
+      domain: options.domain,
+      get node() {
+        return host.life.id;
+      },
+    });
     const host: Host = {
       system: nactSystem,
       options,
       runtime,
-      log: options.logger,
-      notes: limitedLog(options.logger, () => ({ node: host.life.id })),
+      log,
+      notes: limitedLog(log),
       actor: undefined,
       life: newLife({ options, runtime }),
       keys: undefined,
@@ -80,6 +87,7 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
     };
     Object.assign(host, { refs: refCodec(host) });
     registerHost(host);
+    logActors(host);
     patchFind(host);
     wrapSystem(host);
     const ref = spawn(
@@ -91,6 +99,12 @@ export function groupsIn(given: GroupsOptions, runtime: Runtime): Plugin {
     host.actor.stop = () => beginLeaveDomain(host);
     void openHost(host);
   };
+}
+
+/** What actors of a system without logging of its own say in `ctx.log` goes where the library's lines go. */
+function logActors({ system, log }: Host): void {
+  if (system.createLogger(system.reference) !== undefined) return;
+  system.createLogger = (ref) => actorLogger(log, () => logFieldsOf(ref));
 }
 
 /** nact lets a second system of a name take the first one's refs. The new one leads back to it, and does not start. */

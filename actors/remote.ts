@@ -314,7 +314,7 @@ function dispatchHere(host: Host, ref: NactRef, call: Call & { kind: 'dispatch' 
 function stopHere(host: Host, ref: NactRef): string | undefined {
   const target = here(host, ref);
   if (!target.stop) return 'no such actor here (any more)';
-  host.log.info(`${String(ref.path)} is stopped by another node`, { node: host.life.id });
+  host.log.info(`${String(ref.path)} is stopped by another node`);
   target.stop();
   return undefined;
 }
@@ -328,5 +328,5 @@ function deadLetter(host: Host, what: string, target: string, why: string, level
   deadLettersTo.set(target, count);
   if ((count & (count - 1)) !== 0) return;
   const times = count === 1 ? '' : ` (${count} so far)`;
-  host.log.log(level, `dead letter: ${what} to ${target}${times}: ${why}`, { node: host.life.id });
+  host.log.log(level, `dead letter: ${what} to ${target}${times}: ${why}`);
 }

@@ -141,7 +141,7 @@ function lost({ host, group }: Outside, why: string): void {
   const { requests } = host.life;
   requests.lost += 1;
   if ((requests.lost & (requests.lost - 1)) !== 0) return;
-  host.log.error(`dispatch to '${group}' failed, ${requests.lost} so far: ${why}`, { node: host.life.id });
+  host.log.error(`dispatch to '${group}' failed, ${requests.lost} so far: ${why}`);
 }
 
 interface Deferred<T> {

@@ -8,7 +8,7 @@ import { createAdmission } from './admission.js';
 import { createVerdicts } from './verdicts.js';
 import { defaultCodec } from './codec.js';
 import { drain } from './group-actor.js';
-import { deferred, hostOf, registerMember, type Behavior, type Host, type Member } from './host.js';
+import { deferred, hostOf, logFieldsOf, registerMember, type Behavior, type Host, type Member } from './host.js';
 import { beginLeave, join, wrapAncestors } from './leave.js';
 import { actorLogger } from './logging.js';
 import { inside, outside, type NactActor, type NactParent, type NactRef } from './nact-internals.js';
@@ -167,7 +167,7 @@ function createMember(
     actor,
     ref,
     ancestors: ancestorsOf(actor),
-    log: actor.log ?? actorLogger(host.log, String(actor.path)),
+    log: actor.log ?? actorLogger(host.log, () => logFieldsOf(ref)),
     stream: groupStream(),
     phase: 'waiting',
     gone: undefined,

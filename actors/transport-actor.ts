@@ -171,7 +171,7 @@ function handlers(host: Host): TransportHandlers {
     },
     streamDown: (to, why, wasUp) => streamDown(host, to, why, wasUp),
     error(error) {
-      host.log.warn(`transport: ${error.message}`, { node: host.life.id });
+      host.log.warn(`transport: ${error.message}`);
     },
     tooLarge: () => tell(host, { kind: 'datagram-too-large' }),
     moved: (why) => void move(host, why),
@@ -186,7 +186,7 @@ function take(host: Host, kind: 'datagram' | 'stream', bytes: Uint8Array, from: 
 }
 
 function streamDown(host: Host, to: string, why: string, wasUp: boolean): void {
-  host.log.debug(`stream to ${to} is down: ${why}`, { node: host.life.id });
+  host.log.debug(`stream to ${to} is down: ${why}`);
   host.inbox.push({ kind: 'stream-down', to, wasUp });
   wake(host);
 }
@@ -316,7 +316,7 @@ function rekeyOver(host: Host, transport: Transport): Rekeying {
     streamDown: (to, why) => {
       if (host.life === life) streamDown(host, to, why, false);
     },
-    warn: (message) => host.log.warn(message, { node: life.id }),
+    warn: (message) => host.log.warn(message),
   });
 }
 
@@ -510,7 +510,7 @@ function perform(host: Host, effects: readonly Effect[]): void {
 /** What tells from whom something came may come as often as that. */
 function logEffect(host: Host, { level, message, fields }: Effect & { kind: 'log' }): void {
   if (level === 'warn' && 'from' in fields) host.notes.note(level, message, `${message}, from ${fields['from']}`);
-  else host.log.log(level, message, { node: host.life.id, ...fields });
+  else host.log.log(level, message, fields);
 }
 
 async function probe(host: Host, transport: Transport, to: string): Promise<void> {
@@ -523,7 +523,7 @@ function refuse(host: Host, group: string, why: string): void {
   const member = host.members.get(group);
   if (!member) return;
   const error = new GroupRefused(group, why);
-  host.log.error(error.message, { node: host.life.id });
+  host.log.error(error.message);
   failRest(member.outbox, error.message);
   finish(member, error);
 }

@@ -69,10 +69,10 @@ function carryOut(node: Node, output: MembershipOutput): void {
     case 'suspect':
       node.suspicions++;
       node.host.trace({ e: 'suspect', who: output.who, why: output.why });
-      node.host.log('warn', 'suspected', { node: output.who, address: output.address, why: output.why });
+      node.host.log('warn', 'suspected', { peer: output.who, address: output.address, why: output.why });
       return updateQuorate(node);
     case 'unsuspect':
-      node.host.log('info', 'heard again', { node: output.who });
+      node.host.log('info', 'heard again', { peer: output.who });
       return updateQuorate(node);
     case 'quorate':
       return updateQuorate(node);

@@ -194,7 +194,7 @@ export function step(node: Node, event: NodeEvent, now: Millis): void {
       return beginRequest(node, event);
     case 'remote':
       if (!sendLetter(node, event.to, { kind: 'remote' }, event.payload)) {
-        node.host.log('warn', 'a message to another node is dropped', { node: event.to });
+        node.host.log('warn', 'a message to another node is dropped', { to: event.to });
       }
       return;
     default:

@@ -171,7 +171,7 @@ export function onForgotten(m: Membership, message: ControlMessageOf<'forgotten'
 
 /** Without the decree there is nothing to serve. */
 function giveUp(m: Membership, state: DomainState, why: string, out: Outputs): void {
-  log(out, 'warn', why, { domain: state.id, number: state.number });
+  log(out, 'warn', why, { founding: state.id, number: state.number });
   out.push({ kind: 'excluded', why, state });
   end(m, m.leavingSince === null ? { kind: 'restart', why } : { kind: 'left' }, out);
 }

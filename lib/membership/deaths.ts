@@ -63,7 +63,7 @@ export function noteDeath(m: Membership, id: NodeId, now: Millis, out: Outputs):
   wake(m, now);
   const why = whyNot(m, m.state, peer, now);
   if (why === null) m.confirmed.add(id);
-  else log(out, 'warn', 'a death is confirmed that does not count', { node: id, why });
+  else log(out, 'warn', 'a death is confirmed that does not count', { peer: id, why });
 }
 
 /** Why a death does not count, or null if it does. */

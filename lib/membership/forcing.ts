@@ -57,7 +57,7 @@ function oldestOf(state: DomainState, nodes: readonly string[]): NodeInfo {
 function begin(m: Membership, state: DomainState, nodes: readonly string[], out: Outputs): void {
   for (const node of state.nodes) if (node.id !== m.id && nodes.includes(node.name)) tell(m, state, nodes, node, out);
   const why = `an operator has forced ${nodes.join(', ')} on, without ${missingOf(state, nodes).join(', ')}`;
-  log(out, 'error', why, { domain: state.id, number: state.number });
+  log(out, 'error', why, { founding: state.id, number: state.number });
   out.push({ kind: 'excluded', why, state });
   end(m, { kind: 'restart', why, forced: 'found' }, out);
 }
@@ -103,7 +103,7 @@ export function onForce(m: Membership, from: Sender, message: ControlMessageOf<'
   const isFounder = m.state.nodes.some(({ id, incarnation }) => id === founder && incarnation === from.incarnation);
   if (!isFounder || !nodes.includes(m.options.name)) return;
   const why = `an operator has forced ${nodes.join(', ')} on, without ${missingOf(m.state, nodes).join(', ')}`;
-  log(out, 'error', why, { domain: m.state.id, number: m.state.number });
+  log(out, 'error', why, { founding: m.state.id, number: m.state.number });
   out.push({ kind: 'excluded', why, state: m.state });
   end(m, { kind: 'restart', why, forced: 'join' }, out);
 }

@@ -24,7 +24,7 @@ export function enter(m: Membership, state: DomainState, decrees: readonly Decre
   m.sightings.delete(state.id);
   moveTo(m, state, state.nodes, now);
   out.push({ kind: 'installed', state, decree: null }, { kind: 'joined' });
-  log(out, 'info', 'in the domain', { domain: state.id, number: state.number, nodes: state.nodes.length });
+  log(out, 'info', 'in the domain', { founding: state.id, number: state.number, size: state.nodes.length });
   tether(m, out);
   reconsider(m, now, out);
 }
@@ -45,7 +45,7 @@ export function learn(m: Membership, decree: Decree, now: Millis, out: Outputs):
     tether(m, out);
     return;
   }
-  log(out, 'info', 'decree', { number: decree.number, changes: decree.changes.length, nodes: state.nodes.length });
+  log(out, 'info', 'decree', { number: decree.number, changes: decree.changes.length, size: state.nodes.length });
   out.push({ kind: 'installed', state, decree });
   sayGoodbye(m, before, decree, now, out);
   tether(m, out);

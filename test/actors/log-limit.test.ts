@@ -5,7 +5,7 @@ import { eventually, rememberingLogger } from './systems.js';
 
 test('a thousand lines of a kind are two, of which the second tells how many', async (t) => {
   const { logger, lines } = rememberingLogger();
-  const log = limitedLog(logger, () => ({ node: 'a#1' }));
+  const log = limitedLog(logger);
   t.teardown(() => log.close());
   for (let i = 1; i <= 1000; i++) log.note('error', 'undecodable g', `a message cannot be decoded: ${i}`);
   for (let i = 1; i <= 3; i++) log.note('warn', 'direct g', `dropped: ${i}`);
@@ -20,7 +20,7 @@ test('a thousand lines of a kind are two, of which the second tells how many', a
 
 test('of kinds that are made up only so many are told apart', async (t) => {
   const { logger, lines } = rememberingLogger();
-  const log = limitedLog(logger, () => ({}));
+  const log = limitedLog(logger);
   t.teardown(() => log.close());
   for (let i = 1; i <= 10_000; i++) log.note('warn', `kind ${i}`, `line ${i}`);
   await eventually(() => lines.some((line) => line.includes('times in the last second')), 'the counts');
