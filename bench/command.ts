@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { MeasurementFailed } from './crew.js';
 import { describe, lookAtMachine } from './machine.js';
 import { checkFile } from './options.js';
+import { type Track, track } from './track.js';
 
 /** What was measured. */
 export interface Outcome {
@@ -21,8 +22,9 @@ export interface Command<P> {
   readonly readPlan: (args: readonly string[]) => { readonly plan: P; readonly json: string | undefined } | null;
   /** What is measured, in a line. */
   readonly subject: (plan: P) => string;
-  /** Measures; `tell` gets a line for each thing done. */
-  readonly measure: (plan: P, tell: (line: string) => void) => Promise<Outcome>;
+  /** Of how many parts that is. */
+  readonly parts: (plan: P) => number;
+  readonly measure: (plan: P, to: Track) => Promise<Outcome>;
 }
 
 /** Runs a command; resolves with the exit status: 1 if a measurement failed. */
@@ -37,7 +39,7 @@ export async function perform<P>(args: readonly string[], command: Command<P>): 
   const machine = lookAtMachine();
   console.log([...describe(machine), command.subject(plan), ''].join('\n'));
   try {
-    const { tables, figures, isPartial } = await command.measure(plan, (line) => console.error(line));
+    const { tables, figures, isPartial } = await track(command.parts(plan), (to) => command.measure(plan, to));
     console.log(tables);
     if (json !== undefined) {
       const line = [`npm run bench -- ${command.name}`, ...args].join(' ');

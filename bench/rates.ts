@@ -1,6 +1,5 @@
 /** The command `rates`: delivered multicasts a second, next to raw UDP multicast in the same run. */
 import { writeFileSync } from 'node:fs';
-import { openProgress } from '../actors/tools/progress.js';
 import { datagramBytesMax } from './datagrams.js';
 import { effortHelp, effortSpec, readEffort } from './effort.js';
 import { lookAtMachine } from './machine.js';
@@ -20,7 +19,8 @@ import type { Choices, Plan } from './plan.js';
 import { plotOf } from './plot.js';
 import type { Report } from './report.js';
 import { headOf, rowsOf, seriesOf, tableOf } from './report.js';
-import { runRounds } from './rounds.js';
+import { partsOf, runRounds } from './rounds.js';
+import { track } from './track.js';
 
 /** What `--help` prints. */
 const help = `Measures delivered multicasts a second, next to raw UDP multicast in the same run.
@@ -135,13 +135,7 @@ export async function run(args: readonly string[]): Promise<number> {
   checkFolder('profile', plan.profiles);
   const machine = lookAtMachine();
   console.log(headOf(machine, plan.effort));
-  const progress = openProgress(plan.measurements.length * plan.effort.rounds);
-  let measured = 0;
-  const results = await runRounds(plan, (line) => {
-    progress.say(line);
-    progress.to(++measured);
-  });
-  progress.close();
+  const results = await track(partsOf(plan), (to) => runRounds(plan, to));
   const rows = rowsOf(results);
   console.log(`\n${tableOf(rows)}`);
   if (svg !== undefined) writeFileSync(svg, plotOf(seriesOf(rows), headOf(machine, plan.effort).split('\n')));

@@ -9,6 +9,7 @@ import { layoutOf } from './datagrams.js';
 import type { Contender, Effort, Plan, Point } from './plan.js';
 import { describePoint, nameOf } from './plan.js';
 import type { Outcome, TrialTimes } from './trial.js';
+import type { Track } from './track.js';
 import { NotARate, runTrial } from './trial.js';
 
 /** What came of one contender at one point. */
@@ -35,8 +36,13 @@ interface Course {
 /** More than this under way does not fit into the largest socket buffer. */
 const underWayBytesMax = 8 * 1024 * 1024;
 
-/** Runs the plan; `tell` gets a line for each thing done. */
-export async function runRounds(plan: Plan, tell: (line: string) => void): Promise<Result[]> {
+/** Of so many parts a plan is. */
+export function partsOf({ measurements, effort }: Pick<Plan, 'measurements' | 'effort'>): number {
+  return measurements.length * effort.rounds;
+}
+
+/** Runs the plan. */
+export async function runRounds(plan: Plan, { tell, done }: Track): Promise<Result[]> {
   const courses: Course[] = plan.measurements.map(({ point, contender }) => ({
     point,
     contender,
@@ -50,6 +56,7 @@ export async function runRounds(plan: Plan, tell: (line: string) => void): Promi
       const outcome = await attempt(plan, course);
       course.outcomes.push(outcome);
       tell(`round ${round} of ${plan.effort.rounds}: ${lineOf(course, outcome)}`);
+      done();
     }
   }
   return courses;

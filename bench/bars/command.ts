@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { effortHelp, effortSpec, readEffort } from '../effort.js';
 import { contenders } from '../latency/contenders.js';
-import { measureLatency, warmUpMessages } from '../latency/measure.js';
+import { latencyParts, measureLatency, warmUpMessages } from '../latency/measure.js';
 import type { LatencyPlan } from '../latency/measure.js';
 import { latencyRows, tablesOf } from '../latency/report.js';
 import type { LatencyRow } from '../latency/report.js';
@@ -12,8 +12,9 @@ import { checkFile, readArgs } from '../options.js';
 import type { Effort } from '../plan.js';
 import { headOf, rowsOf, tableOf } from '../report.js';
 import type { Row } from '../report.js';
-import { runRounds } from '../rounds.js';
+import { partsOf, runRounds } from '../rounds.js';
 import { formatTable } from '../table.js';
+import { track } from '../track.js';
 import { measureEncryption } from '../encryption.js';
 import { barLatencyBytes, barMembers, encryptionBars, judge, judgeEncryption, judgeLatency } from './list.js';
 import { latencyBars, measurementsFor, rateBars } from './list.js';
@@ -85,17 +86,24 @@ export async function run(args: readonly string[]): Promise<number> {
   checkFile('json', json);
   const machine = lookAtMachine();
   console.log(headOf(machine, effort));
-  const tell = (line: string) => console.error(line);
   const plan = { measurements: measurementsFor(rateBars), effort, profiles: undefined };
-  const results = await runRounds(plan, tell);
-  const latencies = latencyRows(await measureLatency(latencyPlan(effort.rounds, quick), tell));
+  const latency = latencyPlan(effort.rounds, quick);
+  const parts = partsOf(plan) + latencyParts(latency) + encryptionBars.length;
+  const millis = quick ? 100 : encryptionMillis;
+  const { results, latencies, encryption } = await track(parts, async (to) => ({
+    results: await runRounds(plan, to),
+    latencies: latencyRows(await measureLatency(latency, to)),
+    encryption: encryptionBars.map((bar) => {
+      to.tell(bar.title);
+      const verdict = judgeEncryption(bar, measureEncryption(bar.bytes, effort.rounds, millis));
+      to.done();
+      return verdict;
+    }),
+  }));
   const bars = [
     ...rateBars.map((bar) => judge(bar, results)),
     ...latencyBars.map((bar) => judgeLatency(bar, latencies)),
-    ...encryptionBars.map((bar) => {
-      tell(bar.title);
-      return judgeEncryption(bar, measureEncryption(bar.bytes, effort.rounds, quick ? 100 : encryptionMillis));
-    }),
+    ...encryption,
   ];
   const rows = rowsOf(results);
   console.log(['', tableOf(rows), '', tablesOf(latencies, []), '', barsTable(bars)].join('\n'));

@@ -3,7 +3,7 @@ import { perform } from '../command.js';
 import { number, readArgs, size } from '../options.js';
 import { median } from '../statistics.js';
 import { formatTable } from '../table.js';
-import { changes, measureChanges } from './measure.js';
+import { changes, changesParts, measureChanges } from './measure.js';
 import type { Change, ChangesPlan, Timed } from './measure.js';
 
 const help = `Measures how long views take to change: a member is killed, leaves, joins, joins with a large state.
@@ -90,8 +90,9 @@ export function run(args: readonly string[]): Promise<number> {
     help,
     readPlan,
     subject: ({ members }) => `${members} members, a process each, UDP multicast on loopback`,
-    async measure(plan, tell) {
-      const rows = rowsOf(await measureChanges(plan, tell));
+    parts: changesParts,
+    async measure(plan, to) {
+      const rows = rowsOf(await measureChanges(plan, to));
       return { tables: tableOf(rows), figures: { rows }, isPartial: false };
     },
   });

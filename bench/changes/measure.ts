@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { millis } from '../clock.js';
 import { MeasurementFailed } from '../crew.js';
 import type { Remote } from '../remote.js';
+import type { Track } from '../track.js';
 import { addMember, assemble, dismiss, forgetViews, viewOfAll } from './crew.js';
 import type { Crew } from './crew.js';
 import type { ChangesNode } from './node.js';
@@ -43,8 +44,13 @@ export interface Timed {
 /** After a change nothing is under way any more. */
 const quietMillis = 300;
 
-/** Runs the plan; `tell` gets a line for each repetition. Rejects with {@link MeasurementFailed}. */
-export async function measureChanges(plan: ChangesPlan, tell: (line: string) => void): Promise<Timed[]> {
+/** Of how many parts the plan is: its repetitions, and those with a state. */
+export function changesParts({ repetitions, stateBytes }: ChangesPlan): number {
+  return stateBytes > 0 ? 2 * repetitions : repetitions;
+}
+
+/** Runs the plan. Rejects with {@link MeasurementFailed}. */
+export async function measureChanges(plan: ChangesPlan, to: Track): Promise<Timed[]> {
   const timed: Timed[] = [];
   const take = (change: Change, millisTaken: number, bytes = 0) => {
     if (!(millisTaken > 0)) throw new MeasurementFailed(`${change}: took ${millisTaken} ms`);
@@ -53,16 +59,17 @@ export async function measureChanges(plan: ChangesPlan, tell: (line: string) => 
   const crew = await assemble(plan.members, 0);
   try {
     for (let repetition = 0; repetition < plan.repetitions; repetition++) {
-      tell(`repetition ${repetition + 1} of ${plan.repetitions}`);
+      to.tell(`repetition ${repetition + 1} of ${plan.repetitions}`);
       // each rank in turn
       await killAndReplace(crew, repetition % plan.members, take);
       await leaveAndJoin(crew, (repetition + 1) % plan.members, take);
       await goAndComeBack(crew, (repetition + 2) % plan.members, take);
+      to.done();
     }
   } finally {
     await dismiss(crew);
   }
-  if (plan.stateBytes > 0) await joinWithState(plan, tell, take);
+  if (plan.stateBytes > 0) await joinWithState(plan, to, take);
   return timed;
 }
 
@@ -122,11 +129,11 @@ async function goAndComeBack(crew: Crew, rank: number, take: Take): Promise<void
 }
 
 /** One joiner after the other gets the state of the others. */
-async function joinWithState(plan: ChangesPlan, tell: (line: string) => void, take: Take): Promise<void> {
+async function joinWithState(plan: ChangesPlan, to: Track, take: Take): Promise<void> {
   const crew = await assemble(plan.members - 1, plan.stateBytes);
   try {
     for (let repetition = 0; repetition < plan.repetitions; repetition++) {
-      tell(`state, repetition ${repetition + 1} of ${plan.repetitions}`);
+      to.tell(`state, repetition ${repetition + 1} of ${plan.repetitions}`);
       await prepare(crew);
       const { join, fromStart, bytes } = await addMember(crew, 'joiner');
       if (bytes < plan.stateBytes) throw new MeasurementFailed(`a joiner has ${bytes} of ${plan.stateBytes} bytes`);
@@ -137,6 +144,7 @@ async function joinWithState(plan: ChangesPlan, tell: (line: string) => void, ta
       await prepare(crew);
       await Promise.all([node.call('leaveDomain', null), viewOfAll(crew)]);
       await node.kill();
+      to.done();
     }
   } finally {
     await dismiss(crew);

@@ -1,7 +1,7 @@
 /** The command `idle`: what a domain costs in which nothing is said. */
 import { perform } from '../command.js';
 import { list, number, readArgs } from '../options.js';
-import { measureIdle } from './measure.js';
+import { domainsOf, measureIdle } from './measure.js';
 import type { IdlePlan } from './measure.js';
 import { growthsOf, tablesOf } from './report.js';
 
@@ -64,8 +64,9 @@ export function run(args: readonly string[]): Promise<number> {
     help,
     readPlan,
     subject: ({ members }) => `${members} nodes, a process each, UDP multicast on loopback`,
-    async measure(plan, tell) {
-      const domains = await measureIdle(plan, tell);
+    parts: (plan) => domainsOf(plan).length,
+    async measure(plan, to) {
+      const domains = await measureIdle(plan, to);
       const growths = growthsOf(domains, plan.members, plan.memberGroups);
       return { tables: tablesOf(domains, growths), figures: { domains, growths }, isPartial: false };
     },

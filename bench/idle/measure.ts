@@ -8,6 +8,7 @@ import { privateNetwork } from '../processes.js';
 import { startRemote } from '../remote.js';
 import type { Remote } from '../remote.js';
 import { mean, sum } from '../statistics.js';
+import type { Track } from '../track.js';
 import type { IdleNode, NodeAssignment } from './node.js';
 
 /** Which domains are looked at, and for how long. */
@@ -41,15 +42,23 @@ export interface Idle {
 
 const formMillisMax = 180_000;
 
-/** Looks at one domain after the other; `tell` gets a line for each. Rejects with `MeasurementFailed`. */
-export async function measureIdle(plan: IdlePlan, tell: (line: string) => void): Promise<Idle[]> {
+/** The domains that a plan looks at, each once. */
+export function domainsOf(plan: IdlePlan): { readonly members: number; readonly groups: number }[] {
   const byGroups = plan.groups.map((groups) => ({ members: plan.members, groups }));
   const byMembers = plan.memberCounts.map((members) => ({ members, groups: plan.memberGroups }));
+  const all = [...byGroups, ...byMembers];
+  return all.filter(
+    (each, i) => all.findIndex((other) => other.members === each.members && other.groups === each.groups) === i,
+  );
+}
+
+/** Looks at one domain after the other. Rejects with `MeasurementFailed`. */
+export async function measureIdle(plan: IdlePlan, { tell, done }: Track): Promise<Idle[]> {
   const found: Idle[] = [];
-  for (const { members, groups } of [...byGroups, ...byMembers]) {
-    if (found.some((other) => other.members === members && other.groups === groups)) continue;
+  for (const { members, groups } of domainsOf(plan)) {
     tell(`${members} nodes, ${groups} groups`);
     found.push(await lookAt(members, groups, plan));
+    done();
   }
   return found;
 }

@@ -2,7 +2,7 @@
 import { perform } from '../command.js';
 import { list, number, oneOf, readArgs, size } from '../options.js';
 import { contenderNames, contenders } from './contenders.js';
-import { loads, measureLatency, warmUpMessages } from './measure.js';
+import { latencyParts, loads, measureLatency, warmUpMessages } from './measure.js';
 import type { LatencyPlan } from './measure.js';
 import { messageBytesMin } from './messages.js';
 import { askRows, latencyRows, tablesOf } from './report.js';
@@ -77,8 +77,9 @@ export function run(args: readonly string[]): Promise<number> {
     help,
     readPlan,
     subject: ({ rounds, members }) => `median of ${rounds} rounds; ${members} processes, UDP multicast on loopback`,
-    async measure(plan, tell) {
-      const measured = await measureLatency(plan, tell);
+    parts: latencyParts,
+    async measure(plan, to) {
+      const measured = await measureLatency(plan, to);
       const [latencies, asks] = [latencyRows(measured), askRows(measured)];
       const isPartial = [...latencies, ...asks].some(({ failures }) => failures.length > 0);
       return { tables: tablesOf(latencies, asks), figures: { latencies, asks }, isPartial };

@@ -11,6 +11,7 @@ import type { Effort } from '../plan.js';
 import type { Remote } from '../remote.js';
 import { runRounds } from '../rounds.js';
 import { mean, merged, sum } from '../statistics.js';
+import { type Track, untold } from '../track.js';
 import type { Contender } from './contenders.js';
 import { assemble } from './crew.js';
 import type { Crew } from './crew.js';
@@ -121,25 +122,37 @@ const rawRush: Effort = {
   windows: [16, 64, 256, 1024],
 };
 
-/** Runs the plan; `tell` gets a line for each thing done. */
-export async function measureLatency(plan: LatencyPlan, tell: (line: string) => void): Promise<Measured> {
+/** Of how many parts the plan is, if none fails. */
+export function latencyParts(plan: LatencyPlan): number {
+  const { latencies, asks } = coursesOf(plan);
+  return plan.rounds * turns * (latencies.length + asks.length);
+}
+
+/** Runs the plan. */
+export async function measureLatency(plan: LatencyPlan, to: Track): Promise<Measured> {
+  const { latencies, asks } = coursesOf(plan);
+  for (let round = 1; round <= plan.rounds; round++) {
+    to.tell(`round ${round} of ${plan.rounds}`);
+    await runRound(plan, latencies, asks, to);
+  }
+  return { latencies, asks };
+}
+
+function coursesOf(plan: LatencyPlan): Measured {
   const kinds = plan.sizes.flatMap((bytes) =>
     plan.loads.flatMap((load) => plan.contenders.map((contender) => ({ bytes, load, contender }))),
   );
-  const latencies = kinds.map((kind) => latencyCourse(plan, kind));
-  const asks = plan.askMillis > 0 ? askCourses(plan) : [];
-  for (let round = 1; round <= plan.rounds; round++) {
-    tell(`round ${round} of ${plan.rounds}`);
-    await runRound(plan, latencies, asks, tell);
-  }
-  return { latencies, asks };
+  return {
+    latencies: kinds.map((kind) => latencyCourse(plan, kind)),
+    asks: plan.askMillis > 0 ? askCourses(plan) : [],
+  };
 }
 
 async function runRound(
   plan: LatencyPlan,
   latencies: readonly Course<LatencyKind, Timing>[],
   asks: readonly Course<AskKind, AskTiming>[],
-  tell: (line: string) => void,
+  { tell, done }: Track,
 ): Promise<void> {
   const trials = [...latencies.map(trialOf), ...asks.map(trialOf)];
   const crews: Partial<Record<keyof Crews, Crew>> = {};
@@ -152,6 +165,7 @@ async function runRound(
       for (const trial of trials) {
         const failure = await trial.next(both);
         if (failure !== undefined) tell(failure);
+        done();
       }
     }
   } catch (error) {
@@ -245,7 +259,7 @@ async function highestRate({ members }: LatencyPlan, { bytes, contender }: Laten
   }
   const point = { bytes, values: 'bytes', senders: 'one', members } as const;
   const plan = { measurements: [{ point, contender: { kind: 'raw' } }], effort: rawRush, profiles: undefined } as const;
-  const [result] = await runRounds(plan, () => undefined);
+  const [result] = await runRounds(plan, untold);
   const rate = result?.outcomes[0]?.rate;
   if (rate === undefined) throw new MeasurementFailed(`raw at full speed: ${result?.failures.join('; ') ?? 'nothing'}`);
   return rate;

@@ -8,7 +8,8 @@ import { messageBytesMin } from '../payload.js';
 import type { Contender, Measurement, Plan, Point } from '../plan.js';
 import { senderChoices } from '../plan.js';
 import { headOf } from '../report.js';
-import { runRounds } from '../rounds.js';
+import { partsOf, runRounds } from '../rounds.js';
+import { track } from '../track.js';
 import { peers } from './catalogue.js';
 import type { PeerName } from './catalogue.js';
 import { absencesOf, lacksOf, presentOf, rowsOf, tableOf } from './report.js';
@@ -117,7 +118,8 @@ export async function run(args: readonly string[]): Promise<number> {
   if (measurements.length === request.points.length) {
     throw new UsageError(`--peers ${chosen.join(',')}: none of them is installed; see above for what to type`);
   }
-  const rows = rowsOf(await runRounds({ measurements, effort, profiles: undefined }, (line) => console.error(line)));
+  const plan = { measurements, effort, profiles: undefined };
+  const rows = rowsOf(await track(partsOf(plan), (to) => runRounds(plan, to)));
   console.log(`\n${tableOf(rows)}\n\n${lacksOf(presentOf(chosen, modules))}`);
   if (json !== undefined) {
     const command = ['npm run bench -- peers', ...args].join(' ');
