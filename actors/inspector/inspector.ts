@@ -37,14 +37,15 @@ const known = ['port', 'host', 'names'] as const satisfies readonly (keyof Inspe
  * A page in the browser that shows a node's domain: nodes and their health, groups and views, who has received what, who waits
  * for whom, rates and latencies, and what is sent to whom, as it happens. Given to several systems of a process, it shows all.
  *
+ * It is read-only, and costs nothing while no page is open. Throws {@link InvalidOption}; `start` throws it if `groups` was not
+ * given before.
+ *
+ * @example
  * ```ts
  * const look = inspector({ port: 8080 });
  * const system = start(groups({ domain: 'shop' }), look);
  * console.log(await look.url);
  * ```
- *
- * It is read-only, and costs nothing while no page is open. Throws {@link InvalidOption}; `start` throws it if `groups` was not
- * given before.
  */
 export function inspector(options: InspectorOptions = {}): Inspector {
   const { url, show, close } = openInspector(options);

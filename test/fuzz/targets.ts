@@ -261,7 +261,11 @@ function openRekeyed() {
       domain: 'fuzz',
       self: nodeId(i === 0 ? 'a' : 'b', i + 1),
       keyPair: pairs[i],
-      transport: { multicast: (bytes) => (keep(bytes), true), unicast: (_, bytes) => keep(bytes), stream: (_, bytes) => keep(bytes) },
+      transport: {
+        multicast: (bytes) => (keep(bytes), true),
+        unicast: (_, bytes) => keep(bytes),
+        stream: (_, bytes) => keep(bytes),
+      },
       // nobody asks for a key here
       clock: { now: () => 0, after: () => ({}), cancel: () => {} },
       take: (_, bytes) => take(bytes),

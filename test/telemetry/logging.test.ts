@@ -10,9 +10,7 @@ import { inside } from '../../actors/nact-internals.js';
 import { eventually, viewOf } from '../actors/systems.js';
 
 // declared among nact's exports, and not exported
-const { configureLogging, logNothing } = createRequire(import.meta.url)(
-  'nact/lib/monitoring/index.js',
-) as typeof nact;
+const { configureLogging, logNothing } = createRequire(import.meta.url)('nact/lib/monitoring/index.js') as typeof nact;
 
 function remembering(format: winston.Logform.Format) {
   const lines: string[] = [];
