@@ -116,6 +116,9 @@ const flush: readonly Mutant[] = [
     if (!flush?.cut || tag !== flush.target.id)
         return null;
     const to = must(flush.cut.cut[rank], 'cut');`,
+    survives:
+      'a flush has to be overtaken by another between a fetch and its answer, which few seeds do; ' +
+      'the scenario void-fetch is that: `npm run mutants -- --scenarios`',
   },
   {
     name: 'have-all is said without having all',
